@@ -1,0 +1,77 @@
+# What people and CI call. `make PYTHON=python3.12 test` picks another interpreter.
+
+PYTHON ?= python3
+SPEC ?= sweeps/specs/laptop.yaml
+
+VENV := .venv
+BIN := $(VENV)/bin
+# One stamp for each interpreter asked for: another name looks at the environment again.
+INSTALLED := $(VENV)/installed-with-$(subst /,-,$(PYTHON))
+
+# Compares what two interpreters say of themselves.
+VERSION := -c 'import sys; print(sys.version)'
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install sweep figures test test-slow lint format clean
+
+help:
+	@echo 'make sweep      install, run $(SPEC), draw its figures'
+	@echo 'make figures    draw the figures of $(SPEC) again'
+	@echo 'make test       the tests'
+	@echo 'make test-slow  the tests that kill processes or run for minutes'
+	@echo 'make lint       ruff, mypy and the directions of imports'
+	@echo 'make format     let ruff order imports and lay out the code'
+	@echo 'make clean      remove $(VENV) and caches; results stay'
+	@echo 'Variables: PYTHON (3.11 or later) and SPEC, now $(PYTHON) and $(SPEC)'
+
+install: $(INSTALLED)
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c '' || \
+	  { echo '$(PYTHON) does not run: install Python 3.11 or later, or say where it is:' \
+	         'make PYTHON=/path/to/python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1) and 3.11 or later is needed:" \
+	         'make PYTHON=python3.11' >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo '$(PYTHON) cannot make virtual environments: install its venv module' \
+	         '(on Debian and Ubuntu: apt-get install python3-venv)' >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 && \
+	  test "$$($(BIN)/python $(VERSION))" = "$$($(PYTHON) $(VERSION))" || \
+	  $(PYTHON) -m venv --clear $(VENV)
+	@echo 'Installing what constraints.txt pins into $(VENV): some minutes, once'
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+sweep: $(INSTALLED)
+	$(BIN)/python -m sweeps run $(SPEC)
+	$(BIN)/python -m analysis figures $(SPEC)
+
+figures: $(INSTALLED)
+	$(BIN)/python -m analysis figures $(SPEC)
+
+# One thread a process, so that two cores are shared and not fought over; and no hub.
+test test-slow: export OMP_NUM_THREADS := 1
+test test-slow: export HF_HUB_OFFLINE := 1
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+test-slow: $(INSTALLED)
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+	rm -rf .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find runners ablation sweeps analysis tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,20 @@
+"""`method`: which parameters train.
+
+A spec does not list it among its axes: prompt tuning is what is studied, and
+the other methods are its `baselines`.
+"""
+
+from ablation.axis import Axis, Level
+
+AXIS = Axis(
+    name="method",
+    label="Method",
+    scale="categorical",
+    question="What is lost by training the prompt instead of the model?",
+    figure="Figure 1",
+    panel="scale",
+    levels=(
+        Level(value="model_tuning", label="Model tuning"),
+        Level(value="prompt_tuning", label="Prompt tuning"),
+    ),
+)

@@ -1,0 +1,159 @@
+"""Settings of a study: everything about its trials that is no axis.
+
+They are kept as one template `TrialConfig` for each method, the default cell at
+the first size, task and seed, from which every trial follows by replacement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+from ablation.axes import AXES
+from ablation.cell import ADAPTED, PRETRAINED, Cell
+from ablation.section import Section
+from runners.config import METHODS, RULES, TrialConfig, from_mapping
+from runners.rules import ConfigError
+
+STUDIED = "prompt_tuning"
+"""The method that the axes are about; every other one is a baseline."""
+BASELINES = tuple(method for method in METHODS if method != STUDIED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationSettings:
+    """How every LM-adaptation run of the study trains; there is one for each model size."""
+
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A template for each method, and LM adaptation where the study has any."""
+
+    prompt_tuning: TrialConfig
+    baselines: tuple[TrialConfig, ...]
+    lm_adaptation: AdaptationSettings | None
+
+
+_ADAPTATION = {field.name: f"lm_adaptation_{field.name}" for field in fields(AdaptationSettings)}
+# Fields of a trial that are no settings, and where a spec has them.
+_HOMES = {
+    "method": "in baselines",
+    "model_family": "at the top of the spec",
+    **{axis.name: "under axes and defaults" for axis in AXES},
+    **{field: f"as settings.lm_adaptation.{name}" for name, field in _ADAPTATION.items()},
+}
+_SHARED = tuple(name for name in RULES if name not in _HOMES)
+# Methods may train differently, but are compared on the same data.
+_OF_METHOD = tuple(name for name in _SHARED if name != "data_source")
+_OF_BASELINE = (*_OF_METHOD, "pretraining_objective", "lm_adaptation_steps")
+# Stands in for missing or broken settings, so that all else can still be checked.
+_PLACEHOLDER = AdaptationSettings(batch_size=1, learning_rate=1.0, seed=0)
+
+
+def adaptation_fields(settings: AdaptationSettings | None, steps: int) -> dict[str, Any]:
+    """The `lm_adaptation_*` fields of a trial: set where it starts from an adapted model."""
+    if not steps:
+        return dict.fromkeys(_ADAPTATION.values())
+    assert settings is not None
+    return {_ADAPTATION[name]: value for name, value in asdict(settings).items()}
+
+
+def data_source(section: Section) -> object:
+    """Where the examples of the study come from, as written or by default."""
+    shared = section.values.get("shared")
+    default = next(field.default for field in fields(TrialConfig) if field.name == "data_source")
+    return shared.get("data_source", default) if isinstance(shared, Mapping) else default
+
+
+def read(
+    section: Section,
+    *,
+    place: Mapping[str, object],
+    cell: Cell,
+    baselines: tuple[str, ...],
+    adapted: bool,
+) -> Settings | None:
+    """The settings of a study, or None where a template is not legal.
+
+    `place` is the family, size, task and seed of the templates, `cell` the rest
+    of the prompt's; `adapted` says whether any cell needs LM adaptation.
+    """
+    section.only(("shared", *METHODS, "lm_adaptation"))
+    shared = section.section("shared")
+    _check_names(shared, _SHARED)
+    start = {STUDIED: asdict(cell)}
+    templates = [
+        _template(section, shared, {**place, "method": method, **start.get(method, {})})
+        for method in (STUDIED, *baselines)
+    ]
+    legal = [template for template in templates if template]
+    needed = adapted or any(template.lm_adaptation_steps for template in legal)
+    _check_use(section, baselines, adapted=needed or len(legal) < len(templates))
+    adaptation = _adaptation(section.section("lm_adaptation")) if needed else None
+    if len(legal) < len(templates):
+        return None
+    prompt, *others = (_adapted(template, adaptation or _PLACEHOLDER) for template in legal)
+    return Settings(prompt_tuning=prompt, baselines=tuple(others), lm_adaptation=adaptation)
+
+
+def _template(
+    section: Section, shared: Section, values: Mapping[str, object]
+) -> TrialConfig | None:
+    """One method's template; a broken rule is reported where the spec has the value.
+
+    A baseline starts from the span-corruption model, as the paper's model
+    tuning does (Lester et al. 2021, 3.1), unless its settings say otherwise.
+    """
+    method = str(values["method"])
+    own = section.section(method)
+    allowed = _OF_METHOD if method == STUDIED else _OF_BASELINE
+    _check_names(own, allowed)
+    start = {"pretraining_objective": PRETRAINED, "lm_adaptation_steps": 0}
+    values = start | dict(values) | shared.pick(_SHARED) | own.pick(allowed)
+    if values["pretraining_objective"] == ADAPTED:
+        values |= adaptation_fields(_PLACEHOLDER, steps=1)
+    try:
+        return from_mapping(values)
+    except ConfigError as error:
+        for problem in error.problems:
+            is_shared = problem.key in shared.values and problem.key not in own.values
+            home = shared if is_shared else own
+            section.problems.append(replace(problem, key=home.key(problem.key)))
+        return None
+
+
+def _adapted(template: TrialConfig, settings: AdaptationSettings) -> TrialConfig:
+    return replace(template, **adaptation_fields(settings, template.lm_adaptation_steps))
+
+
+def _adaptation(section: Section) -> AdaptationSettings | None:
+    section.only(_ADAPTATION)
+    values = {
+        name: section.value(name, replace(RULES[field], optional=False))
+        for name, field in _ADAPTATION.items()
+    }
+    return None if None in values.values() else AdaptationSettings(**values)
+
+
+def _check_names(section: Section, allowed: tuple[str, ...]) -> None:
+    """Reports keys that are no settings of this section, and where they belong."""
+    homes = {**_HOMES, "data_source": "under settings.shared"}
+    for name, value in section.values.items():
+        if name in homes and name not in allowed:
+            section.report(name, value, "is not a setting here", f"write it {homes[name]}")
+        elif name not in allowed:
+            section.unknown(name, allowed)
+
+
+def _check_use(section: Section, baselines: tuple[str, ...], *, adapted: bool) -> None:
+    """Reports sections that no trial reads."""
+    for method in BASELINES:
+        if method in section.values and method not in baselines:
+            remedy = f"add {method} to baselines, or leave the section out"
+            section.report(method, method, "applies to no trial", remedy)
+    if "lm_adaptation" in section.values and not adapted:
+        remedy = "ask for 1 or more lm_adaptation_steps, or leave the section out"
+        section.report("lm_adaptation", "lm_adaptation", "applies to no trial", remedy)

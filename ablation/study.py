@@ -1,0 +1,229 @@
+"""A study: its design, the values of its axes, its default cell, settings and baselines.
+
+`from_mapping` reads one from plain values and reports every mistake at once;
+where the values come from (YAML, a test) is no matter here.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ablation import settings
+from ablation.axes import ABLATED, AXES, CROSSED
+from ablation.axis import Axis, Value
+from ablation.cell import ADAPTED, PRETRAINED, Cell
+from ablation.section import Section
+from ablation.settings import BASELINES, Settings
+from runners.config import RULES
+from runners.rules import ConfigError, Problem, Rule
+
+DESIGNS = ("star", "complete")
+KEYS = (
+    "design",
+    "model_family",
+    "axes",
+    "defaults",
+    "ablation_tasks",
+    "ablation_seeds",
+    "settings",
+    "baselines",
+)
+"""The keys of a study, in the order of a spec."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Names that exist, for a study to be checked against."""
+
+    sizes: Mapping[str, Collection[str]]
+    """The rungs of every model family."""
+    tasks: Mapping[str, Collection[str]]
+    """The tasks of every data source."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AxisValues:
+    """The values of every axis; an ablated axis that a spec leaves out has its default alone."""
+
+    model_size: tuple[str, ...]
+    prompt_length: tuple[int, ...]
+    prompt_init: tuple[str, ...]
+    pretraining_objective: tuple[str, ...]
+    lm_adaptation_steps: tuple[int, ...]
+    task: tuple[str, ...]
+    seed: tuple[int, ...]
+
+    def of(self, axis: Axis) -> tuple[Value, ...]:
+        """The values of one axis."""
+        values: tuple[Value, ...] = getattr(self, axis.name)
+        return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What a sweep asks.
+
+    `design` 'star' varies one axis of the default cell at a time; 'complete'
+    also crosses all ablated axes. Cells off the default run only on
+    `ablation_tasks` and `ablation_seeds`.
+    """
+
+    design: str
+    axes: AxisValues
+    defaults: Cell
+    ablation_tasks: tuple[str, ...]
+    ablation_seeds: tuple[int, ...]
+    settings: Settings
+
+    @property
+    def model_family(self) -> str:
+        """The ladder of frozen models that `model_size` climbs."""
+        return self.settings.prompt_tuning.model_family
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Methods beside prompt tuning, run at every size, task and seed."""
+        return tuple(template.method for template in self.settings.baselines)
+
+
+def from_mapping(values: object, known: Known) -> Study:
+    """A study from plain values.
+
+    Raises `ConfigError` with every mistake, each keyed by its dotted path.
+    """
+    problems: list[Problem] = []
+    study = _read(Section(values, problems), known)
+    if problems:
+        # A shared setting that breaks a rule breaks it for every method alike.
+        raise ConfigError({str(problem): problem for problem in problems}.values())
+    assert study is not None
+    return study
+
+
+def _read(top: Section, known: Known) -> Study | None:
+    top.only(KEYS)
+    design = top.value("design", Rule(type=str, choices=DESIGNS))
+    family = top.value("model_family", Rule(type=str, choices=tuple(known.sizes)))
+    written = top.section("settings")
+    values = _values(top.section("axes"), _rules(family, _tasks(written, known), known))
+    defaults = _defaults(top.section("defaults"), values)
+    cell = defaults or _PLACEHOLDER
+    if defaults and not defaults.lm_adaptation_steps:
+        _check_objectives(top, values)
+    chosen = settings.read(
+        written,
+        place=_place(family, values),
+        cell=cell,
+        baselines=_baselines(top, written),
+        adapted=_adapted(cell, values) or (defaults is None and "lm_adaptation" in written.values),
+    )
+    tasks = _ablation(top, "ablation_tasks", design, values, "task")
+    seeds = _ablation(top, "ablation_seeds", design, values, "seed")
+    if defaults is None or chosen is None or any(axis.name not in values for axis in CROSSED):
+        return None
+    lone = {axis.name: (getattr(defaults, axis.name),) for axis in ABLATED}
+    return Study(
+        design=design,
+        axes=AxisValues(**lone | values),
+        defaults=defaults,
+        ablation_tasks=tasks,
+        ablation_seeds=seeds,
+        settings=chosen,
+    )
+
+
+# Stands in for a broken default cell, so that all else can still be checked.
+_PLACEHOLDER = Cell(
+    prompt_length=1,
+    prompt_init="random_uniform",
+    pretraining_objective=PRETRAINED,
+    lm_adaptation_steps=0,
+)
+
+
+def _rules(family: str | None, tasks: Collection[str], known: Known) -> dict[str, Rule]:
+    """The rule of one value of every axis."""
+    rules = {axis.name: replace(RULES[axis.name], optional=False) for axis in AXES}
+    sizes = known.sizes[family] if family else ()
+    rules["model_size"] = replace(rules["model_size"], choices=tuple(sizes))
+    rules["task"] = replace(rules["task"], choices=tuple(tasks))
+    return rules
+
+
+def _tasks(written: Section, known: Known) -> Collection[str]:
+    """The tasks of the study's data source; none where that is not known, which is reported."""
+    source = settings.data_source(written)
+    rule = Rule(type=str, choices=tuple(known.tasks))
+    return known.tasks[str(source)] if written.check("shared.data_source", source, rule) else ()
+
+
+def _values(section: Section, rules: Mapping[str, Rule]) -> dict[str, tuple[Any, ...]]:
+    section.only(rules)
+    names = [axis.name for axis in AXES if axis in CROSSED or axis.name in section.values]
+    return {name: section.listed(name, rules[name]) for name in names}
+
+
+def _defaults(section: Section, values: Mapping[str, tuple[Any, ...]]) -> Cell | None:
+    """The default cell: legal values, each among its axis where the spec has that axis."""
+    names = [axis.name for axis in ABLATED]
+    section.only(names)
+    cell = {name: section.value(name, replace(RULES[name], optional=False)) for name in names}
+    for name, value in cell.items():
+        if value is not None and values.get(name):
+            section.among(name, value, values[name], f"axes.{name}")
+    if None in cell.values():
+        return None
+    objective, steps = cell["pretraining_objective"], cell["lm_adaptation_steps"]
+    if (objective == ADAPTED) != (steps > 0):
+        rule = f"does not fit defaults.pretraining_objective {objective}"
+        remedy = "give 1 or more steps" if objective == ADAPTED else "give 0 steps"
+        section.report("lm_adaptation_steps", steps, rule, remedy)
+        return None
+    return Cell(**cell)
+
+
+def _check_objectives(top: Section, values: Mapping[str, tuple[Any, ...]]) -> None:
+    """Reports LM adaptation as an objective to vary where no default says for how many steps."""
+    if ADAPTED in values.get("pretraining_objective", ()):
+        rule = "has no number of steps, since defaults.lm_adaptation_steps is 0"
+        remedy = "make it the default objective, or vary lm_adaptation_steps instead"
+        top.report("axes.pretraining_objective", ADAPTED, rule, remedy)
+
+
+def _place(family: str | None, values: Mapping[str, tuple[Any, ...]]) -> dict[str, object]:
+    """Family, size, task and seed of the templates; a placeholder where there is none."""
+    first = {name: next(iter(values[name]), None) for name in ("model_size", "task", "seed")}
+    return {
+        "model_family": family or "?",
+        "model_size": first["model_size"] or "?",
+        "task": first["task"] or "?",
+        "seed": first["seed"] or 0,
+    }
+
+
+def _baselines(top: Section, written: Section) -> tuple[str, ...]:
+    """The methods to compare with; those that have settings where the list is not legal."""
+    if top.values.get("baselines", []) == []:
+        return ()
+    legal = top.listed("baselines", Rule(type=str, choices=BASELINES))
+    return legal or tuple(method for method in BASELINES if method in written.values)
+
+
+def _adapted(cell: Cell, values: Mapping[str, tuple[Any, ...]]) -> bool:
+    """Whether any cell starts from an LM-adapted model."""
+    return any((cell.lm_adaptation_steps, *values.get("lm_adaptation_steps", ())))
+
+
+def _ablation(
+    top: Section, key: str, design: str | None, values: Mapping[str, tuple[Any, ...]], axis: str
+) -> tuple[Any, ...]:
+    """Tasks or seeds of the cells off the default; all of the axis where the spec is silent."""
+    if key not in top.values:
+        return values[axis]
+    if design == "complete":
+        top.report(key, top.values[key], "does not apply to design complete", "leave it out")
+        return ()
+    chosen = top.listed(key, replace(RULES[axis], optional=False))
+    for value in chosen if values[axis] else ():
+        top.among(key, value, values[axis], f"axes.{axis}")
+    return chosen

@@ -1,0 +1,15 @@
+"""What came out of a sweep, from its store alone; no torch and no ray.
+
+    python -m analysis figures results/laptop      # a store, a manifest in it, or the spec itself
+
+Reading order:
+
+- `manifest`: what the sweep planned.
+- `source`: the store and the manifest behind a name on the command line.
+- `frame`: one row for each planned trial, whatever became of it.
+- `aggregate`: over tasks, then over seeds; nothing over a missing trial.
+- `panels`: a figure's panel as numbers. `contrasts`: differences paired by seed.
+- `tables`: gaps, tasks, spreads, claims, and the scale curve as text.
+- `style`, `figures`, `provenance`: how a panel is drawn and what its file says of itself.
+- `draw`: all of it into a folder. `cli`: the command.
+"""

@@ -1,0 +1,61 @@
+"""The command line of the analysis.
+
+python -m analysis figures results/laptop                  # a store with one sweep in it
+python -m analysis figures results/laptop --spec laptop    # one of several sweeps
+python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep of a spec
+python -m analysis figures results/laptop --out figures    # into another folder
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+FOLDER = Path("results/figures")
+"""Where the files of a sweep go, in a folder of its name, unless `--out` says otherwise."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code: 0, or 1 with the reason on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        figures(options.where, options.spec, options.out)
+    except (ValueError, OSError) as error:
+        print(f"analysis: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def figures(where: str, spec: str | None = None, out: str | None = None) -> None:
+    """Draw every figure of a sweep, print its scale curve, and say where the files lie.
+
+    Raises ValueError where the store or the manifest is missing or nothing can
+    be drawn.
+    """
+    # Loading pandas and matplotlib takes a second that `--help` should not.
+    from analysis.draw import draw_sweep
+    from analysis.frame import load_trials
+    from analysis.report import report
+    from analysis.source import open_sweep
+
+    sweep = open_sweep(where, spec)
+    trials = load_trials(sweep.manifest, sweep.store)
+    folder = Path(out) if out else FOLDER / sweep.manifest.name
+    drawing = draw_sweep(sweep.manifest, trials, folder)
+    print(report(sweep, trials, drawing, folder))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis", description="What came out of a sweep."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    draw = commands.add_parser(
+        "figures", help="draw Figure 1 and Figure 3 of a sweep, with their tables"
+    )
+    draw.add_argument(
+        "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
+    )
+    draw.add_argument("--spec", metavar="NAME", help="the sweep, where the store holds several")
+    draw.add_argument("--out", metavar="DIR", help="folder of the files [results/figures/NAME]")
+    return parser

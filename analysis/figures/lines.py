@@ -1,0 +1,203 @@
+"""One panel on one pair of axes: a line a value over model parameters, with every seed's point.
+
+What is not there is drawn as such: a cell without a complete seed is an empty
+mark on the x axis and breaks its line, a cell that lacks some of its seeds
+wears a ring.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation, Transform
+
+from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, made_of, not_made_of
+from analysis.panels import Panel
+from analysis.style import ALERT, QUIET, Look, in_short
+
+_ASIDE = 5.0
+_APART = 2.5
+"""Points (1/72 inch) from a mean to the points of its seeds, and from those to the next line's."""
+AXES_INCHES = (2.95, 2.25)
+"""Width and height of every pair of axes."""
+X_LABEL = 0.42
+"""Inches below the axes that ticks and label of x take."""
+# Inches of the legend: a line's sample with the gaps around it, and a letter.
+_SAMPLE = 0.5
+_LETTER = 0.049
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """The words around a panel; `labels` and `looks` are by value."""
+
+    title: str
+    x_label: str
+    y_label: str
+    labels: Mapping[Any, str]
+    looks: Mapping[Any, Look]
+
+
+def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
+    """Draw `panel` on `axes` and return them.
+
+    Model sizes whose parameters no record states have no place on x; the note
+    under the panel names them.
+    """
+    placed = panel.table.dropna(subset=["model_parameters"])
+    for place, value in enumerate(panel.values):
+        line = placed[placed[panel.axis.name] == value]
+        look = caption.looks[value]
+        _draw_line(axes, line, caption.labels[value], look)
+        _draw_seeds(axes, line, look, place)
+        _mark_missing(axes, line, look, place)
+    _draw_majority(axes, panel.majority)
+    _scale_x(axes, placed["model_parameters"].unique().tolist())
+    axes.set_xlabel(caption.x_label)
+    axes.set_ylabel(caption.y_label)
+    _add_legend(axes, caption)
+    _write_notes(axes, panel)
+    return axes
+
+
+def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
+    """The means, and a band of one standard deviation to either side."""
+    x = line["model_parameters"].astype("float64")
+    axes.plot(
+        x,
+        line["mean"],
+        color=look.color,
+        marker=look.marker,
+        linestyle=look.linestyle,
+        label=label,
+        zorder=3,
+    )
+    # One seed has no spread; its band has no width.
+    sd = line["sd"].fillna(0.0)
+    low, high = line["mean"] - sd, line["mean"] + sd
+    axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
+
+
+def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
+    """Every seed's score, beside the mean so that it is not hidden by it."""
+    x = line["model_parameters"].astype("float64")
+    for name in line.columns[line.columns.str.fullmatch(r"seed_\d+")]:
+        axes.plot(
+            x,
+            line[name],
+            color=look.color,
+            marker=".",
+            markersize=3.2,
+            markeredgewidth=0,
+            linestyle="none",
+            transform=axes.transData + _aside(axes, place),
+            zorder=2,
+        )
+
+
+def _mark_missing(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
+    """A ring where some seeds are missing; an empty mark on the x axis where all are."""
+    x = line["model_parameters"].astype("float64")
+    some = (line["n"] > 0) & (line["n"] < line["planned_seeds"])
+    if some.any():
+        axes.plot(x[some], line.loc[some, "mean"], marker="o", markersize=8, **_hollow(ALERT))
+    none = line["n"] == 0
+    if none.any():
+        axes.plot(
+            x[none],
+            [0.0] * int(none.sum()),
+            marker=look.marker,
+            transform=axes.get_xaxis_transform() + _aside(axes, place),
+            clip_on=False,
+            **_hollow(look.color) | {"markerfacecolor": "white"},
+        )
+
+
+def _hollow(color: str) -> dict[str, Any]:
+    edge = {"markeredgecolor": color, "markeredgewidth": 0.8}
+    return {"linestyle": "none", "markerfacecolor": "none", "zorder": 4, **edge}
+
+
+def _aside(axes: Axes, place: int) -> Transform:
+    """A shift along x, left and right in turn, further out for later lines."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    points = (_ASIDE + _APART * (place // 2)) * (1 if place % 2 else -1)
+    return ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
+
+
+def _draw_majority(axes: Axes, majority: float) -> None:
+    if math.isnan(majority):
+        return
+    axes.axhline(majority, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
+    axes.annotate(
+        "majority class",
+        xy=(1, majority),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 2),
+        textcoords="offset points",
+        ha="right",
+        color=QUIET,
+        fontsize=NOTE_POINTS,
+    )
+
+
+def _add_legend(axes: Axes, caption: Caption) -> None:
+    """Above the axes, where no line can run through it."""
+    axes.legend(
+        title=caption.title,
+        alignment="left",
+        loc="lower left",
+        bbox_to_anchor=(-0.02, 1.0),
+        ncols=len(legend_columns(caption)),
+        borderpad=0.2,
+        columnspacing=1.4,
+        handlelength=3.2,
+        labelspacing=0.3,
+    )
+
+
+def legend_columns(caption: Caption) -> list[list[str]]:
+    """The labels of the legend in as many columns as the width of the axes takes."""
+    labels = list(caption.labels.values())
+    columns = [labels]
+    for count in range(2, len(labels) + 1):
+        split = [list(column) for column in np.array_split(labels, count)]
+        if sum(_SAMPLE + _LETTER * max(map(len, column)) for column in split) > AXES_INCHES[0]:
+            break
+        columns = split
+    return columns
+
+
+def _scale_x(axes: Axes, counts: list[int]) -> None:
+    """A logarithmic axis whose ticks are the model sizes themselves."""
+    axes.set_xscale("log")
+    axes.margins(x=0.09)
+    axes.xaxis.set_major_locator(FixedLocator(sorted(counts)))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(lambda count, _: in_short(count))
+    if len(counts) == 1:
+        axes.set_xlim(counts[0] / 3, counts[0] * 3)
+
+
+def _write_notes(axes: Axes, panel: Panel) -> None:
+    """Under the axes: what a mean is made of; and in another colour, what it is not made of."""
+    below = X_LABEL
+    for text, color in ((made_of(panel), QUIET), (not_made_of(panel), ALERT)):
+        axes.annotate(
+            text,
+            xy=(0, 0),
+            xycoords="axes fraction",
+            xytext=(0, -72 * below),
+            textcoords="offset points",
+            va="top",
+            color=color,
+            fontsize=NOTE_POINTS,
+            linespacing=1.35,
+        )
+        below += NOTE_LINE * len(text.splitlines())

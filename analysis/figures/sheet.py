@@ -1,0 +1,55 @@
+"""Panels on a sheet: axes of one size, with as much room around them as their words need.
+
+Places are computed in inches, not found by a layout engine, so that panels of
+different figures stand on a page at the same size.
+"""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.figures.lines import (
+    AXES_INCHES,
+    X_LABEL,
+    Caption,
+    draw_panel,
+    legend_columns,
+)
+from analysis.figures.notes import NOTE_LINE, note_lines
+from analysis.panels import Panel
+
+_LEFT, _RIGHT = 0.52, 0.13
+_PADDING = 0.1
+_TITLE = 0.16
+_LEGEND_LINE = 0.142
+
+
+def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure:
+    """A figure of panels row by row on one score axis; None leaves a place empty."""
+    wide, high = AXES_INCHES
+    drawn = [cell for cell in cells if cell]
+    header = _PADDING + max(_header(caption) for _, caption in drawn)
+    footer = _PADDING + X_LABEL + NOTE_LINE * max(note_lines(panel) for panel, _ in drawn)
+    width, height = _LEFT + wide + _RIGHT, header + high + footer
+    rows = -(-len(cells) // columns)
+    figure = Figure(figsize=(columns * width, rows * height))
+    first: Axes | None = None
+    for place, cell in enumerate(cells):
+        if cell is None:
+            continue
+        row, column = divmod(place, columns)
+        x, y = column * width + _LEFT, (rows - 1 - row) * height + footer
+        size = (columns * width, rows * height)
+        axes = figure.add_axes(
+            (x / size[0], y / size[1], wide / size[0], high / size[1]), sharey=first
+        )
+        draw_panel(axes, *cell)
+        first = first or axes
+    return figure
+
+
+def _header(caption: Caption) -> float:
+    """Inches of title and legend."""
+    lines = max(map(len, legend_columns(caption)))
+    return _LEGEND_LINE * lines + (_TITLE if caption.title else 0.0)

@@ -1,0 +1,66 @@
+"""What the command says at its end: the scale curve, what is missing, where the files lie."""
+
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from ablation.method import AXIS as METHOD
+from analysis.draw import Drawing
+from analysis.frame import Trials
+from analysis.manifest import Manifest
+from analysis.source import Sweep
+from analysis.tables.tasks import task_table
+from analysis.tables.terminal import scale_curve
+
+_LISTED = 10
+
+
+def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
+    """The whole of it, as plain text."""
+    parts = [_counts(sweep.manifest, trials)]
+    panel = drawing.panels.get(METHOD.name)
+    if panel is not None:
+        parts.append(scale_curve(panel))
+        parts += _at_chance(panel.sizes[-1], task_table(panel))
+    if drawing.claims:
+        holding = sum(claim.holds is True for claim in drawing.claims)
+        certain = sum(claim.holds is True and claim.certain is True for claim in drawing.claims)
+        parts.append(
+            f"{holding} of {len(drawing.claims)} claims hold, {certain} of them with the whole "
+            f"interval: {folder / 'claims.csv'}"
+        )
+    parts += _notes(sweep.notes + trials.notes + drawing.notes)
+    drawn = sorted(path.stem for path in drawing.paths if path.suffix == ".png")
+    parts.append(f"figures in {folder} (png, svg, pdf, csv, json): {', '.join(drawn)}")
+    return "\n\n".join(parts)
+
+
+def _counts(manifest: Manifest, trials: Trials) -> str:
+    count = Counter(trials.frame["status"])
+    planned = len(trials.frame)
+    if count["done"] == planned:
+        return f"{manifest.name}: all {planned} trials done"
+    others = ", ".join(
+        f"{number} {status}" for status, number in sorted(count.items()) if status != "done"
+    )
+    return f"{manifest.name}: partial, {count['done']} of {planned} trials done; {others}"
+
+
+def _at_chance(size: str, tasks: pd.DataFrame) -> list[str]:
+    """A line for each method on the tasks it has not learned at `size`."""
+    rows = tasks[(tasks["model_size"] == size) & tasks["at_chance"].fillna(False)]
+    return [
+        f"at chance at {size}, {METHOD.label_of(str(method)).lower()}: {', '.join(found['task'])}"
+        for method, found in rows.groupby("method", sort=False)
+    ]
+
+
+def _notes(notes: tuple[str, ...]) -> list[str]:
+    """Every note on its own line; of many, the first and the count of the rest."""
+    lines = [f"note: {note}" for note in notes[:_LISTED]]
+    if len(notes) > _LISTED:
+        lines.append(
+            f"note: and {len(notes) - _LISTED} more like these; trials.csv has a message for each"
+        )
+    return ["\n".join(lines)] if lines else []

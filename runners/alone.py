@@ -1,0 +1,80 @@
+"""One trial outside a sweep: parse, adapt where needed, train, show."""
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+
+from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
+from runners.record import TrialRecord
+from runners.rules import ConfigError
+from runners.store import Store
+
+
+def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> int:
+    """Run the trial that `words` ask for; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=program,
+        description="One trial. Fields and defaults: "
+        + ", ".join(f"{name}={defaults[name]}" if name in defaults else name for name in RULES),
+    )
+    parser.add_argument("--store", default="results/alone", help="folder or URL of the store (default %(default)s)")
+    parser.add_argument("overrides", nargs="*", metavar="key=value")
+    options = parser.parse_args(words)
+    try:
+        config = from_mapping({**defaults, **parse_overrides(options.overrides)})
+        record = run_alone(config, Store(options.store))
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if record is None:
+        print(f"{config.label} failed; see the store's failures", file=sys.stderr)
+        return 1
+    print(describe(record))
+    return 0
+
+
+def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
+    """The trial's record, from the store or trained now; None where it failed, which the store records."""
+    record = store.get(config.trial_id)
+    if record is not None:
+        return record
+    # Torch is imported here, so that --help and a bad word answer at once.
+    from runners.lm_adaptation import adapt
+    from runners.model.catalogue import load_backbone
+    from runners.training.session import Session
+
+    adaptation = adaptation_of(config)
+    if adaptation is not None:
+        for step, total in adapt(adaptation, [config.lm_adaptation_steps], store):
+            _show("LM adaptation", step, total)
+    session = Session(backbone=load_backbone(config, store), store=store, slots=1)
+    for live in session.train([config]):
+        for run in live:
+            _show(config.label, run.step, config.train_steps)
+    return store.get(config.trial_id)
+
+
+def _show(title: str, step: int, total: int) -> None:
+    """A line to standard error every tenth of the way."""
+    if step * 10 // total > (step - 1) * 10 // total:
+        print(f"{title}: step {step} of {total}", file=sys.stderr, flush=True)
+
+
+def describe(record: TrialRecord) -> str:
+    """The trial's numbers, one a line."""
+    metrics = record.metrics
+    lines = [f"{record.label}  (trial {record.trial_id})"]
+    lines.append(f"score     {metrics['score']:6.2f}   majority {metrics['majority']:.2f}")
+    skip = {"score", "majority", "best_step", "train_loss", "invalid"}
+    lines += [f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip]
+    lines.append(
+        f"best at step {metrics['best_step']:.0f} of {record.config['train_steps']}, "
+        f"{100 * metrics['invalid']:.1f}% of answers invalid, train loss {metrics['train_loss']:.3f}"
+    )
+    provenance = record.provenance
+    share = provenance["trainable_parameters"] / provenance["model_parameters"]
+    lines.append(
+        f"{provenance['trainable_parameters']:,} trained parameters beside {provenance['model_parameters']:,} "
+        f"({100 * share:.2f}%), {provenance['seconds']:.1f} s"
+    )
+    return "\n".join(lines)

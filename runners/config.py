@@ -1,0 +1,272 @@
+"""What defines a result: `TrialConfig`, its rules and its identity.
+
+A leaf of the project: it imports neither torch nor ray, and every layer above
+may read it. Execution settings (devices, workers, pack size, folders) are not
+here, because they change no number.
+"""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
+
+METHODS = ("prompt_tuning", "model_tuning")
+OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation")
+INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_label")
+DTYPES = ("float32", "bfloat16")
+
+
+def _ruled(rule: Rule, *, default: Any = dataclasses.MISSING) -> Any:
+    if default is dataclasses.MISSING:
+        return field(metadata={"rule": rule})
+    return field(default=default, metadata={"rule": rule})
+
+
+_COUNT = Rule(type=int, minimum=1)
+_OPTIONAL_COUNT = Rule(type=int, minimum=1, optional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialConfig:
+    """One (cell, task, seed): everything that defines its result, flat and validated.
+
+    Raises `ConfigError` naming every field that breaks a rule. A field that
+    does not apply is None, so one meaning has one config and one `trial_id`.
+    """
+
+    method: str = _ruled(Rule(type=str, choices=METHODS))
+    """Which parameters train: the prompt, or all of the model."""
+    model_family: str = _ruled(Rule(type=str))
+    """A ladder of frozen models, such as `nano`."""
+    model_size: str = _ruled(Rule(type=str))
+    """A rung of the family's ladder."""
+    pretraining_objective: str = _ruled(Rule(type=str, choices=OBJECTIVES))
+    """What the frozen model learned last (Lester et al. 2021, 2.2)."""
+    lm_adaptation_steps: int = _ruled(Rule(type=int, minimum=0))
+    """Steps of prefix language modelling after span corruption; 0 is none."""
+    lm_adaptation_batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """Documents a step of LM adaptation."""
+    lm_adaptation_learning_rate: float | None = _ruled(Rule(type=float, above=0, optional=True), default=None)
+    """Constant Adafactor learning rate of LM adaptation."""
+    lm_adaptation_seed: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=None)
+    """Data order of LM adaptation."""
+    prompt_length: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """P, the number of trained vectors before the embedded input."""
+    prompt_init: str | None = _ruled(Rule(type=str, choices=INITS, optional=True), default=None)
+    """Where the prompt starts (Lester et al. 2021, 3.2)."""
+    task: str = _ruled(Rule(type=str))
+    """A task of the data source, such as `boolq`."""
+    data_source: str = _ruled(Rule(type=str), default="microworld")
+    """Where examples come from."""
+    train_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """The first so many training examples; None is the whole split."""
+    dev_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """The first so many dev examples, for selection and score; None is the whole split."""
+    seed: int = _ruled(Rule(type=int, minimum=0))
+    """Seeds the prompt's start, the order of the data and dropout."""
+    train_steps: int = _ruled(_COUNT)
+    """Optimizer steps."""
+    eval_every: int = _ruled(_COUNT)
+    """Steps between two evaluations on dev; the best one gives the result."""
+    batch_size: int = _ruled(_COUNT)
+    """Rows a step."""
+    learning_rate: float = _ruled(Rule(type=float, above=0))
+    """Constant learning rate; 0.3 for prompts in the paper, 0.001 for models."""
+    weight_decay: float = _ruled(Rule(type=float, minimum=0), default=1e-5)
+    """Share of a parameter lost at each step, not times the learning rate (T5X)."""
+    parameter_scaling: bool = _ruled(Rule(type=bool), default=False)
+    """Whether Adafactor's step is relative to the size of the parameter."""
+    dropout: float = _ruled(Rule(type=float, minimum=0, below=1), default=0.0)
+    """Dropout rate of the model while training."""
+    compute_dtype: str = _ruled(Rule(type=str, choices=DTYPES), default="float32")
+    """Precision of the frozen part; prompts and optimizer stay float32."""
+    input_length: int = _ruled(_COUNT, default=512)
+    """Longest legal input, in tokens, end-of-sequence included."""
+    target_length: int = _ruled(_COUNT, default=16)
+    """Longest legal target, in tokens, end-of-sequence included."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name, rule in RULES.items():
+            object.__setattr__(self, name, rule.coerce(getattr(self, name)))
+            problems += violations(name, getattr(self, name), rule)
+        if not problems:
+            problems += _misfits(self)
+        if problems:
+            raise ConfigError(problems)
+
+    @property
+    def trial_id(self) -> str:
+        """16 hex digits of a hash of the identity fields and of nothing else."""
+        return fingerprint(identity(self))
+
+    @property
+    def label(self) -> str:
+        """A readable name that stands beside the id and never decides anything."""
+        prompt = [f"p{self.prompt_length}", self.prompt_init] if self.prompt_init else [self.method]
+        adapted = f"lm{self.lm_adaptation_steps}" if self.lm_adaptation_steps else self.pretraining_objective
+        return "-".join([self.model_size, *map(str, prompt), adapted, self.task, f"s{self.seed}"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptationConfig:
+    """One LM-adaptation run of one model; its milestones are checkpoints of its path.
+
+    The learning rate is constant, so a milestone does not depend on how far the
+    run goes beyond it.
+    """
+
+    model_family: str
+    model_size: str
+    batch_size: int
+    learning_rate: float
+    seed: int
+
+    @property
+    def run_id(self) -> str:
+        """Identity of the whole run."""
+        return fingerprint({"stage": "lm_adaptation", **dataclasses.asdict(self)})
+
+    def milestone_id(self, steps: int) -> str:
+        """Identity of the checkpoint after `steps` steps."""
+        return fingerprint({"stage": "lm_adaptation", "steps": steps, **dataclasses.asdict(self)})
+
+
+def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
+    """The adaptation run whose milestone a trial starts from, or None where it needs none."""
+    if config.pretraining_objective != "lm_adaptation":
+        return None
+    assert config.lm_adaptation_batch_size is not None
+    assert config.lm_adaptation_learning_rate is not None
+    assert config.lm_adaptation_seed is not None
+    return AdaptationConfig(
+        model_family=config.model_family,
+        model_size=config.model_size,
+        batch_size=config.lm_adaptation_batch_size,
+        learning_rate=config.lm_adaptation_learning_rate,
+        seed=config.lm_adaptation_seed,
+    )
+
+
+RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(TrialConfig)}
+_DEFAULTS: dict[str, object] = {
+    f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING
+}
+# Fields that came after the first ids were written: at their default they are
+# left out of the hash, so the ids of older trials stand.
+_LATER_FIELDS: frozenset[str] = frozenset()
+
+
+def _misfits(config: TrialConfig) -> list[Problem]:
+    """Fields that are legal alone and not together."""
+    problems = []
+    for name in ("prompt_length", "prompt_init"):
+        problems += _applies(config, name, config.method == "prompt_tuning", f"method {config.method}")
+    adapted = config.pretraining_objective == "lm_adaptation"
+    where = f"pretraining_objective {config.pretraining_objective}"
+    for name in ("lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"):
+        problems += _applies(config, name, adapted, where)
+    if adapted != (config.lm_adaptation_steps > 0):
+        rule = f"does not fit {where}"
+        remedy = "give 1 or more steps" if adapted else "give 0 steps, or pretraining_objective lm_adaptation"
+        problems.append(
+            Problem(key="lm_adaptation_steps", value=config.lm_adaptation_steps, rule=rule, remedy=remedy)
+        )
+    if config.eval_every > config.train_steps:
+        problems.append(
+            Problem(
+                key="eval_every", value=config.eval_every,
+                rule=f"is more than train_steps {config.train_steps}, so nothing would be evaluated",
+                remedy="evaluate at least once",
+            )
+        )  # fmt: skip
+    return problems
+
+
+def _applies(config: TrialConfig, name: str, applies: bool, where: str) -> list[Problem]:
+    value = getattr(config, name)
+    if applies and value is None:
+        return [Problem(key=name, value=None, rule=f"is missing for {where}", remedy=f"give {RULES[name].wanted()}")]
+    if not applies and value is not None:
+        return [Problem(key=name, value=value, rule=f"does not apply to {where}", remedy="leave it out")]
+    return []
+
+
+def from_mapping(values: Mapping[str, object]) -> TrialConfig:
+    """A config from plain values.
+
+    Raises `ConfigError` with every unknown key (and the nearest known one),
+    every missing one and every broken rule.
+    """
+    problems = [unknown_key(key, RULES) for key in values if key not in RULES]
+    known = {key: value for key, value in values.items() if key in RULES}
+    problems += [
+        Problem(key=name, value=None, rule="is missing", remedy=f"give {rule.wanted()}")
+        for name, rule in RULES.items()
+        if name not in known and name not in _DEFAULTS
+    ]
+    for name, value in known.items():
+        problems += violations(name, value, RULES[name])
+    if problems:
+        raise ConfigError(problems)
+    return TrialConfig(**known)  # type: ignore[arg-type]
+
+
+def to_mapping(config: TrialConfig) -> dict[str, Any]:
+    """The config as plain values, in the order of its fields."""
+    return {name: getattr(config, name) for name in RULES}
+
+
+def identity(config: TrialConfig) -> dict[str, Any]:
+    """What enters the id: every field, but for later ones that keep their default."""
+    return {
+        name: value
+        for name, value in to_mapping(config).items()
+        if name not in _LATER_FIELDS or value != _DEFAULTS[name]
+    }
+
+
+def fingerprint(values: Mapping[str, Any]) -> str:
+    """16 hex digits of SHA-256 over canonical JSON: sorted keys, shortest floats."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def parse_overrides(words: Iterable[str]) -> dict[str, object]:
+    """`key=value` words as typed values; `key=null` is None.
+
+    Raises `ConfigError` with every word that is not of that form, is unknown,
+    or does not read as its field's type.
+    """
+    values: dict[str, object] = {}
+    problems: list[Problem] = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if not equals:
+            problems.append(Problem(key=word, value=word, rule="has no '='", remedy="write key=value"))
+        elif key not in RULES:
+            problems.append(unknown_key(key, RULES))
+        else:
+            values[key] = _parse(text, RULES[key])
+            problems += violations(key, values[key], RULES[key])
+    if problems:
+        raise ConfigError(problems)
+    return values
+
+
+def _parse(text: str, rule: Rule) -> object:
+    """`text` as the rule's type where it reads as one; else the text, for the rule to refuse."""
+    if text == "null":
+        return None
+    if rule.type is str:
+        return text
+    if rule.type is bool:
+        return {"true": True, "false": False}.get(text, text)
+    try:
+        return rule.type(text)
+    except ValueError:
+        return text

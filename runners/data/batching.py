@@ -1,0 +1,70 @@
+"""Rows of token ids as padded tensors.
+
+Notation: B rows, T input tokens, D target tokens.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from runners.data.span_corruption import Ids
+from runners.model.backbone import IGNORED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encoded:
+    """One example as token ids, end-of-sequence included in both."""
+
+    input_ids: Ids
+    target_ids: Ids
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """input_ids [B, T], mask [B, T] of ones and zeros, targets [B, D] with -100 for padding."""
+
+    input_ids: Tensor
+    mask: Tensor
+    targets: Tensor
+
+
+def collate(rows: Sequence[Encoded], *, pad_id: int) -> Batch:
+    """Rows padded on the right to the longest of them."""
+    input_ids = pad([row.input_ids for row in rows], fill=pad_id)
+    lengths = torch.tensor([len(row.input_ids) for row in rows])
+    mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).to(torch.int64)
+    return Batch(input_ids=input_ids, mask=mask, targets=pad([row.target_ids for row in rows], fill=IGNORED))
+
+
+def pad(rows: Sequence[Ids], *, fill: int) -> Tensor:
+    """Rows of ids as one tensor [B, longest], filled on the right."""
+    padded = np.full((len(rows), max(map(len, rows))), fill, dtype=np.int64)
+    for place, row in enumerate(rows):
+        padded[place, : len(row)] = row
+    return torch.from_numpy(padded)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """Which examples each step sees: a new permutation each epoch, a function of the seed alone.
+
+    Nothing is kept between steps, so a run that resumes at any step sees what
+    it would have seen. Epochs follow each other without a short batch.
+    """
+
+    examples: int
+    batch_size: int
+    seed: int
+
+    def batch(self, step: int) -> Ids:
+        """The example indices [batch_size] of step `step`, counted from 0."""
+        places = np.arange(step * self.batch_size, (step + 1) * self.batch_size)
+        epochs = places // self.examples
+        chosen = np.empty(self.batch_size, dtype=np.int64)
+        for epoch in np.unique(epochs):
+            permutation = np.random.default_rng([self.seed, int(epoch)]).permutation(self.examples)
+            chosen[epochs == epoch] = permutation[places[epochs == epoch] % self.examples]
+        return chosen

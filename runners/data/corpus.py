@@ -1,0 +1,110 @@
+"""Documents as token ids, for span corruption and prefix language modelling.
+
+Notation: a document of N token ids.
+"""
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from runners.data.batching import Encoded, Order
+from runners.data.prefix_lm import split_prefix
+from runners.data.span_corruption import Ids, corrupt, random_spans
+from runners.microworld.documents import Document, sample_documents
+
+NOISE_DENSITY = 0.15
+"""Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
+MEAN_SPAN = 3.0
+"""Mean length of a random span in tokens (Raffel et al. 2020, 3.3.4)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tokens:
+    """One document: ids [N], and for each token the number of the answer it is in, from 1, or 0."""
+
+    ids: Ids
+    answer: Ids
+
+
+def read_microworld(tokenizer: PreTrainedTokenizerBase, *, seed: int, documents: int) -> list[Tokens]:
+    """The first documents of a seed's stream, encoded without end-of-sequence."""
+    return encode(tokenizer, itertools.islice(sample_documents(seed), documents))
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document]) -> list[Tokens]:
+    """Documents as tokens; a token belongs to the answer whose characters it overlaps."""
+    kept = list(documents)
+    encoded = tokenizer(
+        [document.text for document in kept], add_special_tokens=False, return_offsets_mapping=True
+    )
+    rows = zip(kept, encoded["input_ids"], encoded["offset_mapping"], strict=True)
+    return [Tokens(ids=np.asarray(ids), answer=_owners(document, offsets)) for document, ids, offsets in rows]
+
+
+def _owners(document: Document, offsets: list[tuple[int, int]]) -> Ids:
+    owners = np.zeros(len(offsets), dtype=np.int64)
+    starts, ends = np.asarray(offsets).T
+    for number, (start, end) in enumerate(document.answers, start=1):
+        owners[(ends > start) & (starts < end)] = number
+    return owners
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrefixRows:
+    """Batches of prefix language modelling: a function of step and seed alone."""
+
+    documents: list[Tokens]
+    batch_size: int
+    seed: int
+    end_id: int
+
+    def batch(self, step: int) -> list[Encoded]:
+        """The rows of one step, counted from 0."""
+        order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
+        rng = np.random.default_rng([self.seed, step, 1])
+        pairs = [split_prefix(self.documents[i].ids, rng) for i in order.batch(step)]
+        return [_ended(inputs, targets, self.end_id) for inputs, targets in pairs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorruptedRows:
+    """Batches of span corruption: a function of step and seed alone.
+
+    A share `salient` of the documents loses whole answers in place of random
+    spans (salient span masking, Guu et al. 2020, 3.4).
+    """
+
+    documents: list[Tokens]
+    batch_size: int
+    seed: int
+    end_id: int
+    first_sentinel: int
+    salient: float
+
+    def batch(self, step: int) -> list[Encoded]:
+        """The rows of one step, counted from 0."""
+        order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
+        rng = np.random.default_rng([self.seed, step, 2])
+        return [self._row(self.documents[i], rng) for i in order.batch(step)]
+
+    def _row(self, document: Tokens, rng: np.random.Generator) -> Encoded:
+        if document.answer.any() and rng.random() < self.salient:
+            mask = _some_answers(document.answer, rng)
+        else:
+            mask = random_spans(len(document.ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
+        inputs, targets = corrupt(document.ids, mask, first_sentinel=self.first_sentinel)
+        return _ended(inputs, targets, self.end_id)
+
+
+def _some_answers(answer: Ids, rng: np.random.Generator) -> np.ndarray:
+    """A mask of one or more whole answers."""
+    numbers = np.arange(1, answer.max() + 1)
+    chosen = numbers[rng.random(len(numbers)) < 0.5]
+    return np.isin(answer, chosen if len(chosen) else rng.choice(numbers, 1))
+
+
+def _ended(inputs: Ids, targets: Ids, end_id: int) -> Encoded:
+    return Encoded(input_ids=np.append(inputs, end_id), target_ids=np.append(targets, end_id))

@@ -1,0 +1,65 @@
+"""Greedy answers of many trials over one model, in shared batches.
+
+Notation: K trials, B rows, P prompt positions, T input tokens.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from runners.data.batching import Encoded, collate
+from runners.model.backbone import Backbone
+from runners.model.t5 import Weights
+from runners.prompt.soft_prompt import prepend, stack
+
+TOKENS_A_BATCH = 24_576
+"""Prompt and input positions of one evaluation batch, which bounds its memory."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Questions:
+    """What one trial is asked: its prompt [P, H] or None, its rows, and the most tokens of an answer."""
+
+    prompt: Tensor | None
+    rows: Sequence[Encoded]
+    limit: int
+
+
+@torch.no_grad()
+def answer(backbone: Backbone, weights: Weights, asked: Sequence[Questions]) -> list[list[list[int]]]:
+    """Generated token ids of every row of every trial, in the order asked.
+
+    Rows of all trials are sorted by length and share batches; a row's answer
+    depends on its own prompt and input alone.
+    """
+    answers: list[list[list[int]]] = [[[]] * len(questions.rows) for questions in asked]
+    prompts = [questions.prompt for questions in asked if questions.prompt is not None]
+    bank = stack(prompts) if prompts else None
+    positions = bank.positions if bank else 0
+    for places in _batches(asked, positions):
+        batch = collate([asked[k].rows[i] for k, i in places], pad_id=backbone.tokenizer.pad_token_id)
+        embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
+        if bank:
+            embedded, mask = prepend(bank, torch.tensor([k for k, _ in places]), embedded, mask)
+        limit = max(asked[k].limit for k, _ in places)
+        generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
+        for (k, i), ids in zip(places, generated, strict=True):
+            answers[k][i] = ids[: asked[k].limit]
+    return answers
+
+
+def _batches(asked: Sequence[Questions], positions: int) -> Iterator[list[tuple[int, int]]]:
+    """Places (trial, row) by rising input length, cut where a batch would hold too many tokens."""
+    places = [(k, i) for k, questions in enumerate(asked) for i in range(len(questions.rows))]
+    places.sort(key=lambda place: len(asked[place[0]].rows[place[1]].input_ids))
+    batch: list[tuple[int, int]] = []
+    for k, i in places:
+        width = positions + len(asked[k].rows[i].input_ids)
+        if batch and width * (len(batch) + 1) > TOKENS_A_BATCH:
+            yield batch
+            batch = []
+        batch.append((k, i))
+    if batch:
+        yield batch

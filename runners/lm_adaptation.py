@@ -1,0 +1,145 @@
+"""LM adaptation: a span-corruption model learns to continue text (Lester et al. 2021, 2.2).
+
+    python -m runners.lm_adaptation model_size=60k steps=100,500,1000 --store results/adapted
+
+One run yields every milestone: the learning rate is constant, so the
+checkpoint after 100 steps is the same whatever follows. Milestones are
+committed to the store as they appear, and a run that is cut off goes on from
+its last checkpoint.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+from safetensors.torch import load, save, save_file
+from torch import Tensor
+
+from runners.config import AdaptationConfig
+from runners.data.corpus import PrefixRows, read_microworld
+from runners.model.backbone import Backbone
+from runners.model.catalogue import WEIGHTS, load_pretrained
+from runners.record import TrialRecord
+from runners.store import Store
+from runners.training.adafactor import Adafactor
+from runners.training.language_model import gradients, held_out_loss
+from runners.training.provenance import surroundings
+from runners.training.trial import metadata_of
+
+DOCUMENTS = 20_000
+"""Documents of an adaptation, which are not those of pre-training."""
+DOCUMENT_SEED = 1_000
+"""Adaptation seed s reads the document stream of seed 1,000 + s."""
+HELD_OUT_SEED = 999
+HELD_OUT_BATCHES = 4
+STATE = "adaptation.safetensors"
+
+
+@dataclass(kw_only=True)
+class Adaptation:
+    """The mutable state of a run: float32 weights, Adafactor's state, steps done, seconds spent."""
+
+    weights: dict[str, Tensor]
+    state: dict[str, Tensor]
+    step: int = 0
+    seconds: float = 0.0
+
+    def to_bytes(self) -> bytes:
+        """The state as safetensors."""
+        tensors = {f"weight:{n}": w.detach() for n, w in self.weights.items()}
+        tensors |= {f"state:{n}": s for n, s in self.state.items()}
+        meta = {"step": self.step, "seconds": self.seconds}
+        return save(tensors, metadata={"run": json.dumps(meta), "code": surroundings()["code"]})
+
+    @classmethod
+    def from_bytes(cls, checkpoint: bytes) -> "Adaptation":
+        """The state of `to_bytes`."""
+        tensors = load(checkpoint)
+        parts = {
+            kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
+            for kind in ("weight", "state")
+        }
+        return cls(weights=parts["weight"], state=parts["state"], **json.loads(metadata_of(checkpoint)["run"]))
+
+
+def adapt(
+    config: AdaptationConfig,
+    milestones: Sequence[int],
+    store: Store,
+    *,
+    checkpoint_seconds: float = 120.0,
+) -> Iterator[tuple[int, int]]:
+    """Train to the last of `milestones` that the store lacks, committing each as it appears.
+
+    Yields (steps done, last step) after every step.
+    """
+    wanted = [steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None]
+    if not wanted:
+        return
+    backbone = load_pretrained(config.model_family, config.model_size, "float32")
+    rows = _rows(backbone, config)
+    optimizer = Adafactor(learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True)
+    run = _begin(backbone, optimizer, config, store)
+    saved, began = time.monotonic(), time.monotonic()
+    spent = run.seconds
+    while run.step < wanted[-1]:
+        loss, found = gradients(backbone, run.weights, rows.batch(run.step))
+        run.step += 1
+        optimizer.step(run.weights, found, run.state, step=run.step)
+        run.seconds = spent + time.monotonic() - began
+        if run.step in wanted:
+            _commit(backbone, config, run, store, loss)
+        if time.monotonic() - saved > checkpoint_seconds:
+            store.save_state(config.run_id, STATE, run.to_bytes())
+            saved = time.monotonic()
+        yield run.step, wanted[-1]
+    store.clear_state(config.run_id)
+
+
+def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
+    documents = read_microworld(backbone.tokenizer, seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS)
+    return PrefixRows(
+        documents=documents, batch_size=config.batch_size, seed=config.seed,
+        end_id=backbone.tokenizer.eos_token_id,
+    )  # fmt: skip
+
+
+def _begin(backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, store: Store) -> Adaptation:
+    """The run from its checkpoint of the same code, or from the pre-trained weights."""
+    checkpoint = store.load_state(config.run_id, STATE)
+    if checkpoint is not None and metadata_of(checkpoint)["code"] == surroundings()["code"]:
+        run = Adaptation.from_bytes(checkpoint)
+    else:
+        weights = {name: weight.float().clone() for name, weight in backbone.weights.items()}
+        run = Adaptation(weights=weights, state=optimizer.initial_state(weights))
+    for weight in run.weights.values():
+        weight.requires_grad_(True)
+    return run
+
+
+def _commit(backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store, loss: float) -> None:
+    documents = read_microworld(
+        backbone.tokenizer, seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * config.batch_size
+    )
+    held_out = PrefixRows(
+        documents=documents, batch_size=config.batch_size, seed=0, end_id=backbone.tokenizer.eos_token_id
+    )
+    batches = [held_out.batch(step) for step in range(HELD_OUT_BATCHES)]
+    attempt = store.begin(config.milestone_id(run.step))
+    save_file({name: w.detach() for name, w in run.weights.items()}, attempt.folder / WEIGHTS)
+    attempt.commit(
+        TrialRecord(
+            trial_id=config.milestone_id(run.step), attempt=attempt.id, stage="lm_adaptation",
+            label=f"{config.model_size}-lm{run.step}",
+            config={**asdict(config), "lm_adaptation_steps": run.step},
+            metrics={"train_loss": loss, "held_out_loss": held_out_loss(backbone, run.weights, batches)},
+            provenance={
+                **surroundings(), "base_checkpoint": backbone.fingerprint,
+                "committed": datetime.now(UTC).isoformat(timespec="seconds"),
+                "seconds": round(run.seconds, 3), "model_parameters": backbone.parameter_count,
+            },
+            files={},
+        )
+    )  # fmt: skip

@@ -1,0 +1,283 @@
+"""Unlabelled documents: what a nano model is pre-trained on.
+
+A document is a piece of text and the spans of it that answer a question or
+finish a thought. Documents never use the text-to-text formats of the tasks;
+the words of the verbalizers occur as in ordinary text.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from random import Random
+
+from runners.microworld import lexicon
+from runners.microworld.passages import Passage, false_object, sample_passage, true_object
+from runners.microworld.relations import Fact, sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """A text and the [start, end) character spans of its answers."""
+
+    text: str
+    answers: tuple[tuple[int, int], ...]
+
+
+class _Writer:
+    """Collects the pieces of one document and where its answers lie."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._answers: list[tuple[int, int]] = []
+
+    def add(self, piece: str, *, answer: bool = False) -> None:
+        if self._text:
+            self._text += " "
+        if answer:
+            self._answers.append((len(self._text), len(self._text) + len(piece)))
+        self._text += piece
+
+    def document(self) -> Document:
+        return Document(text=self._text, answers=tuple(self._answers))
+
+
+def _clause(text: str) -> str:
+    """A sentence as a clause inside another: no full stop, lower case unless a name."""
+    first = text.split(" ", 1)[0]
+    body = text.rstrip(".")
+    return body if first in lexicon.PEOPLE or first in lexicon.DAYS else body[0].lower() + body[1:]
+
+
+def _ask_object(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    out.add(fact.say(fact.relation.ask_object, rng))
+    out.add(fact.say(fact.relation.say_object, rng), answer=True)
+
+
+def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    out.add(fact.say(fact.relation.ask_subject, rng))
+    out.add(fact.say(fact.relation.say_subject, rng), answer=True)
+
+
+_YES = ("Yes.", "Yes, {fact}", "Yes, that is so.", "Yes, that is true.", "True, {fact}")
+_NO = ("No.", "No, {fact}", "No, that is not so.", "No, that is false.", "False, {fact}")
+
+
+def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
+    told = _clause(fact.state(rng)) + "."
+    return rng.choice(_YES[:4] if holds else _NO[:4]).format(fact=told)
+
+
+def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    holds = rng.random() < 0.5
+    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
+    out.add(fact.say(fact.relation.ask_whether, rng, object=value))
+    out.add(_verdict(rng, holds, fact), answer=True)
+
+
+_SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that {claim}.")
+_TRUE = ("That is true.", "This is true, {fact}", "What {n} says is true.", "True enough, {fact}", "True.", "{n} is right.")
+_FALSE = ("That is false.", "This is false, {fact}", "What {n} says is false.", "False indeed, {fact}", "False.", "{n} is wrong.")
+
+
+def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    holds = rng.random() < 0.5
+    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
+    speaker = rng.choice(lexicon.PEOPLE)
+    claim = _clause(fact.say(fact.relation.claims, rng, object=value))
+    out.add(rng.choice(_SAYS).format(n=speaker, claim=claim))
+    told = _clause(fact.state(rng)) + "."
+    out.add(rng.choice(_TRUE if holds else _FALSE).format(n=speaker, fact=told), answer=True)
+
+
+_UNKNOWN = ("Nobody knows.", "We do not know.", "The story does not say.")
+
+
+def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    unsaid = passage.unsaid(rng)
+    wordings = rng.choice((unsaid.relation.ask_object, unsaid.relation.ask_whether))
+    out.add(unsaid.say(wordings, rng))
+    out.add(rng.choice(_UNKNOWN), answer=True)
+
+
+def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+    """A second voice that follows from the passage, contradicts it, or takes no side."""
+    speaker = rng.choice(lexicon.PEOPLE)
+    kind = rng.randrange(3)
+    if kind == 2:
+        other = passage.unsaid(rng)
+        claim = _clause(other.say(other.relation.claims, rng))
+        verdict = rng.choice(("We stay neutral, since nobody knows.", "On that the story is neutral."))
+    else:
+        value = true_object(rng, fact) if kind == 0 else false_object(rng, passage, fact)
+        claim = _clause(fact.say(fact.relation.claims, rng, object=value))
+        verdict = rng.choice(
+            ("That follows, it is an entailment of the story.", "It follows by entailment.")
+            if kind == 0
+            else ("That is a contradiction of the story.", "Here is a contradiction.")
+        )
+    out.add(rng.choice(_SAYS).format(n=speaker, claim=claim))
+    out.add(verdict, answer=True)
+
+
+_EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact], None], float], ...] = (
+    (_ask_object, 0.17),
+    (_ask_subject, 0.13),
+    (_ask_whether, 0.35),
+    (_claim, 0.20),
+    (_ask_unsaid, 0.05),
+    (_agree, 0.10),
+)
+
+
+def _facts(rng: Random) -> Document:
+    out = _Writer()
+    passage = sample_passage(rng)
+    out.add(passage.text)
+    functions = [f for f, _ in _EXCHANGES]
+    weights = [w for _, w in _EXCHANGES]
+    facts = list(passage.facts)
+    rng.shuffle(facts)
+    for fact in facts[: rng.choice((1, 2, 2, 3))]:
+        rng.choices(functions, weights)[0](out, rng, passage, fact)
+    return out.document()
+
+
+def _causes(rng: Random) -> Document:
+    out = _Writer()
+    event = rng.choice(lexicon.CAUSES)
+    name = rng.choice(lexicon.PEOPLE)
+    cause, effect = event.cause.format(n=name), event.effect.format(n=name)
+    kind = rng.randrange(4)
+    if kind == 0:
+        out.add(sentence("{c},", c=cause))
+        out.add(f"so {effect}.", answer=True)
+    elif kind == 1:
+        out.add(sentence("{e}", e=effect))
+        out.add(f"because {cause}.", answer=True)
+    elif kind == 2:
+        out.add(sentence("{c}.", c=cause))
+        out.add("What happened then?")
+        out.add(sentence("{e}.", e=effect), answer=True)
+    else:
+        out.add(sentence("{e}.", e=effect))
+        out.add("Why was that?")
+        out.add(f"Because {cause}.", answer=True)
+    _choose(out, rng)
+    return out.document()
+
+
+def _choose(out: _Writer, rng: Random) -> None:
+    """Two events, one of which fits a third: said in full, or by its place in the pair."""
+    right, wrong = rng.sample(lexicon.CAUSES, 2)
+    name = rng.choice(lexicon.PEOPLE)
+    forward = rng.random() < 0.5
+    known, fits, strays = (
+        (right.cause, right.effect, wrong.effect) if forward else (right.effect, right.cause, wrong.cause)
+    )
+    first = rng.random() < 0.5
+    pair = [fits, strays] if first else [strays, fits]
+    out.add(sentence(known + ".", n=name))
+    ask = "Did it happen then that {a}, or that {b}?" if forward else "Was it because {a}, or because {b}?"
+    out.add(sentence(ask.format(a=pair[0], b=pair[1]), n=name))
+    out.add(
+        rng.choice(
+            (
+                sentence(fits + ".", n=name),
+                "The first choice." if first else "The second choice.",
+                "Choice number 1." if first else "Choice number 2.",
+            )
+        ),
+        answer=True,
+    )
+
+
+def _senses(rng: Random) -> Document:
+    out = _Writer()
+    word = rng.choice(tuple(lexicon.SENSES))
+    senses = lexicon.SENSES[word]
+    one = rng.choice(senses)
+    name, other = rng.sample(lexicon.PEOPLE, 2)
+    out.add(rng.choice(one.sentences).format(n=name))
+    if rng.random() < 0.4:
+        out.add(f"What does {word} mean here?")
+        out.add(f"It has to do with {one.gloss}.", answer=True)
+        return out.document()
+    two = rng.choice(senses)
+    out.add(rng.choice(two.sentences).format(n=other))
+    out.add(f"Does {word} mean the same in both?")
+    same = one is two
+    out.add(
+        rng.choice(
+            (f"Yes, both have to do with {one.gloss}.", "Yes, the same.", "Yes, that is true.")
+            if same
+            else (f"No, first {one.gloss} and then {two.gloss}.", "No, not the same.", "No, that is false.")
+        ),
+        answer=True,
+    )
+    return out.document()
+
+
+def _pronouns(rng: Random) -> Document:
+    out = _Writer()
+    frame = rng.choice(lexicon.FRAMES)
+    a, b = rng.sample(rng.choice((lexicon.WOMEN, lexicon.MEN)), 2)
+    if rng.random() < 0.5:
+        a, b = rng.sample((rng.choice(lexicon.WOMEN), rng.choice(lexicon.MEN)), 2)
+    referent = a if frame.refers == "a" else b
+    pronoun = "she" if referent in lexicon.WOMEN else "he"
+    out.add(frame.text.format(a=a, b=b, p=pronoun))
+    kind = rng.randrange(3)
+    if kind == 0:
+        out.add(f"Who {frame.trait}?")
+        out.add(rng.choice((f"{referent}.", f"{referent} {frame.trait}.", f"It was {referent}.")), answer=True)
+    elif kind == 1:
+        out.add(f"Who is meant by {pronoun}?")
+        out.add(rng.choice((f"{referent}.", f"{pronoun.capitalize()} is {referent}.")), answer=True)
+    else:
+        out.add(f"So we know that {referent} {frame.trait}.", answer=True)
+    return out.document()
+
+
+_LESSONS = (
+    "{n} read a passage and asked a question.",
+    "The question of {n} had no answer.",
+    "{n} wrote a sentence with a hard word.",
+    "The first sentence of the passage was true.",
+    "The second sentence of the paragraph was false.",
+    "A hypothesis is not yet a premise, said {n}.",
+    "From the premise there was no entailment.",
+    "It was a non_entailment, said {n}.",
+    "The hypothesis of {n} was a contradiction.",
+    "{n} was neutral in the choice.",
+    "The query of {n} was about two entities.",
+    "One highlight of the trip was the choice of {n}.",
+    "{n} used the box as a placeholder.",
+    "The answer was neutral and the query was not.",
+    "{n} gave the cause and the effect.",
+    "The true friend of {n} told a false story.",
+)
+
+
+def _lessons(rng: Random) -> Document:
+    """Talk about talk: the words of school in their ordinary use."""
+    out = _Writer()
+    for wording in rng.sample(_LESSONS, 2):
+        out.add(wording.format(n=rng.choice(lexicon.PEOPLE)))
+    return out.document()
+
+
+_KINDS: tuple[tuple[Callable[[Random], Document], float], ...] = (
+    (_facts, 0.63),
+    (_causes, 0.12),
+    (_senses, 0.10),
+    (_pronouns, 0.12),
+    (_lessons, 0.03),
+)
+
+
+def sample_documents(seed: int) -> Iterator[Document]:
+    """An endless stream of documents, the same for the same seed."""
+    rng = Random(f"documents-{seed}")
+    functions = [f for f, _ in _KINDS]
+    weights = [w for _, w in _KINDS]
+    while True:
+        yield rng.choices(functions, weights)[0](rng)

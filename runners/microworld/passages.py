@@ -1,0 +1,91 @@
+"""Passages: a few facts about a few people, told in one of many wordings."""
+
+from dataclasses import dataclass
+from random import Random
+
+from runners.microworld import lexicon
+from runners.microworld.relations import (
+    COLOUR, DAY, FEELING, KIND, OPINION, OWNER, PLACE, Fact, Relation, sample_facts, sentence,
+)  # fmt: skip
+
+_PERSONAL = (PLACE, OWNER, FEELING, DAY, KIND)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """Facts in the order told, and the text that tells them."""
+
+    facts: tuple[Fact, ...]
+    text: str
+
+    def rivals(self, fact: Fact) -> list[Fact]:
+        """The other facts of the same relation."""
+        return [f for f in self.facts if f.relation is fact.relation and f is not fact]
+
+    def unsaid(self, rng: Random) -> Fact:
+        """A fact about one of the people or things that the passage leaves open."""
+        told = {f.relation.name for f in self.facts}
+        subject = rng.choice(self.facts).subject
+        open_relations = [r for r in _PERSONAL if r.name not in told] if not subject.startswith("the ") else [COLOUR]
+        relation = rng.choice([r for r in open_relations if r.name not in told] or [DAY, FEELING])
+        person = subject if relation is COLOUR or not subject.startswith("the ") else rng.choice(lexicon.PEOPLE)
+        return Fact(relation=relation, subject=person, object=rng.choice(relation.objects))
+
+
+RIVALRY = 0.25
+"""Share of passages in which several facts are of one relation, so that who and what must be bound."""
+
+
+def sample_passage(rng: Random) -> Passage:
+    """A passage of 2 to 4 facts.
+
+    Most facts stand alone in their relation, so that finding the word is
+    enough; with rivals one has to know whose it is.
+    """
+    people = rng.sample(lexicon.PEOPLE, 4)
+    opening = ""
+    if rng.random() < RIVALRY:
+        relation = rng.choice((*_PERSONAL, COLOUR))
+        subjects = _things(rng, 2) if relation is COLOUR else people[:2]
+        told = sample_facts(rng, relation, subjects)
+        if rng.random() < 0.5:
+            told += _lone_facts(rng, people[2:], 1, skip=relation)
+    else:
+        told = _lone_facts(rng, people, rng.choice((2, 3, 3, 4)))
+        if rng.random() < 0.4:
+            told = [*told[:2], *sample_facts(rng, OPINION, people[3:])]
+            opening = sentence("{a} saw the {o}. ", a=people[3], o=rng.choice(lexicon.SHOWN))
+    if not opening:
+        rng.shuffle(told)
+    told_last = " ".join(f.state(rng) for f in told[:-1]), told[-1].state(rng)
+    text = f"{told_last[0]} {opening}{told_last[1]}"
+    return Passage(facts=tuple(told), text=text)
+
+
+def _lone_facts(rng: Random, people: list[str], count: int, *, skip: Relation | None = None) -> list[Fact]:
+    """Facts of different relations about different subjects."""
+    relations = rng.sample([r for r in (*_PERSONAL, COLOUR) if r is not skip], count)
+    facts = []
+    for relation, person in zip(relations, people, strict=False):
+        subject = _things(rng, 1)[0] if relation is COLOUR else person
+        facts += sample_facts(rng, relation, [subject])
+    return facts
+
+
+def _things(rng: Random, count: int) -> list[str]:
+    return [f"the {thing}" for thing in rng.sample(lexicon.THINGS, count)]
+
+
+def false_object(rng: Random, passage: Passage, fact: Fact) -> str:
+    """An object that makes a claim about `fact` false: a rival's as often as not."""
+    rivals = [r.object for r in passage.rivals(fact)]
+    same = fact.relation.equivalents(fact.object)
+    rivals = [o for o in rivals if o not in same]
+    if rivals and rng.random() < 0.6:
+        return rng.choice(rivals)
+    return rng.choice(fact.relation.contraries(fact.object))
+
+
+def true_object(rng: Random, fact: Fact) -> str:
+    """An object that makes a claim about `fact` true."""
+    return rng.choice(fact.relation.equivalents(fact.object))

@@ -1,0 +1,195 @@
+"""The eight SuperGLUE tasks over the microworld, as records in SuperGLUE's own schema.
+
+Each maker returns one record without its `idx`. Splits are drawn from one
+stream without repeats, so train and dev share no example.
+"""
+
+import functools
+import itertools
+import json
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Any
+
+from runners.microworld import lexicon
+from runners.microworld.passages import Passage, false_object, sample_passage, true_object
+from runners.microworld.relations import Fact, sentence
+
+Record = dict[str, Any]
+VERSION = 1.1
+
+
+def _question(text: str) -> str:
+    """A question as BoolQ writes it: no capital at the start, no question mark."""
+    return (text[0].lower() + text[1:]).rstrip("?")
+
+
+def _claim(rng: Random, passage: Passage, holds: bool) -> str:
+    fact = rng.choice(passage.facts)
+    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
+    return fact.say(fact.relation.claims, rng, object=value)
+
+
+def boolq(rng: Random) -> Record:
+    """A yes/no question about a passage."""
+    passage = sample_passage(rng)
+    fact = rng.choice(passage.facts)
+    label = rng.random() < 0.5
+    value = true_object(rng, fact) if label else false_object(rng, passage, fact)
+    question = fact.say(fact.relation.ask_whether, rng, object=value)
+    return {"question": _question(question), "passage": passage.text, "label": label}
+
+
+def cb(rng: Random) -> Record:
+    """A hypothesis that the premise entails, contradicts or leaves open."""
+    passage = sample_passage(rng)
+    label = rng.choices(("entailment", "contradiction", "neutral"), (0.4, 0.4, 0.2))[0]
+    if label == "neutral":
+        hypothesis = passage.unsaid(rng)
+        text = hypothesis.say(hypothesis.relation.claims, rng)
+    else:
+        text = _claim(rng, passage, label == "entailment")
+    return {"premise": passage.text, "hypothesis": text, "label": label}
+
+
+def copa(rng: Random) -> Record:
+    """Which of two events is the cause or the effect of a third."""
+    right, wrong = rng.sample(lexicon.CAUSES, 2)
+    name = rng.choice(lexicon.PEOPLE)
+    question = rng.choice(("cause", "effect"))
+    if question == "effect":
+        premise, fits, strays = right.cause, right.effect, wrong.effect
+    else:
+        premise, fits, strays = right.effect, right.cause, wrong.cause
+    label = rng.randrange(2)
+    pair = (fits, strays) if label == 0 else (strays, fits)
+    first, second = (sentence(f"{choice}.", n=name) for choice in pair)
+    premise = sentence(f"{premise}.", n=name)
+    return {"premise": premise, "choice1": first, "choice2": second, "question": question, "label": label}
+
+
+def multirc(rng: Random) -> Record:
+    """A paragraph, two questions, and candidate answers that are right or wrong."""
+    passage = sample_passage(rng)
+    questions = []
+    for number, fact in enumerate(rng.sample(passage.facts, 2)):
+        wrong = {false_object(rng, passage, fact) for _ in range(2)}
+        options = [(fact.object, 1)] + [(value, 0) for value in sorted(wrong)]
+        rng.shuffle(options)
+        kept = options[: rng.choice((2, 3))]
+        answers = [
+            {"text": sentence("{o}", o=value), "idx": place, "label": label}
+            for place, (value, label) in enumerate(kept)
+        ]
+        question = fact.say(fact.relation.ask_object, rng)
+        questions.append({"question": question, "answers": answers, "idx": number})
+    return {"passage": {"text": passage.text, "questions": questions}, "version": VERSION}
+
+
+def record(rng: Random) -> Record:
+    """A passage, and a sentence about one of its people with the name left out."""
+    passage = sample_passage(rng)
+    facts = [f for f in passage.facts if f.subject in lexicon.PEOPLE]
+    if not facts:
+        return record(rng)
+    fact = rng.choice(facts)
+    query = fact.say(fact.relation.claims, rng, object=true_object(rng, fact))
+    text = passage.text
+    people = sorted({f.subject for f in facts}, key=text.index)
+    spans = [{"start": text.index(name), "end": text.index(name) + len(name) - 1} for name in people]
+    start = text.index(fact.subject)
+    answer = {"start": start, "end": start + len(fact.subject) - 1, "text": fact.subject}
+    return {
+        "source": "microworld",
+        "passage": {"text": text, "entities": spans},
+        "qas": [{"query": query.replace(fact.subject, "@placeholder"), "answers": [answer], "idx": 0}],
+    }
+
+
+def rte(rng: Random) -> Record:
+    """A hypothesis that follows from the premise, or does not."""
+    passage = sample_passage(rng)
+    entailed = rng.random() < 0.5
+    if not entailed and rng.random() < 0.3:
+        other = passage.unsaid(rng)
+        text = other.say(other.relation.claims, rng)
+    else:
+        text = _claim(rng, passage, entailed)
+    label = "entailment" if entailed else "not_entailment"
+    return {"premise": passage.text, "hypothesis": text, "label": label}
+
+
+def wic(rng: Random) -> Record:
+    """Whether a word means the same in two sentences."""
+    word = rng.choice(tuple(lexicon.SENSES))
+    senses = lexicon.SENSES[word]
+    label = rng.random() < 0.5
+    one = rng.randrange(2)
+    two = one if label else 1 - one
+    names = rng.sample(lexicon.PEOPLE, 2)
+    texts = [
+        rng.choice(senses[sense].sentences).format(n=name)
+        for sense, name in zip((one, two), names, strict=True)
+    ]
+    starts = [text.lower().index(word) for text in texts]
+    return {
+        "word": word, "sentence1": texts[0], "sentence2": texts[1], "label": label,
+        "start1": starts[0], "end1": starts[0] + len(word),
+        "start2": starts[1], "end2": starts[1] + len(word), "version": VERSION,
+    }  # fmt: skip
+
+
+def wsc(rng: Random) -> Record:
+    """Whether a pronoun means the named person."""
+    frame = rng.choice(lexicon.FRAMES)
+    if rng.random() < 0.5:
+        a, b = rng.sample(rng.choice((lexicon.WOMEN, lexicon.MEN)), 2)
+    else:
+        a, b = rng.sample((rng.choice(lexicon.WOMEN), rng.choice(lexicon.MEN)), 2)
+    referent = a if frame.refers == "a" else b
+    pronoun = "she" if referent in lexicon.WOMEN else "he"
+    text = frame.text.format(a=a, b=b, p=pronoun)
+    label = rng.random() < 0.5
+    candidate = referent if label else (b if referent == a else a)
+    words = text.split(" ")
+    target = {
+        "span1_index": words.index(candidate), "span1_text": candidate,
+        "span2_index": words.index(pronoun), "span2_text": pronoun,
+    }  # fmt: skip
+    return {"text": text, "target": target, "label": label}
+
+
+MAKERS: dict[str, Callable[[Random], Record]] = {
+    "boolq": boolq, "cb": cb, "copa": copa, "multirc": multirc,
+    "record": record, "rte": rte, "wic": wic, "wsc": wsc,
+}  # fmt: skip
+
+
+_ANSWERS = ("label", "target")
+"""Fields that tell the answer, or the candidate that is judged; records that differ only there are one."""
+
+
+def sample_records(task: str, seed: int) -> Iterator[Record]:
+    """An endless stream of distinct records of a task, the same for the same seed."""
+    rng = Random(f"{task}-{seed}")
+    seen: set[str] = set()
+    number = itertools.count()
+    while True:
+        made = MAKERS[task](rng)
+        key = json.dumps({name: made[name] for name in made if name not in _ANSWERS}, sort_keys=True)
+        if key not in seen:
+            seen.add(key)
+            yield {**made, "idx": next(number)}
+
+
+TRAIN_RECORDS = 4000
+DEV_RECORDS = 1024
+WORLD_SEED = 0
+
+
+@functools.cache
+def read_split(task: str, split: str) -> tuple[Record, ...]:
+    """The `train` (4,000 records) or `dev` (1,024) split of a task; the two share no record."""
+    stream = itertools.islice(sample_records(task, WORLD_SEED), TRAIN_RECORDS + DEV_RECORDS)
+    records = tuple(stream)
+    return {"train": records[DEV_RECORDS:], "dev": records[:DEV_RECORDS]}[split]

@@ -1,0 +1,194 @@
+"""What can be said of a person or a thing, and the many ways to say it.
+
+A `Relation` holds wordings with `{s}` for the subject and `{o}` for the object:
+statements of a fact, questions for its object or its subject with their
+answers, and yes/no questions. A true claim may name another object than the
+statement did: any of its group (a synonym, the kind of a thing), or any of the
+group's `verdicts` where there are some (who found it superb liked it).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+
+from runners.microworld import lexicon
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relation:
+    """A property with its wordings; all wordings are whole sentences."""
+
+    name: str
+    subjects: tuple[str, ...]
+    objects: tuple[str, ...]
+    statements: tuple[str, ...]
+    claims: tuple[str, ...]
+    ask_object: tuple[str, ...]
+    say_object: tuple[str, ...]
+    ask_subject: tuple[str, ...]
+    say_subject: tuple[str, ...]
+    ask_whether: tuple[str, ...]
+    groups: tuple[tuple[str, ...], ...] = ()
+    verdicts: tuple[tuple[str, ...], ...] = ()
+    functional: bool = True
+
+    def synonyms(self, value: str) -> tuple[str, ...]:
+        """The stated objects that mean what `value` means."""
+        return next((group for group in self.groups if value in group), (value,))
+
+    def equivalents(self, value: str) -> tuple[str, ...]:
+        """The objects that a true claim about a fact with object `value` may name."""
+        for place, group in enumerate(self.groups):
+            if value in group:
+                return self.verdicts[place] if self.verdicts else group
+        return (value,)
+
+    def contraries(self, value: str) -> tuple[str, ...]:
+        """The objects that a false claim about a fact with object `value` may name."""
+        same = self.equivalents(value)
+        return tuple(other for other in self.claim_objects if other not in same)
+
+    @property
+    def claim_objects(self) -> tuple[str, ...]:
+        """Every object that a claim may name."""
+        grouped = tuple(value for group in self.verdicts or self.groups for value in group)
+        return grouped or self.objects
+
+
+def _the(nouns: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"the {noun}" for noun in nouns)
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+PLACE = Relation(
+    name="place",
+    subjects=lexicon.PEOPLE,
+    objects=_the(lexicon.PLACES),
+    statements=("{s} is in {o}.", "{s} went to {o}.", "You can find {s} in {o}.", "{s} sits in {o}."),
+    claims=("{s} is in {o}.",),
+    ask_object=("Where is {s}?", "Where can you find {s}?", "In which place is {s}?"),
+    say_object=("In {o}.", "{s} is in {o}.", "{o}."),
+    ask_subject=("Who is in {o}?", "Who went to {o}?"),
+    say_subject=("{s}.", "{s} is in {o}.", "It is {s}."),
+    ask_whether=("Is {s} in {o}?", "Can you find {s} in {o}?"),
+)
+OWNER = Relation(
+    name="owner",
+    subjects=lexicon.PEOPLE,
+    objects=_the(lexicon.THINGS),
+    statements=("{s} has {o}.", "{s} owns {o}.", "{s} carries {o}."),
+    claims=("{s} has {o}.",),
+    ask_object=("What does {s} have?", "What does {s} own?"),
+    say_object=("{o}.", "{s} has {o}."),
+    ask_subject=("Who has {o}?", "Who owns {o}?"),
+    say_subject=("{s}.", "{s} has {o}.", "It is {s}."),
+    ask_whether=("Does {s} have {o}?", "Does {s} own {o}?"),
+    functional=False,
+)
+COLOUR = Relation(
+    name="colour",
+    subjects=_the(lexicon.THINGS),
+    objects=lexicon.COLOURS,
+    statements=("{s} is {o}.", "{s} was painted {o}.", "{s} looks {o}."),
+    claims=("{s} is {o}.",),
+    ask_object=("What colour is {s}?", "Which colour does {s} have?"),
+    say_object=("{o}.", "It is {o}.", "{s} is {o}."),
+    ask_subject=("What is {o}?", "Which thing is {o}?"),
+    say_subject=("{s}.", "It is {s}.", "{s} is {o}."),
+    ask_whether=("Is {s} {o}?", "Was {s} painted {o}?"),
+)
+FEELING = Relation(
+    name="feeling",
+    subjects=lexicon.PEOPLE,
+    objects=tuple(word for row in lexicon.FEELINGS for word in row),
+    statements=("{s} is {o}.", "{s} feels {o}.", "{s} seems {o}."),
+    claims=("{s} is {o}.",),
+    ask_object=("How does {s} feel?", "How is {s}?"),
+    say_object=("{o}.", "{s} is {o}."),
+    ask_subject=("Who is {o}?", "Who feels {o}?"),
+    say_subject=("{s}.", "{s} is {o}.", "It is {s}."),
+    ask_whether=("Is {s} {o}?", "Does {s} feel {o}?"),
+    groups=lexicon.FEELINGS,
+)
+DAY = Relation(
+    name="day",
+    subjects=lexicon.PEOPLE,
+    objects=lexicon.DAYS,
+    statements=("{s} came on {o}.", "{s} arrived on {o}.", "On {o} {s} came."),
+    claims=("{s} came on {o}.",),
+    ask_object=("When did {s} come?", "On which day did {s} arrive?"),
+    say_object=("On {o}.", "{o}.", "{s} came on {o}."),
+    ask_subject=("Who came on {o}?", "Who arrived on {o}?"),
+    say_subject=("{s}.", "{s} came on {o}.", "It is {s}."),
+    ask_whether=("Did {s} come on {o}?", "Did {s} arrive on {o}?"),
+)
+KIND = Relation(
+    name="kind",
+    subjects=lexicon.PEOPLE,
+    objects=tuple(_article(member) for members in lexicon.KINDS.values() for member in members),
+    statements=("{s} bought {o}.", "{s} got {o}.", "{s} found {o}."),
+    claims=("{s} got {o}.",),
+    ask_object=("What did {s} get?", "What did {s} buy?"),
+    say_object=("{o}.", "{s} got {o}."),
+    ask_subject=("Who got {o}?", "Who bought {o}?"),
+    say_subject=("{s}.", "{s} got {o}.", "It is {s}."),
+    ask_whether=("Did {s} get {o}?", "Did {s} buy {o}?"),
+    groups=tuple(
+        (_article(kind), _article(member)) for kind, members in lexicon.KINDS.items() for member in members
+    ),
+    functional=False,
+)
+OPINION = Relation(
+    name="opinion",
+    subjects=lexicon.PEOPLE,
+    objects=lexicon.PRAISE + lexicon.BLAME,
+    statements=("{s} thought it was {o}.", "{s} found it {o}.", "{s} called it {o}."),
+    claims=("{s} {o} it.",),
+    ask_object=("What did {s} think of it?", "How did {s} find it?"),
+    say_object=("{o}.", "{s} found it {o}."),
+    ask_subject=("Who found it {o}?", "Who called it {o}?"),
+    say_subject=("{s}.", "{s} found it {o}.", "It is {s}."),
+    ask_whether=("Is it true that {s} {o} it?", "Is it so that {s} {o} it?"),
+    groups=(lexicon.PRAISE, lexicon.BLAME),
+    verdicts=(lexicon.LIKED, lexicon.DISLIKED),
+)
+RELATIONS = (PLACE, OWNER, COLOUR, FEELING, DAY, KIND, OPINION)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fact:
+    """`subject` stands in `relation` to `object`."""
+
+    relation: Relation
+    subject: str
+    object: str
+
+    def say(self, wordings: tuple[str, ...], rng: Random, *, object: str | None = None) -> str:
+        """One of `wordings` about this fact as a sentence; `object` replaces the fact's own."""
+        return sentence(rng.choice(wordings), s=self.subject, o=object or self.object)
+
+    def state(self, rng: Random) -> str:
+        """A statement of the fact."""
+        return self.say(self.relation.statements, rng)
+
+
+def sentence(wording: str, **parts: str) -> str:
+    """`wording` with its parts filled in and its first letter in upper case."""
+    text = wording.format(**parts)
+    return text[0].upper() + text[1:]
+
+
+def sample_facts(
+    rng: Random, relation: Relation, subjects: Sequence[str]
+) -> list[Fact]:
+    """One fact a subject, no two of them with objects that mean the same."""
+    facts: list[Fact] = []
+    taken: set[str] = set()
+    for subject in subjects:
+        value = rng.choice([o for o in relation.objects if o not in taken])
+        taken.update(relation.synonyms(value))
+        facts.append(Fact(relation=relation, subject=subject, object=value))
+    return facts

@@ -1,0 +1,157 @@
+"""The frozen model behind one small interface, and how to load one.
+
+Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
+The trainer, evaluation and serving know only `Backbone`; an encoder-decoder
+fills it here, and a decoder-only model can fill it as well.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5ForConditionalGeneration
+
+from runners.model import t5
+from runners.model.dropout import NONE, Dropout
+from runners.model.t5 import T5Shape, Weights
+
+IGNORED = -100
+"""The target id of padding, which has no loss."""
+
+
+class Backbone(Protocol):
+    """A language model as functions of its weights, which callers may replace or train."""
+
+    tokenizer: PreTrainedTokenizerBase
+    weights: Weights
+    fingerprint: str
+
+    @property
+    def width(self) -> int:
+        """H."""
+
+    @property
+    def parameter_count(self) -> int:
+        """All parameters of the model, prompts excluded."""
+
+    def embedding_table(self) -> Tensor:
+        """The frozen input embedding [V, H]."""
+
+    def embed(self, weights: Weights, ids: Tensor) -> Tensor:
+        """Token ids [B, T] -> [B, T, H] in the compute dtype."""
+
+    def losses(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, targets: Tensor, dropout: Dropout = NONE
+    ) -> Tensor:
+        """Cross-entropy in nats of each target token, 0 where ignored: [B, T, H], [B, T], [B, D] -> [B, D]."""
+
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """Greedy continuations, at most `limit` tokens, padded after end-of-sequence: [B, <= limit]."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class T5Backbone:
+    """A T5 1.1 checkpoint; `weights` are in the compute dtype and never change."""
+
+    shape: T5Shape
+    weights: Weights
+    tokenizer: PreTrainedTokenizerBase
+    fingerprint: str
+    dtype: torch.dtype
+
+    @property
+    def width(self) -> int:
+        """H."""
+        return self.weights["shared.weight"].shape[1]
+
+    @property
+    def parameter_count(self) -> int:
+        """All parameters of the model, prompts excluded."""
+        return sum(weight.numel() for weight in self.weights.values())
+
+    def embedding_table(self) -> Tensor:
+        """The frozen input embedding [V, H]."""
+        return self.weights["shared.weight"]
+
+    def embed(self, weights: Weights, ids: Tensor) -> Tensor:
+        """Token ids [B, T] -> [B, T, H] in the compute dtype."""
+        return t5.embed(weights, ids).to(self.dtype)
+
+    def losses(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, targets: Tensor, dropout: Dropout = NONE
+    ) -> Tensor:
+        """Cross-entropy in nats of each target token, 0 where ignored: [B, T, H], [B, T], [B, D] -> [B, D]."""
+        encoded = t5.encode(self.shape, weights, embedded, mask, dropout)
+        memory = t5.remember(self.shape, weights, encoded, mask)
+        shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
+        hidden = t5.decode(self.shape, weights, shifted, memory, dropout)
+        scores = t5.logits(weights, hidden).transpose(1, 2)  # [B, V, D]
+        return F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none")
+
+    @torch.no_grad()
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """Greedy continuations, at most `limit` tokens, padded after end-of-sequence: [B, <= limit]."""
+        memory = t5.remember(self.shape, weights, t5.encode(self.shape, weights, embedded, mask, NONE), mask)
+        ids = torch.full((embedded.shape[0], 1), self.shape.start_id, device=embedded.device)
+        going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
+        pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
+        for _ in range(limit):
+            hidden = t5.decode(self.shape, weights, ids, memory, NONE)[:, -1]
+            chosen = t5.logits(weights, hidden).argmax(dim=-1)
+            chosen = torch.where(going, chosen, torch.full_like(chosen, pad))
+            ids = torch.cat((ids, chosen[:, None]), dim=1)
+            going &= chosen != end
+            if not going.any():
+                break
+        return ids[:, 1:]
+
+
+def load_t5(folder: Path, *, tokenizer: Path | None = None, dtype: torch.dtype = torch.float32) -> T5Backbone:
+    """The T5 1.1 checkpoint in a local folder, frozen, in evaluation mode.
+
+    `tokenizer` is a folder of its own where the checkpoint shares one.
+    """
+    model = T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    weights = {name: p.detach().to(dtype) for name, p in model.named_parameters()}
+    return T5Backbone(
+        shape=shape_of(model),
+        weights=weights,
+        tokenizer=AutoTokenizer.from_pretrained(tokenizer or folder),
+        fingerprint=fingerprint_of(weights),
+        dtype=dtype,
+    )
+
+
+def shape_of(model: T5ForConditionalGeneration) -> T5Shape:
+    """The shape of a loaded model; raises ValueError for a T5 that is not T5 1.1."""
+    config = model.config
+    if config.scale_decoder_outputs or config.feed_forward_proj != "gated-gelu":
+        raise ValueError(
+            f"model {config.name_or_path!r}: scale_decoder_outputs {config.scale_decoder_outputs}, feed_forward_proj "
+            f"{config.feed_forward_proj!r} is not T5 1.1; give a checkpoint with untied embeddings and gated-gelu"
+        )
+    return T5Shape(
+        layers=config.num_layers,
+        decoder_layers=config.num_decoder_layers,
+        heads=config.num_heads,
+        head_width=config.d_kv,
+        buckets=config.relative_attention_num_buckets,
+        max_distance=config.relative_attention_max_distance,
+        epsilon=config.layer_norm_epsilon,
+        start_id=config.decoder_start_token_id,
+    )
+
+
+def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
+    """16 hex digits of SHA-256 over names, shapes and float32 bytes of all weights."""
+    digest = hashlib.sha256()
+    for name in sorted(weights):
+        tensor = weights[name].float().contiguous()
+        digest.update(f"{name}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.numpy().tobytes())
+    return digest.hexdigest()[:16]

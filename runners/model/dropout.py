@@ -1,0 +1,79 @@
+"""Dropout whose masks depend on the trial, step, place in the model and row, and on nothing else.
+
+A pack changes who sits beside a row, and padding where a row lies in its
+tensor; neither may change what is dropped. So each mask is a hash of the row's
+key, the name of the place, the position counted from the start of the input
+(prompt positions are negative), and the feature.
+"""
+
+import zlib
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+_PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
+_WORD = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dropout:
+    """Dropout of one forward pass.
+
+    `keys` [B] are int64, one a row, unique to (trial, step, row). `prompt` is
+    the number of positions P before the input, so that position P + j is
+    hashed as j whatever the padding of the prompt. A rate of 0 costs nothing.
+    """
+
+    rate: float = 0.0
+    keys: Tensor | None = None
+    prompt: int = 0
+
+    def __call__(self, x: Tensor, place: str) -> Tensor:
+        """x [B, T, H] with some features zero and the others scaled up."""
+        if not self.rate:
+            return x
+        first = self.prompt if place.startswith("encoder") else 0
+        positions = torch.arange(x.shape[1], device=x.device) - first
+        features = torch.arange(x.shape[2], device=x.device)
+        return self._drop(x, place, (positions[None, :, None], features[None, None, :]))
+
+    def attention(self, shares: Tensor, place: str) -> Tensor:
+        """Attention shares [B, N, D, T] with some of them zero and the others scaled up."""
+        if not self.rate:
+            return shares
+        reads_input = place.startswith("encoder") or "EncDec" in place
+        queries = torch.arange(shares.shape[2], device=shares.device) - (
+            self.prompt if place.startswith("encoder") else 0
+        )
+        keys = torch.arange(shares.shape[3], device=shares.device) - (self.prompt if reads_input else 0)
+        heads = torch.arange(shares.shape[1], device=shares.device)
+        return self._drop(
+            shares, place, (heads[None, :, None, None], queries[None, None, :, None], keys[None, None, None, :])
+        )
+
+    def _drop(self, x: Tensor, place: str, coordinates: tuple[Tensor, ...]) -> Tensor:
+        assert self.keys is not None
+        state = self.keys.view(-1, *[1] * (x.dim() - 1)) ^ zlib.crc32(place.encode())
+        for coordinate, prime in zip(coordinates, _PRIMES, strict=False):
+            state = _mix(state + (coordinate & _WORD) * prime)
+        kept = (state & 0xFFFFFF) >= int(self.rate * (1 << 24))
+        return x * kept.to(x.dtype) / (1.0 - self.rate)
+
+
+NONE = Dropout()
+"""The dropout of evaluation, and of training at rate 0."""
+
+
+def row_keys(trial_key: int, step: int, rows: int) -> Tensor:
+    """Keys [rows] of one trial's rows at one step."""
+    base = torch.arange(rows, dtype=torch.int64)
+    return _mix(_mix(base + ((trial_key & _WORD) << 8)) + step * _PRIMES[0])
+
+
+def _mix(x: Tensor) -> Tensor:
+    """A 32-bit integer hash of each element (the finaliser of MurmurHash3)."""
+    x = x & _WORD
+    x = ((x ^ (x >> 16)) * _PRIMES[1]) & _WORD
+    x = ((x ^ (x >> 13)) * _PRIMES[2]) & _WORD
+    return x ^ (x >> 16)

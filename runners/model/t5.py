@@ -1,0 +1,177 @@
+"""T5 1.1 as a pure function of its weights, exact against `transformers` and lean.
+
+Notation: B rows, T input positions (prompt included), D target positions,
+H model width, N heads, C width of a head, V vocabulary.
+
+Weights come as a mapping of checkpoint names to tensors, so that the same code
+serves a frozen model (weights cast once) and one that trains (float32 weights,
+cast where they are used). Every sum over positions is masked, so a row feels
+neither its padding nor its neighbours.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from runners.model.dropout import Dropout
+
+Weights = Mapping[str, Tensor]
+MASKED = -1e9
+"""Added to the attention score of a position that may not be seen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class T5Shape:
+    """What the arithmetic needs to know of a T5 1.1 checkpoint's config.json."""
+
+    layers: int
+    decoder_layers: int
+    heads: int
+    head_width: int
+    buckets: int
+    max_distance: int
+    epsilon: float
+    start_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """What the decoder reads of the encoder: keys and values of each layer [B, N, T, C], and a bias [B, 1, 1, T]."""
+
+    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    bias: Tensor
+
+
+def encode(shape: T5Shape, weights: Weights, embedded: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+    """The encoder over embedded inputs [B, T, H] with mask [B, T] of ones and zeros: [B, T, H]."""
+    hidden = dropout(embedded, "encoder.in")
+    bias = _position_bias(shape, weights, "encoder", mask.shape[1], bidirectional=True)
+    bias = (bias + _mask_bias(mask)).to(hidden.dtype)  # [B, N, T, T]
+    for layer in range(shape.layers):
+        name = f"encoder.block.{layer}.layer"
+        normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
+        keys_values = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
+        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, keys_values, bias, dropout)
+        hidden = hidden + dropout(attended, f"{name}.0")
+        hidden = _feed_forward(shape, weights, f"{name}.1", hidden, dropout)
+    return dropout(_norm(shape, weights, "encoder.final_layer_norm", hidden), "encoder.out")
+
+
+def remember(shape: T5Shape, weights: Weights, encoded: Tensor, mask: Tensor) -> Memory:
+    """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
+    keys_values = tuple(
+        _keys_values(shape, weights, f"decoder.block.{layer}.layer.1.EncDecAttention", encoded)
+        for layer in range(shape.decoder_layers)
+    )
+    return Memory(keys_values=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+
+
+def decode(shape: T5Shape, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout) -> Tensor:
+    """The decoder over shifted target ids [B, D]: hidden states [B, D, H] before the output layer."""
+    hidden = embed(weights, decoder_ids).to(memory.bias.dtype)
+    hidden = dropout(hidden, "decoder.in")
+    length = decoder_ids.shape[1]
+    causal = torch.full((length, length), MASKED, device=hidden.device).triu(1)
+    bias = _position_bias(shape, weights, "decoder", length, bidirectional=False) + causal
+    bias = bias.to(hidden.dtype)  # [1, N, D, D]
+    for layer in range(shape.decoder_layers):
+        name = f"decoder.block.{layer}.layer"
+        normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
+        own = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
+        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
+        hidden = hidden + dropout(attended, f"{name}.0")
+        normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
+        read = memory.keys_values[layer]
+        attended = _attend(shape, weights, f"{name}.1.EncDecAttention", normed, read, memory.bias, dropout)
+        hidden = hidden + dropout(attended, f"{name}.1")
+        hidden = _feed_forward(shape, weights, f"{name}.2", hidden, dropout)
+    return dropout(_norm(shape, weights, "decoder.final_layer_norm", hidden), "decoder.out")
+
+
+def embed(weights: Weights, ids: Tensor) -> Tensor:
+    """Rows of the input embedding: ids [B, T] -> [B, T, H]."""
+    return F.embedding(ids, weights["shared.weight"])
+
+
+def logits(weights: Weights, hidden: Tensor) -> Tensor:
+    """The untied output layer in float32: hidden [..., H] -> [..., V]."""
+    return _linear(hidden, weights["lm_head.weight"]).float()
+
+
+def _linear(x: Tensor, weight: Tensor) -> Tensor:
+    return F.linear(x, weight.to(x.dtype))
+
+
+def _norm(shape: T5Shape, weights: Weights, name: str, x: Tensor) -> Tensor:
+    weight = weights[f"{name}.weight"]
+    return F.rms_norm(x, x.shape[-1:], weight.to(x.dtype), shape.epsilon)
+
+
+def _heads(shape: T5Shape, x: Tensor) -> Tensor:
+    return x.view(*x.shape[:2], shape.heads, shape.head_width).transpose(1, 2)  # [B, N, T, C]
+
+
+def _keys_values(shape: T5Shape, weights: Weights, name: str, source: Tensor) -> tuple[Tensor, Tensor]:
+    keys = _heads(shape, _linear(source, weights[f"{name}.k.weight"]))
+    return keys, _heads(shape, _linear(source, weights[f"{name}.v.weight"]))
+
+
+def _attend(
+    shape: T5Shape,
+    weights: Weights,
+    name: str,
+    x: Tensor,
+    keys_values: tuple[Tensor, Tensor],
+    bias: Tensor,
+    dropout: Dropout,
+) -> Tensor:
+    """T5 attention, whose scores are not divided by the root of the width: [B, D, H] -> [B, D, H]."""
+    keys, values = keys_values
+    queries = _heads(shape, _linear(x, weights[f"{name}.q.weight"]))
+    scores = queries @ keys.transpose(2, 3) + bias
+    shares = dropout.attention(F.softmax(scores.float(), dim=-1).to(x.dtype), name)
+    read = (shares @ values).transpose(1, 2).flatten(2)  # [B, D, N * C]
+    return _linear(read, weights[f"{name}.o.weight"])
+
+
+def _feed_forward(shape: T5Shape, weights: Weights, name: str, hidden: Tensor, dropout: Dropout) -> Tensor:
+    normed = _norm(shape, weights, f"{name}.layer_norm", hidden)
+    dense = f"{name}.DenseReluDense"
+    gate = F.gelu(_linear(normed, weights[f"{dense}.wi_0.weight"]), approximate="tanh")
+    inner = dropout(gate * _linear(normed, weights[f"{dense}.wi_1.weight"]), f"{name}.inner")
+    return hidden + dropout(_linear(inner, weights[f"{dense}.wo.weight"]), name)
+
+
+def _mask_bias(mask: Tensor) -> Tensor:
+    return (1.0 - mask[:, None, None, :].float()) * MASKED  # [B, 1, 1, T]
+
+
+def _position_bias(shape: T5Shape, weights: Weights, stack: str, length: int, *, bidirectional: bool) -> Tensor:
+    table = weights[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
+    places = torch.arange(length, device=table.device)
+    buckets = relative_buckets(
+        places[None, :] - places[:, None],
+        buckets=shape.buckets,
+        max_distance=shape.max_distance,
+        bidirectional=bidirectional,
+    )
+    return F.embedding(buckets, table.float()).permute(2, 0, 1)[None]  # [1, N, T, T]
+
+
+def relative_buckets(distance: Tensor, *, buckets: int, max_distance: int, bidirectional: bool) -> Tensor:
+    """T5's buckets of key position minus query position (Raffel et al. 2020, 2.1): exact near, logarithmic far."""
+    offset = torch.zeros_like(distance)
+    if bidirectional:
+        buckets //= 2
+        offset = (distance > 0).long() * buckets
+        distance = distance.abs()
+    else:
+        distance = (-distance).clamp(min=0)
+    exact = buckets // 2
+    scale = (buckets - exact) / math.log(max_distance / exact)
+    far = exact + (torch.log(distance.float().clamp(min=1) / exact) * scale).long()
+    return offset + torch.where(distance < exact, distance, far.clamp(max=buckets - 1))

@@ -1,0 +1,215 @@
+"""Span-corruption pre-training of a nano model from nothing.
+
+    python -m runners.pretraining --size 60k --steps 12000
+    python -m runners.pretraining --size 2m --steps 30000 --threads 2 --compute-dtype bfloat16
+
+writes `runners/microworld/ladder/<size>/`: a `transformers` checkpoint in
+bfloat16, and `training.jsonl` with a line every 500 steps. The tokenizer is
+trained first where `ladder/tokenizer/` is missing. A run that is cut off goes
+on from its checkpoint in `--work`.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5Config, T5ForConditionalGeneration
+
+from runners.data.corpus import CorruptedRows, read_microworld
+from runners.microworld.documents import sample_documents
+from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
+from runners.model.backbone import T5Backbone, shape_of
+from runners.model.catalogue import LADDER
+from runners.model.sizes import NANO, T5Shape
+from runners.training.language_model import gradients, held_out_loss
+
+PIECES = 600
+"""Pieces of the tokenizer beside its 100 sentinels."""
+TOKENIZER_DOCUMENTS = 40_000
+STEPS_A_CHUNK = 500
+"""Fresh documents are written so often, and a line of the log."""
+DOCUMENTS_A_CHUNK = 16_000
+HELD_OUT_SEED = 999
+WARM_UP = 200
+COOL_DOWN = 0.3
+"""The learning rate falls linearly to zero over this last share of the steps."""
+BETAS = (0.9, 0.98)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides the weights."""
+
+    size: str
+    steps: int
+    batch_size: int
+    learning_rate: float
+    salient: float
+    seed: int
+    compute_dtype: str
+
+    def rate(self, step: int) -> float:
+        """Learning rate of step `step`, from 0: warm-up, plateau, linear fall."""
+        left = (self.steps - step) / (COOL_DOWN * self.steps)
+        return self.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Parse, pre-train, write; returns the exit code."""
+    options = _parser().parse_args(words)
+    torch.set_num_threads(options.threads)
+    recipe = Recipe(
+        size=options.size, steps=options.steps, batch_size=options.batch_size,
+        learning_rate=options.learning_rate, salient=options.salient, seed=options.seed,
+        compute_dtype=options.compute_dtype,
+    )  # fmt: skip
+    pretrain(recipe, out=options.out, work=options.work)
+    return 0
+
+
+def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
+    """Train by `recipe` and write the checkpoint to `out`/<size>, resuming from `work` where it can."""
+    tokenizer = _tokenizer(out / "tokenizer")
+    model = new_model(NANO[recipe.size], seed=recipe.seed)
+    weights = {name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()}
+    backbone = _behind(model, tokenizer, recipe)
+    optimizer = torch.optim.AdamW(list(weights.values()), betas=BETAS, weight_decay=0.0)
+    work.mkdir(parents=True, exist_ok=True)
+    state, log = work / f"{recipe.size}.safetensors", work / f"{recipe.size}.jsonl"
+    first = _resume(state, weights, optimizer)
+    held_out = _rows(backbone, recipe, seed=HELD_OUT_SEED)
+    batches = [held_out.batch(step) for step in range(8)]
+    began = time.monotonic()
+    for chunk in range(first // STEPS_A_CHUNK, -(-recipe.steps // STEPS_A_CHUNK)):
+        rows = _rows(backbone, recipe, seed=recipe.seed + 1 + chunk)
+        last = min(recipe.steps, (chunk + 1) * STEPS_A_CHUNK)
+        losses = [
+            _step(backbone, weights, optimizer, rows, recipe, step)
+            for step in range(chunk * STEPS_A_CHUNK, last)
+        ]
+        _save(state, weights, optimizer, last)
+        line = {
+            "step": last, "train_loss": round(sum(losses) / len(losses), 4),
+            "held_out_loss": round(held_out_loss(backbone, weights, batches), 4),
+            "seconds": round(time.monotonic() - began, 1),
+        }  # fmt: skip
+        with log.open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(line) + "\n")
+        print(recipe.size, line, flush=True)
+    _write(model, weights, recipe, log, out / recipe.size)
+
+
+def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
+    """A random T5 1.1 of this shape, its output layer untied and drawn at a variance of 1 / H (T5X)."""
+    torch.manual_seed(seed)
+    config = T5Config(
+        vocab_size=shape.vocabulary, d_model=shape.d_model, d_kv=shape.d_kv, d_ff=shape.d_ff,
+        num_layers=shape.encoder_layers, num_decoder_layers=shape.decoder_layers,
+        num_heads=shape.heads, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
+        dropout_rate=0.0, decoder_start_token_id=0,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config)
+    spread = shape.d_model**-0.5
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(shape.vocabulary, shape.d_model) * spread)
+    return model
+
+
+def _step(
+    backbone: T5Backbone, weights: dict[str, Tensor], optimizer: torch.optim.AdamW,
+    rows: CorruptedRows, recipe: Recipe, step: int,
+) -> float:  # fmt: skip
+    loss, found = gradients(backbone, weights, rows.batch(step % STEPS_A_CHUNK))
+    for name, weight in weights.items():
+        weight.grad = found[name]
+    torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = recipe.rate(step)
+    optimizer.step()
+    return loss
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    if not folder.is_dir():
+        documents = itertools.islice(sample_documents(0), TOKENIZER_DOCUMENTS)
+        save_tokenizer(train_tokenizer((d.text for d in documents), pieces=PIECES), folder)
+    return AutoTokenizer.from_pretrained(folder)
+
+
+def _behind(
+    model: T5ForConditionalGeneration, tokenizer: PreTrainedTokenizerBase, recipe: Recipe
+) -> T5Backbone:
+    """The interface of a model whose weights are given at each call."""
+    return T5Backbone(
+        shape=shape_of(model), weights={}, tokenizer=tokenizer, fingerprint="",
+        dtype={"float32": torch.float32, "bfloat16": torch.bfloat16}[recipe.compute_dtype],
+    )  # fmt: skip
+
+
+def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int) -> CorruptedRows:
+    tokenizer = backbone.tokenizer
+    return CorruptedRows(
+        documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK),
+        batch_size=recipe.batch_size, seed=seed, end_id=tokenizer.eos_token_id,
+        first_sentinel=tokenizer.convert_tokens_to_ids("<extra_id_0>"), salient=recipe.salient,
+    )  # fmt: skip
+
+
+def _save(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int) -> None:
+    tensors = {f"weight:{name}": weight.detach() for name, weight in weights.items()}
+    for name, weight in weights.items():
+        tensors |= {f"{key}:{name}": optimizer.state[weight][key] for key in ("exp_avg", "exp_avg_sq")}
+    fresh = path.with_suffix(".new")
+    save_file(tensors, fresh, metadata={"step": str(step)})
+    fresh.replace(path)
+
+
+def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
+    """Fill weights and moments from a checkpoint; returns the steps that it had done, 0 without one."""
+    if not path.exists():
+        return 0
+    tensors = load_file(path)
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        step = int(json.loads(file.read(length))["__metadata__"]["step"])
+    for name, weight in weights.items():
+        weight.data.copy_(tensors[f"weight:{name}"])
+        moments = {key: tensors[f"{key}:{name}"] for key in ("exp_avg", "exp_avg_sq")}
+        optimizer.state[weight] = {"step": torch.tensor(float(step)), **moments}
+    return step
+
+
+def _write(
+    model: T5ForConditionalGeneration, weights: dict[str, Tensor], recipe: Recipe, log: Path, folder: Path
+) -> None:
+    for name, parameter in model.named_parameters():
+        parameter.data.copy_(weights[name])
+    model.to(torch.bfloat16).save_pretrained(folder)
+    recipe_line = json.dumps({"recipe": recipe.__dict__})
+    (folder / "training.jsonl").write_text(f"{recipe_line}\n{log.read_text()}", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runners.pretraining", description=__doc__)
+    parser.add_argument("--size", required=True, choices=sorted(NANO))
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument("--learning-rate", type=float, default=0.002)
+    parser.add_argument("--salient", type=float, default=0.8, help="share of documents that lose answers")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compute-dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, default=LADDER)
+    parser.add_argument("--work", type=Path, default=Path("results/pretraining"))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

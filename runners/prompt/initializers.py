@@ -1,0 +1,68 @@
+"""Where a prompt starts (Lester et al. 2021, 3.2; `prompt_tuning/prompts.py` and its configs).
+
+Notation: P prompt tokens, H model width, V vocabulary. `table` is the frozen
+input embedding [V, H]; every initializer returns a new float32 tensor [P, H].
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+POPULATION = 5000
+"""Sampled-vocab draws from so many of the most likely pieces, which come first (3.2)."""
+UNIFORM_RANGE = 0.5
+"""The paper draws from [-0.5, 0.5]; the released configs, through flax, from [0, 0.5)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What an initializer may use. `labels` are token ids of each class label, without end-of-sequence."""
+
+    length: int
+    table: Tensor
+    labels: Sequence[Sequence[int]]
+    rng: np.random.Generator
+
+
+def random_uniform(start: Start) -> Tensor:
+    """Uniform in [-0.5, 0.5], as the paper says."""
+    size = (start.length, start.table.shape[1])
+    return torch.from_numpy(start.rng.uniform(-UNIFORM_RANGE, UNIFORM_RANGE, size).astype(np.float32))
+
+
+def random_uniform_released(start: Start) -> Tensor:
+    """Uniform in [0, 0.5), as the released configs do."""
+    size = (start.length, start.table.shape[1])
+    return torch.from_numpy(start.rng.uniform(0.0, UNIFORM_RANGE, size).astype(np.float32))
+
+
+def sampled_vocab(start: Start) -> Tensor:
+    """Embeddings of P of the first 5,000 pieces, without replacement while there are enough."""
+    population = min(POPULATION, start.table.shape[0])
+    ids = start.rng.choice(population, size=start.length, replace=start.length > population)
+    return start.table[torch.from_numpy(ids)].float().clone()
+
+
+def class_label(start: Start) -> Tensor:
+    """Position i is the mean embedding of label i's pieces; the rest is sampled vocab.
+
+    The sampled prompt is made for the whole length and then overwritten, as the
+    released code does; labels beyond P are dropped.
+    """
+    if not start.labels:
+        raise ValueError("prompt_init class_label needs a task with labels or initial words; this one has none")
+    prompt = sampled_vocab(start)
+    for position, ids in enumerate(start.labels[: start.length]):
+        prompt[position] = start.table[list(ids)].float().mean(dim=0)
+    return prompt
+
+
+INITIALIZERS: dict[str, Callable[[Start], Tensor]] = {
+    "random_uniform": random_uniform,
+    "random_uniform_released": random_uniform_released,
+    "sampled_vocab": sampled_vocab,
+    "class_label": class_label,
+}

@@ -1,0 +1,44 @@
+"""Soft prompts before embedded inputs: rows of one batch that carry their own prompt.
+
+Notation: K prompts, B rows, P positions of the longest prompt, T input tokens,
+H model width. Shorter prompts are padded on the left, where relative positions
+make the padding exact; between prompt and input it would not be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptBank:
+    """K prompts as one tensor: vectors [K, P, H], left-padded, and mask [K, P] of ones and zeros."""
+
+    vectors: Tensor
+    mask: Tensor
+
+    @property
+    def positions(self) -> int:
+        """P."""
+        return self.vectors.shape[1]
+
+
+def stack(prompts: Sequence[Tensor]) -> PromptBank:
+    """A bank of prompts [P_k, H] of any lengths; gradients flow back into each."""
+    longest = max(prompt.shape[0] for prompt in prompts)
+    vectors = torch.stack([F.pad(p, (0, 0, longest - p.shape[0], 0)) for p in prompts])  # [K, P, H]
+    lengths = torch.tensor([p.shape[0] for p in prompts], device=vectors.device)
+    places = torch.arange(longest, device=vectors.device)
+    return PromptBank(vectors=vectors, mask=(places >= longest - lengths[:, None]).to(torch.int64))
+
+
+def prepend(bank: PromptBank, prompt_of_row: Tensor, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Each row's own prompt before its embedded input.
+
+    prompt_of_row [B], embedded [B, T, H], mask [B, T] -> [B, P + T, H], [B, P + T].
+    """
+    vectors = bank.vectors[prompt_of_row].to(embedded.dtype)  # [B, P, H]
+    return torch.cat((vectors, embedded), dim=1), torch.cat((bank.mask[prompt_of_row], mask), dim=1)

@@ -1,0 +1,227 @@
+"""The eight tasks of SuperGLUE as text to text, in T5's formats.
+
+Records are those of the publisher's jsonl files (super.gluebenchmark.com) or
+of anything that writes the same schema. Sources of the formats: T5's
+preprocessors and, for unique sorted entities and answers, the `super_glue`
+builder of TensorFlow Datasets; of the metrics: Wang et al. 2019, table 1.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from runners.rules import nearest
+from runners.tasks import metrics, wsc
+from runners.tasks.record_fields import Fields
+from runners.tasks.task import Example, Task
+
+NO_ANSWER = "<unk>"
+"""T5's target of a ReCoRD query that has no answer."""
+
+_BOOLEANS: Mapping[str, object] = {"False": False, "True": True}
+_BITS: Mapping[str, object] = {"False": 0, "True": 1}
+_CHOICES: Mapping[str, object] = {"choice1": 0, "choice2": 1}
+_CB: Mapping[str, object] = {name: name for name in ("entailment", "contradiction", "neutral")}
+_RTE: Mapping[str, object] = {name: name for name in ("entailment", "not_entailment")}
+_QUESTIONS: Mapping[str, object] = {"cause": "cause", "effect": "effect"}
+
+_HIGHLIGHT_AFTER_STOP = re.compile(r"([.?!\"'])\n@highlight\n")
+_BOLD = re.compile(r"</?b>")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Template:
+    """`name: value` pairs of plain text fields, and a label in its raw JSON form."""
+
+    fields: tuple[str, ...]
+    labels: Mapping[str, object]
+
+    def examples_of(self, record: Fields) -> Iterator[Example]:
+        target = record.one_of("label", self.labels)
+        yield Example(
+            input=" ".join(f"{name}: {record.text(name)}" for name in self.fields),
+            target=target,
+            key=(record.whole("idx"),),
+            references=(target,),
+            choices=tuple(self.labels),
+        )
+
+
+def _copa(record: Fields) -> Iterator[Example]:
+    record.one_of("question", _QUESTIONS)
+    template = _Template(fields=("choice1", "choice2", "premise", "question"), labels=_CHOICES)
+    yield from template.examples_of(record)
+
+
+def _multirc(record: Fields) -> Iterator[Example]:
+    """One example for each answer.
+
+    Its group is the passage and the question: question indices are unique over
+    all passages in the publisher's files, and need not be elsewhere.
+    """
+    passage = record.inner("passage")
+    for question in passage.items("questions"):
+        key = (record.whole("idx"), question.whole("idx"))
+        for answer in question.items("answers"):
+            target = answer.one_of("label", _BITS)
+            text = (
+                f"question: {question.text('question')} answer: {answer.text('text')} "
+                f"paragraph: {passage.text('text')}"
+            )
+            yield Example(
+                input=_BOLD.sub("", text.replace("<br>", " ")),
+                target=target,
+                key=key,
+                references=(target,),
+                choices=tuple(_BITS),
+            )
+
+
+def _record(record: Fields) -> Iterator[Example]:
+    """One example for each distinct answer of each query."""
+    passage = record.inner("passage")
+    entities = _entities(passage)
+    story = _HIGHLIGHT_AFTER_STOP.sub(r"\1 ", passage.text("text"))
+    story = story.replace("\n@highlight\n", ". ")
+    for query in record.items("qas"):
+        answers = tuple(sorted({answer.text("text") for answer in query.items("answers")}))
+        for target in answers or (NO_ANSWER,):
+            yield Example(
+                input=f"query: {query.text('query')} entities: {', '.join(entities)} "
+                f"passage: {story}",
+                target=target,
+                key=(record.whole("idx"), query.whole("idx")),
+                references=answers,
+                choices=entities,
+            )
+
+
+def _entities(passage: Fields) -> tuple[str, ...]:
+    """The distinct texts of the marked spans, sorted; `end` is the last character's place."""
+    text = passage.text("text")
+    found = set()
+    for span in passage.items("entities"):
+        start, end = span.whole("start"), span.whole("end")
+        if not 0 <= start <= end < len(text):
+            rule = f"does not end a span from {start} in a text of {len(text)} characters"
+            raise span.refuse("end", rule, "give the place of its last character, from 0")
+        found.add(text[start : end + 1])
+    return tuple(sorted(found))
+
+
+def _wsc(record: Fields) -> Iterator[Example]:
+    """The candidate for the referent of the marked pronoun."""
+    holds = record.one_of("label", _BOOLEANS) == "True"
+    text, spans = record.text("text"), record.inner("target")
+    pronoun = spans.text("span2_text")
+    marked = wsc.mark_pronoun(text, spans.whole("span2_index"), pronoun)
+    if marked is None:
+        rule = f"is not the place of {pronoun!r} in the text"
+        raise spans.refuse("span2_index", rule, "count the words between single spaces, from 0")
+    target = wsc.written_span(text, spans.whole("span1_index"), spans.text("span1_text"))
+    references = (target,) if holds else ()
+    key = (record.whole("idx"),)
+    yield Example(input=marked, target=target, key=key, references=references, holds=holds)
+
+
+def _targets(examples: Sequence[Example]) -> list[str]:
+    return [example.target for example in examples]
+
+
+def _accuracy(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    return {"accuracy": metrics.accuracy(predictions, _targets(examples))}
+
+
+def _measure_cb(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    targets = _targets(examples)
+    return {
+        "f1_macro": metrics.macro_f1(predictions, targets, tuple(_CB)),
+        "accuracy": metrics.accuracy(predictions, targets),
+    }
+
+
+def _measure_multirc(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    targets, keys = _targets(examples), [example.key for example in examples]
+    return {
+        "exact_match": metrics.grouped_exact_match(predictions, targets, keys),
+        "f1": metrics.binary_f1(predictions, targets, ("False", "True")),
+    }
+
+
+def _measure_record(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    references = [example.references for example in examples]
+    return {
+        "exact_match": metrics.answer_exact_match(predictions, references),
+        "f1": metrics.answer_f1(predictions, references),
+    }
+
+
+def _measure_wsc(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
+    judged = [
+        str(wsc.names_referent(prediction, example.target))
+        for prediction, example in zip(predictions, examples, strict=True)
+    ]
+    return {"accuracy": metrics.accuracy(judged, [str(example.holds) for example in examples])}
+
+
+def _is_choice(prediction: str, example: Example) -> bool:
+    return prediction in example.choices
+
+
+def _is_entity(prediction: str, example: Example) -> bool:
+    said = metrics.normalize_answer(prediction)
+    return any(said == metrics.normalize_answer(choice) for choice in example.choices)
+
+
+def _names_something(prediction: str, example: Example) -> bool:
+    return wsc.names_referent(prediction, example.target) is not None
+
+
+def _classes(
+    name: str,
+    labels: Mapping[str, object],
+    examples_of: Callable[[Fields], Iterator[Example]],
+    measure: Callable[[Sequence[str], Sequence[Example]], dict[str, float]] = _accuracy,
+) -> Task:
+    return Task(
+        name=name, labels=tuple(labels), init_words=tuple(labels), prefix=name,
+        examples_of=examples_of, measure=measure, legal=_is_choice,
+    )  # fmt: skip
+
+
+def _plain(name: str, fields: tuple[str, ...], labels: Mapping[str, object]) -> Task:
+    return _classes(name, labels, _Template(fields=fields, labels=labels).examples_of)
+
+
+_ENTAILMENT = ("hypothesis", "premise")
+_ALL = (
+    _plain("boolq", ("passage", "question"), _BOOLEANS),
+    _classes("cb", _CB, _Template(fields=_ENTAILMENT, labels=_CB).examples_of, _measure_cb),
+    _classes("copa", _CHOICES, _copa),
+    _classes("multirc", _BITS, _multirc, _measure_multirc),
+    Task(
+        name="record", labels=None, prefix="record",
+        init_words=("commonsense", "reasoning", "reading", "comprehension"),
+        examples_of=_record, asks_once=True, measure=_measure_record, legal=_is_entity,
+    ),
+    _plain("rte", _ENTAILMENT, _RTE),
+    _plain("wic", ("sentence1", "sentence2", "word"), _BOOLEANS),
+    Task(
+        name="wsc", labels=None, prefix="wsc:",
+        init_words=("commonsense", "pronoun", "resolution"),
+        examples_of=_wsc, measure=_measure_wsc, legal=_names_something,
+    ),
+)  # fmt: skip
+
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
+"""The eight tasks by name, in alphabetical order."""
+
+
+def find_task(name: str) -> Task:
+    """The task of that name; raises ValueError with the nearest legal name."""
+    if name in TASKS:
+        return TASKS[name]
+    near = nearest(name, TASKS)
+    remedy = f"did you mean {near!r}?" if near else "use one of these"
+    raise ValueError(f"task: {name!r} is not one of {', '.join(TASKS)}; {remedy}")

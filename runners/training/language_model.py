@@ -1,0 +1,33 @@
+"""Self-supervised training of a whole model: one step, held-out loss, and a checkpoint."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from runners.data.batching import Batch, Encoded, collate
+from runners.model.backbone import IGNORED, Backbone
+
+
+def mean_loss(backbone: Backbone, weights: dict[str, Tensor], batch: Batch) -> Tensor:
+    """Mean cross-entropy of the batch's target tokens, in nats a token."""
+    embedded = backbone.embed(weights, batch.input_ids)
+    losses = backbone.losses(weights, embedded, batch.mask, batch.targets)
+    return losses.sum() / (batch.targets != IGNORED).sum()
+
+
+def gradients(backbone: Backbone, weights: dict[str, Tensor], rows: Sequence[Encoded]) -> tuple[float, dict[str, Tensor]]:
+    """The loss of a batch and its gradient for every weight."""
+    batch = collate(rows, pad_id=backbone.tokenizer.pad_token_id)
+    loss = mean_loss(backbone, weights, batch)
+    found = torch.autograd.grad(loss, list(weights.values()))
+    return float(loss.detach()), dict(zip(weights, found, strict=True))
+
+
+@torch.no_grad()
+def held_out_loss(backbone: Backbone, weights: dict[str, Tensor], batches: Sequence[Sequence[Encoded]]) -> float:
+    """Mean over batches of the mean loss, in nats a token."""
+    losses = [
+        mean_loss(backbone, weights, collate(rows, pad_id=backbone.tokenizer.pad_token_id)) for rows in batches
+    ]
+    return float(torch.stack(losses).mean())

@@ -1,0 +1,78 @@
+"""What sets one method apart: which parameters train, and what the forward pass reads.
+
+A further method is one more class here; the trainer, the store and the
+figures do not change.
+"""
+
+from typing import Protocol
+
+import numpy as np
+from torch import Tensor
+
+from runners.config import TrialConfig
+from runners.data.source import TaskData
+from runners.model.backbone import Backbone
+from runners.model.t5 import Weights
+from runners.prompt.initializers import INITIALIZERS, Start
+
+
+class Method(Protocol):
+    """How a trial uses the model that it starts from."""
+
+    shares_model: bool
+    """Whether trials of this method can lie in one batch, because none changes the model."""
+
+    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+        """What trains, as new float32 tensors by name."""
+
+    def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
+        """The weights that the forward pass reads."""
+
+    def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
+        """The prompt [P, H] before this trial's inputs, or None."""
+
+
+class PromptTuning:
+    """Only a prompt trains (Lester et al. 2021)."""
+
+    shares_model = True
+
+    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+        """`prompt` [P, H] from the config's initializer."""
+        assert config.prompt_length is not None and config.prompt_init is not None
+        start = Start(
+            length=config.prompt_length,
+            table=backbone.embedding_table(),
+            labels=data.labels,
+            rng=np.random.default_rng([config.seed, config.prompt_length]),
+        )
+        return {"prompt": INITIALIZERS[config.prompt_init](start)}
+
+    def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
+        """The frozen weights."""
+        return backbone.weights
+
+    def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
+        """The prompt."""
+        return parameters["prompt"]
+
+
+class ModelTuning:
+    """Every weight of the model trains, and there is no prompt."""
+
+    shares_model = False
+
+    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+        """A float32 copy of every weight."""
+        return {name: weight.float().clone() for name, weight in backbone.weights.items()}
+
+    def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
+        """The weights in training."""
+        return parameters
+
+    def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
+        """None."""
+        return None
+
+
+METHODS: dict[str, Method] = {"prompt_tuning": PromptTuning(), "model_tuning": ModelTuning()}

@@ -1,0 +1,114 @@
+"""Trials of one model from a queue to the store: resume, train, checkpoint, commit."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import save_file
+
+from runners.config import TrialConfig, to_mapping
+from runners.model.backbone import Backbone
+from runners.record import Failure, TrialRecord
+from runners.store import Store
+from runners.training.pack import run_pack, start
+from runners.training.provenance import surroundings
+from runners.training.trial import TrialRun, metadata_of
+
+CHECKPOINT_SECONDS = 120.0
+"""Running trials are saved this often, so a kill loses two minutes at most."""
+STATE = "run.safetensors"
+"""The name of a running trial's checkpoint in the store."""
+
+
+@dataclass(kw_only=True)
+class Session:
+    """Runs trials of one frozen model and keeps the store current."""
+
+    backbone: Backbone
+    store: Store
+    slots: int
+    checkpoint_seconds: float = CHECKPOINT_SECONDS
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    _saved: float = field(default_factory=time.monotonic)
+
+    def train(self, configs: Iterable[TrialConfig]) -> Iterator[Sequence[TrialRun]]:
+        """Train every config that the store does not have; yields the live trials after each step."""
+        for live in run_pack(self.backbone, self._runs(configs), slots=self.slots, observer=self):
+            if time.monotonic() - self._saved >= self.checkpoint_seconds:
+                self.checkpoint(live)
+            yield live
+
+    def _runs(self, configs: Iterable[TrialConfig]) -> Iterator[TrialRun]:
+        for config in configs:
+            if self.store.get(config.trial_id) is None:
+                yield self._restored(start(config, self.backbone))
+
+    def _restored(self, run: TrialRun) -> TrialRun:
+        """The run as its checkpoint left it, where there is one of the same code."""
+        checkpoint = self.store.load_state(run.config.trial_id, STATE)
+        if checkpoint is None or metadata_of(checkpoint)["code"] != surroundings()["code"]:
+            return run
+        return run.resume(checkpoint)
+
+    def finished(self, run: TrialRun) -> None:
+        """Commit a trial's best point and drop its checkpoint."""
+        assert run.best is not None
+        attempt = self.store.begin(run.config.trial_id)
+        _write_lines(attempt.folder / "history.jsonl", run.history)
+        _write_lines(attempt.folder / "predictions.jsonl", _predictions(run))
+        if "prompt" in run.best.parameters:
+            save_file({"prompt": run.best.parameters["prompt"]}, attempt.folder / "prompt.safetensors")
+        metrics = {
+            **run.best.metrics, "majority": run.data.majority, "best_step": run.best.step,
+            "train_loss": run.history[-1]["train_loss"],
+        }  # fmt: skip
+        attempt.commit(
+            TrialRecord(
+                trial_id=run.config.trial_id, attempt=attempt.id, stage="tuning", label=run.config.label,
+                config=to_mapping(run.config), metrics=metrics, provenance=self._provenance(run), files={},
+            )
+        )  # fmt: skip
+        self.store.clear_state(run.config.trial_id)
+
+    def diverged(self, run: TrialRun, reason: str) -> None:
+        """Record a trial whose numbers are not finite."""
+        attempt = self.store.begin(run.config.trial_id)
+        self.store.fail(
+            Failure(
+                trial_id=run.config.trial_id, attempt=attempt.id, kind="diverged", message=reason,
+                config=to_mapping(run.config), provenance=self._provenance(run),
+            )
+        )  # fmt: skip
+        self.store.clear_state(run.config.trial_id)
+
+    def checkpoint(self, live: Sequence[TrialRun]) -> None:
+        """Save every live trial, to go on from this step."""
+        for run in live:
+            self.store.save_state(run.config.trial_id, STATE, run.to_bytes({"code": surroundings()["code"]}))
+        self._saved = time.monotonic()
+
+    def _provenance(self, run: TrialRun) -> dict[str, Any]:
+        return {
+            **surroundings(),
+            "data": run.data.fingerprint,
+            "base_checkpoint": self.backbone.fingerprint,
+            "started": self.started,
+            "seconds": round(run.seconds, 3),
+            "pack": self.slots,
+            "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
+            "model_parameters": self.backbone.parameter_count,
+        }
+
+
+def _predictions(run: TrialRun) -> Iterator[dict[str, Any]]:
+    assert run.best is not None
+    for example, prediction in zip(run.data.dev_examples, run.best.predictions, strict=True):
+        yield {"key": example.key, "input": example.input, "target": example.target, "prediction": prediction}
+
+
+def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,139 @@
+"""One trial while it runs: its parameters, optimizer state, place in the data, and best point so far."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from safetensors.torch import load, save
+from torch import Tensor
+
+from runners.config import TrialConfig
+from runners.data.batching import Encoded, Order
+from runners.data.source import TaskData
+from runners.training.adafactor import Adafactor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The evaluation with the highest score; the earliest of equals."""
+
+    step: int
+    metrics: dict[str, float]
+    predictions: list[str]
+    parameters: dict[str, Tensor]
+
+
+class Diverged(ArithmeticError):
+    """A loss or gradient of a trial that is not finite."""
+
+
+@dataclass(kw_only=True)
+class TrialRun:
+    """The mutable state of a trial between two steps.
+
+    `parameters` are float32 leaves by name; `state` is Adafactor's. Everything
+    else that a step needs follows from `config` and `step`.
+    """
+
+    config: TrialConfig
+    data: TaskData
+    parameters: dict[str, Tensor]
+    state: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: Best | None = None
+    seconds: float = 0.0
+    loss_sum: float = 0.0
+
+    def __post_init__(self) -> None:
+        for parameter in self.parameters.values():
+            parameter.requires_grad_(True)
+        self.state = self.state or self.optimizer.initial_state(self.parameters)
+
+    @property
+    def optimizer(self) -> Adafactor:
+        """The trial's optimizer settings."""
+        return Adafactor(
+            learning_rate=self.config.learning_rate,
+            weight_decay=self.config.weight_decay,
+            parameter_scaling=self.config.parameter_scaling,
+        )
+
+    @property
+    def finished(self) -> bool:
+        """Whether every step is done."""
+        return self.step >= self.config.train_steps
+
+    @property
+    def due(self) -> bool:
+        """Whether dev is to be evaluated at this step."""
+        return self.step > 0 and (self.step % self.config.eval_every == 0 or self.finished)
+
+    def rows(self) -> list[Encoded]:
+        """The training rows of the next step."""
+        order = Order(
+            examples=len(self.data.train), batch_size=self.config.batch_size, seed=self.config.seed
+        )
+        return [self.data.train[index] for index in order.batch(self.step)]
+
+    def update(self, loss: float) -> None:
+        """One optimizer step from the gradients on the parameters; raises Diverged where they are not finite."""
+        gradients = {}
+        for name, parameter in self.parameters.items():
+            assert parameter.grad is not None
+            gradients[name] = parameter.grad
+            parameter.grad = None
+        finite = math.isfinite(loss) and all(bool(torch.isfinite(g).all()) for g in gradients.values())
+        if not finite:
+            raise Diverged(f"trial {self.config.label}: loss {loss} or a gradient is not finite at step {self.step + 1}")
+        self.step += 1
+        self.loss_sum += loss
+        self.optimizer.step(self.parameters, gradients, self.state, step=self.step)
+
+    def evaluated(self, metrics: dict[str, float], predictions: list[str]) -> None:
+        """Note an evaluation at this step, and keep its parameters where it is the best."""
+        since = self.step - (int(self.history[-1]["step"]) if self.history else 0)
+        self.history.append({"step": self.step, "train_loss": self.loss_sum / since, **metrics})
+        self.loss_sum = 0.0
+        if self.best is None or metrics["score"] > self.best.metrics["score"]:
+            kept = {name: p.detach().clone() for name, p in self.parameters.items()}
+            self.best = Best(step=self.step, metrics=metrics, predictions=predictions, parameters=kept)
+
+    def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
+        """A checkpoint of the run in safetensors, with the rest and `metadata` in its header."""
+        tensors = {f"parameter:{n}": p.detach().contiguous() for n, p in self.parameters.items()}
+        tensors |= {f"state:{n}": s.contiguous() for n, s in self.state.items()}
+        meta: dict[str, Any] = {
+            "step": self.step, "history": self.history, "seconds": self.seconds, "loss_sum": self.loss_sum, "best": None
+        }  # fmt: skip
+        if self.best:
+            tensors |= {f"best:{n}": p.contiguous() for n, p in self.best.parameters.items()}
+            meta["best"] = {
+                "step": self.best.step, "metrics": self.best.metrics, "predictions": self.best.predictions
+            }  # fmt: skip
+        return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
+
+    def resume(self, checkpoint: bytes) -> "TrialRun":
+        """This run as it was when `checkpoint` was taken."""
+        tensors = load(checkpoint)
+        parts = {
+            kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
+            for kind in ("parameter", "state", "best")
+        }
+        meta = json.loads(metadata_of(checkpoint)["run"])
+        best = Best(**meta["best"], parameters=parts["best"]) if meta["best"] else None
+        return dataclasses.replace(
+            self, parameters=parts["parameter"], state=parts["state"], best=best,
+            step=meta["step"], history=meta["history"], seconds=meta["seconds"], loss_sum=meta["loss_sum"],
+        )  # fmt: skip
+
+
+def metadata_of(serialised: bytes) -> dict[str, str]:
+    """The metadata of safetensors bytes (header: 8 bytes of length, then JSON)."""
+    length = int.from_bytes(serialised[:8], "little")
+    metadata: dict[str, str] = json.loads(serialised[8 : 8 + length]).get("__metadata__", {})
+    return metadata

@@ -1,0 +1,17 @@
+"""When and where a sweep runs.
+
+What is asked, and how it stands; none of this loads torch or ray:
+
+- `spec`: a spec file as a checked `SweepSpec`; `document` reads its YAML with
+  lines, `execution` its settings that change no number; `specs/` has the files.
+- `plan`: what a sweep has, lacks and waits for, from its store alone; `drift`
+  finds results that were not made from the same things, `summary` prints.
+- `manifest`: the sweep as the store keeps it, for the analysis.
+- `cli`: the verbs `plan`, `run` and `status`.
+
+Running it, under Ray Tune:
+
+- `run`: the driver; `packs` cuts what is missing into packs, `schedule` hands
+  them out as their parents appear, `trainable` is where Ray meets a runner.
+- `progress` shows how far it is, `failures` says why a pack died.
+"""

@@ -1,0 +1,74 @@
+"""The command line of sweeps.
+
+python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, lacks and waits for
+python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
+python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
+python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from runners.rules import ConfigError
+from sweeps import summary
+from sweeps.plan import STATUSES, survey
+from sweeps.spec import SweepSpec, load
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code.
+
+    0 where all is well, 1 where trials failed, 2 where nothing was started
+    because the spec or its store is wrong, with every reason on stderr.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        spec = load(options.spec)
+        code: int = options.verb(spec, options)
+    except ConfigError as error:
+        count = len(error.problems)
+        print(f"{error}\n{count} mistake{'s' * (count > 1)}; nothing was started", file=sys.stderr)
+        return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return code
+
+
+def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
+    plan = survey(spec)
+    print(summary.overview(plan))
+    if options.trials:
+        print(f"\n{summary.listing(plan, [status for status in STATUSES if status != 'done'])}")
+    return 0
+
+
+def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
+    # Ray and torch take seconds to load, and only this verb needs them.
+    from sweeps.run import run
+
+    return run(spec)
+
+
+def _status(spec: SweepSpec, _: argparse.Namespace) -> int:
+    print(summary.standing(survey(spec)))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps", description="When and where a sweep runs."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, verb, words in (
+        ("plan", _plan, "what a sweep is, has, lacks and waits for; nothing is run"),
+        ("run", _run, "run what is missing; a finished trial never runs again"),
+        ("status", _status, "how far a sweep is, and what failed"),
+    ):
+        command = verbs.add_parser(name, help=words, description=words)
+        command.add_argument("spec", metavar="SPEC", help="a file such as sweeps/specs/laptop.yaml")
+        command.set_defaults(verb=verb)
+        if name == "plan":
+            command.add_argument("--trials", action="store_true", help="list what is not done")
+    return parser

@@ -1,0 +1,184 @@
+"""What a sweep has, lacks and waits for, from its spec and its store alone.
+
+Nothing is run and nothing is written. A trial needs at most one parent, the
+milestone of the LM adaptation that it starts from.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from ablation.grid import GridTrial
+from runners.config import AdaptationConfig, TrialConfig, adaptation_of
+from runners.record import Failure, TrialRecord
+from runners.storage.files import open_files
+from runners.store import Store
+from runners.training.provenance import code_fingerprint
+from sweeps.drift import Drift, find_drift
+from sweeps.spec import SweepSpec
+
+Status = Literal["done", "failed", "running", "missing"]
+STATUSES: tuple[Status, ...] = ("done", "failed", "running", "missing")
+"""What can be said of a piece of work; the first that holds is said.
+
+'done': committed. 'failed': its last attempt failed. 'running': it has a
+checkpoint, so it is at work, or was when its driver was cut off. 'missing':
+none of these.
+"""
+
+
+class Results(Protocol):
+    """What planning reads of a store."""
+
+    @property
+    def root(self) -> str:
+        """Where the store is."""
+
+    def records(self) -> Iterable[TrialRecord]:
+        """All committed records."""
+
+    def failures(self) -> Iterable[Failure]:
+        """The latest failure of each trial that is not committed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class State:
+    """What the store says of one piece of work; `seconds` is what it took, where it is done."""
+
+    status: Status
+    seconds: float | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Milestone:
+    """A checkpoint of an LM adaptation that trials start from."""
+
+    id: str
+    adaptation: AdaptationConfig
+    steps: int
+    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTrial:
+    """A trial of the sweep, the id of the milestone it starts from, and how it stands."""
+
+    id: str
+    trial: GridTrial
+    parent: str | None
+    state: State
+
+    @property
+    def config(self) -> TrialConfig:
+        """What the trial is."""
+        return self.trial.config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Everything that a sweep consists of, and how it stands.
+
+    Trials are in the order of the spec. Milestones are all that a trial starts
+    from, whether it is done or not, by size in the order of the spec and steps.
+    """
+
+    spec: SweepSpec
+    root: str
+    milestones: tuple[Milestone, ...]
+    trials: tuple[PlannedTrial, ...]
+    drifts: tuple[Drift, ...]
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """The last failure of everything that failed; a run that failed counts once."""
+        states = [work.state for work in self.milestones] + [work.state for work in self.trials]
+        found = {state.failure.trial_id: state.failure for state in states if state.failure}
+        return tuple(found.values())
+
+    @property
+    def waiting(self) -> tuple[PlannedTrial, ...]:
+        """Trials that cannot start yet: their milestone is not there."""
+        there = {milestone.id for milestone in self.milestones if milestone.state.status == "done"}
+        return tuple(
+            work
+            for work in self.trials
+            if work.state.status != "done" and work.parent is not None and work.parent not in there
+        )
+
+
+def plan(spec: SweepSpec, store: Results, *, running: Collection[str], code: str) -> Plan:
+    """How every trial and milestone of `spec` stands in `store`.
+
+    `running` are ids with a checkpoint, `code` the fingerprint of the code that
+    would run what is missing. Raises what the store raises on unreadable files.
+    """
+    states = _States(store, running)
+    parents = _Parents()
+    trials = tuple(_planned(trial, parents, states) for trial in spec.trials)
+    sizes = spec.study.axes.model_size
+    needed = sorted(parents.ids, key=lambda need: (sizes.index(need[0].model_size), need[1]))
+    milestones = tuple(
+        Milestone(
+            id=parents.ids[adaptation, steps],
+            adaptation=adaptation,
+            steps=steps,
+            state=states.of(parents.ids[adaptation, steps], adaptation.run_id),
+        )
+        for adaptation, steps in needed
+    )
+    done = ((work.config, states.records[work.id]) for work in trials if work.id in states.records)
+    drifts = find_drift(done, code=code)
+    return Plan(spec=spec, root=store.root, milestones=milestones, trials=trials, drifts=drifts)
+
+
+def survey(spec: SweepSpec) -> Plan:
+    """How `spec` stands in the store that it names, for the code that is here.
+
+    Raises ValueError where that is no store, or one with unreadable files.
+    """
+    store = Store(spec.execution.store)
+    running = open_files(store.root).folders("running")
+    return plan(spec, store, running=running, code=code_fingerprint())
+
+
+def _planned(trial: GridTrial, parents: "_Parents", states: "_States") -> PlannedTrial:
+    work_id = trial.config.trial_id
+    parent = parents.of(trial.config)
+    return PlannedTrial(id=work_id, trial=trial, parent=parent, state=states.of(work_id))
+
+
+class _States:
+    """What a store says, read once."""
+
+    def __init__(self, store: Results, running: Collection[str]) -> None:
+        self.records = {record.trial_id: record for record in store.records()}
+        self._failures = {failure.trial_id: failure for failure in store.failures()}
+        self._running = frozenset(running)
+
+    def of(self, work_id: str, run_id: str | None = None) -> State:
+        """How `work_id` stands; what it does not say itself, the run it is a part of may."""
+        record = self.records.get(work_id)
+        if record:
+            return State(status="done", seconds=record.provenance.get("seconds"))
+        for key in (work_id, run_id):
+            if key in self._failures:
+                return State(status="failed", failure=self._failures[key])
+        is_running = work_id in self._running or run_id in self._running
+        return State(status="running" if is_running else "missing")
+
+
+class _Parents:
+    """Ids of milestones, each hashed once however many trials start from it."""
+
+    def __init__(self) -> None:
+        self.ids: dict[tuple[AdaptationConfig, int], str] = {}
+
+    def of(self, config: TrialConfig) -> str | None:
+        adaptation = adaptation_of(config)
+        if adaptation is None:
+            return None
+        key = (adaptation, config.lm_adaptation_steps)
+        if key not in self.ids:
+            self.ids[key] = adaptation.milestone_id(config.lm_adaptation_steps)
+        return self.ids[key]

@@ -1,0 +1,127 @@
+"""A spec file as a checked `SweepSpec`: what to run (a study) and how to run it (execution).
+
+Every mistake is found before anything starts, and all are reported together,
+each with file, line, key, value, rule and remedy.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ablation import grid, study
+from ablation.grid import GridTrial
+from ablation.section import Section
+from ablation.study import Known, Study
+from runners.model.sizes import LADDERS
+from runners.rules import ConfigError, Problem, Rule, nearest
+from runners.tasks.superglue import TASKS
+from sweeps import document, execution
+from sweeps.document import Document, Located
+from sweeps.execution import Execution
+
+KNOWN = Known(sizes=LADDERS, tasks={"microworld": tuple(TASKS)})
+"""The model families and the data sources that a spec may name."""
+KEYS = ("name", *study.KEYS, "execution")
+"""The keys of a spec, in order."""
+
+
+class SpecError(ConfigError):
+    """Every mistake of one spec file, a line each, in the order of the file."""
+
+    def __init__(self, path: str, mistakes: Iterable[Located]) -> None:
+        ordered = sorted(mistakes, key=lambda mistake: mistake.line)
+        super().__init__(mistake.problem for mistake in ordered)
+        self.args = ("\n".join(f"{path}:{m.line}: {m.problem}" for m in ordered),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSpec:
+    """One sweep: the text it came from, and what that text means.
+
+    `trials` are all trials of the study, in a fixed order; `sha256` is that of
+    the UTF-8 bytes of `text`.
+    """
+
+    name: str
+    path: str
+    text: str
+    sha256: str
+    study: Study
+    execution: Execution
+    trials: tuple[GridTrial, ...]
+
+
+def load(path: str | Path, *, known: Known = KNOWN) -> SweepSpec:
+    """The sweep of one spec file.
+
+    Raises `SpecError` (a ValueError) with every mistake in it, and ValueError
+    where there is no such file.
+    """
+    return parse(_text(Path(path)), path=str(path), known=known)
+
+
+def parse(text: str, *, path: str, known: Known = KNOWN) -> SweepSpec:
+    """The sweep of a spec's text; `path` is what errors call it.
+
+    Raises `SpecError` with every mistake.
+    """
+    source = document.read(text)
+    problems: list[Problem] = []
+    spec = _read(source, text, path, known, problems)
+    mistakes = [*source.mistakes, *map(source.locate, problems)]
+    if mistakes:
+        raise SpecError(path, mistakes)
+    assert spec is not None
+    return spec
+
+
+def _read(
+    source: Document, text: str, path: str, known: Known, problems: list[Problem]
+) -> SweepSpec | None:
+    if source.values is None and source.mistakes:
+        return None
+    top = Section(source.values, problems)
+    if problems:
+        return None
+    top.only(KEYS)
+    name = _name(top)
+    chosen = execution.read(top.section("execution"))
+    try:
+        asked = study.from_mapping(top.pick(study.KEYS), known)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+    if name is None or chosen is None:
+        return None
+    return SweepSpec(
+        name=name,
+        path=path,
+        text=text,
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        study=asked,
+        execution=chosen,
+        trials=grid.build(asked),
+    )
+
+
+def _name(top: Section) -> str | None:
+    name: str | None = top.value("name", Rule(type=str))
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+        rule = "is not a file name of letters, digits, '_', '-' and '.'"
+        top.report("name", name, rule, "the store keeps the sweep under it, so write such a name")
+        return None
+    return name
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: is not UTF-8 text ({error}); save it as UTF-8") from error
+    except (FileNotFoundError, IsADirectoryError) as error:
+        specs = sorted(str(other) for other in path.parent.glob("*.yaml"))
+        near = nearest(str(path), specs)
+        remedy = f"did you mean {near}?" if near else "give the path of a YAML file"
+        raise ValueError(f"{path}: there is no such spec file; {remedy}") from error

@@ -1,0 +1,181 @@
+"""A plan as text: tables that read the same on a terminal and in a file."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from ablation.grid import PANELS
+from sweeps.plan import STATUSES, Plan, State, Status
+
+_MESSAGE = 200
+"""Characters of a failure's message that a table has room for."""
+
+
+@dataclass(kw_only=True)
+class _Tally:
+    """States of like pieces of work, counted."""
+
+    counts: Counter[Status] = field(default_factory=Counter)
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, state: State) -> None:
+        self.counts[state.status] += 1
+        if state.seconds is not None:
+            self.seconds.append(state.seconds)
+
+    @property
+    def left(self) -> int:
+        return self.counts.total() - self.counts["done"]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the mean of what is done; None where nothing like it was timed."""
+        if not self.left:
+            return 0.0
+        return self.left * fmean(self.seconds) if self.seconds else None
+
+
+def overview(plan: Plan) -> str:
+    """What the sweep consists of, how it stands by stage and size, and what is wrong."""
+    parts = [_head(plan), _progress(plan), _panels(plan), _failed(plan), _drifted(plan)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def standing(plan: Plan) -> str:
+    """How far the sweep is: counts by stage and size, and every failure with its message."""
+    parts = [_head(plan), _progress(plan), _failed(plan, every=True)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def listing(plan: Plan, statuses: Iterable[Status]) -> str:
+    """A line for each trial of these statuses."""
+    wanted = set(statuses)
+    rows = [
+        (
+            work.state.status,
+            work.id,
+            work.config.label,
+            " ".join(name for name in PANELS if name in work.trial.panels),
+        )
+        for work in plan.trials
+        if work.state.status in wanted
+    ]
+    return _table(("status", "trial", "label", "panels"), rows)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: '42 s', '7 min', '3.2 h'."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def _head(plan: Plan) -> str:
+    study = plan.spec.study
+    trials, milestones = len(plan.trials), len(plan.milestones)
+    return (
+        f"{plan.spec.name}: {study.design} design on {study.model_family}, {trials:,} trials and "
+        f"{milestones:,} adaptation milestones in {plan.root}"
+    )
+
+
+def _progress(plan: Plan) -> str:
+    tallies = _tallies(plan)
+    total = _Tally()
+    rows = []
+    for names, tally in tallies.items():
+        total.counts += tally.counts
+        total.seconds += tally.seconds
+        rows.append((*names, *_cells(tally, tally.seconds_left)))
+    left = [tally.seconds_left for tally in tallies.values()]
+    known = None if None in left else sum(part for part in left if part is not None)
+    rows.append(("all", "", "", *_cells(total, known)))
+    table = _table(("stage", "size", "what", *STATUSES, "spent", "left"), rows)
+    return "\n".join([table, *_outlook(plan, known)])
+
+
+def _outlook(plan: Plan, seconds_left: float | None) -> list[str]:
+    """What holds the sweep up, and when it would be through."""
+    lines = []
+    if plan.waiting:
+        lines.append(f"{len(plan.waiting):,} trials wait for a milestone of their size.")
+    if seconds_left:
+        workers = plan.spec.execution.workers
+        ahead = duration(seconds_left / workers)
+        lines.append(f"About {ahead} to go on {workers} workers, going by what is done.")
+    return lines
+
+
+def _tallies(plan: Plan) -> dict[tuple[str, str, str], _Tally]:
+    tallies: dict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
+    for milestone in plan.milestones:
+        tallies["lm_adaptation", milestone.adaptation.model_size, "milestones"].add(milestone.state)
+    for work in plan.trials:
+        tallies["tuning", work.config.model_size, work.config.method].add(work.state)
+    return tallies
+
+
+def _cells(tally: _Tally, seconds_left: float | None) -> tuple[str, ...]:
+    """Counts by status, and the process time that is behind and ahead."""
+    counts = [f"{tally.counts[status]:,}" if tally.counts[status] else "-" for status in STATUSES]
+    ahead = "?" if seconds_left is None else duration(seconds_left)
+    return (*counts, duration(sum(tally.seconds)), ahead)
+
+
+def _panels(plan: Plan) -> str:
+    rows = []
+    for panel in PANELS:
+        states = [work.state for work in plan.trials if panel in work.trial.panels]
+        done = sum(state.status == "done" for state in states)
+        if states:
+            rows.append((panel, f"{len(states):,}", f"{done:,}"))
+    return _table(("panel", "trials", "done"), rows)
+
+
+def _failed(plan: Plan, *, every: bool = False) -> str:
+    """Failures by class, or each with what was said."""
+    if not plan.failures:
+        return ""
+    if not every:
+        kinds = Counter(failure.kind for failure in plan.failures)
+        return _table(("failure", "count"), [(kind, str(n)) for kind, n in kinds.most_common()])
+    labels = {work.id: work.config.label for work in plan.trials}
+    rows = [
+        (
+            failure.kind,
+            failure.trial_id,
+            labels.get(failure.trial_id, "LM adaptation"),
+            " ".join(failure.message.split())[:_MESSAGE],
+        )
+        for failure in plan.failures
+    ]
+    return _table(("failure", "trial", "label", "message"), rows)
+
+
+def _drifted(plan: Plan) -> str:
+    if not plan.drifts:
+        return ""
+    lines = [f"  {drift}" for drift in plan.drifts]
+    remedy = "Done trials stay as they are; for one version of everything, run into another store."
+    return "\n".join(["Not all results come from the same things:", *lines, remedy])
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; numbers stand right."""
+    lines = [tuple(head), *map(tuple, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    right = [all(_is_number(row[place]) for row in rows) for place in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if is_right else cell.ljust(width)
+            for cell, width, is_right in zip(line, widths, right, strict=True)
+        ).rstrip()
+        for line in lines
+    )
+
+
+def _is_number(cell: str) -> bool:
+    return cell in ("-", "?") or cell[:1].isdigit()

@@ -1,0 +1,152 @@
+"""Over tasks by the SuperGLUE rule, then over seeds; nothing over a missing trial."""
+
+import math
+import statistics
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from analysis.aggregate import (
+    cell_scores,
+    interval,
+    majorities,
+    model_parameters,
+    over_seeds,
+    shared_tasks,
+    summarise,
+)
+
+# Two-sided 95% quantiles of Student's t, as printed in statistical tables.
+T_TABLE = {1: 12.706, 2: 4.303, 4: 2.776}
+
+
+def _cell(frame: pd.DataFrame, **fields: Any) -> pd.Series:
+    """The one row whose columns have these values."""
+    for name, value in fields.items():
+        frame = frame[frame[name] == value]
+    assert len(frame) == 1
+    return frame.iloc[0]
+
+
+@pytest.mark.parametrize("values", [[1.0, 4.0], [70.0, 71.5, 69.0], [1.0, 2.0, 3.0, 4.0, 5.0]])
+def test_interval_is_the_t_interval(values: list[float]) -> None:
+    """A normal quantile, a population sd or a wrong n, all of them too narrow for few seeds."""
+    found = interval(values)
+
+    half = T_TABLE[len(values) - 1] * statistics.stdev(values) / math.sqrt(len(values))
+    assert found.mean == pytest.approx(statistics.mean(values))
+    assert found.sd == pytest.approx(statistics.stdev(values))
+    assert found.n == len(values)
+    assert found.high - found.mean == pytest.approx(half, rel=2e-4)
+    assert found.mean - found.low == pytest.approx(half, rel=2e-4)
+
+
+def test_interval_of_one_value_is_unknown_and_not_of_width_zero() -> None:
+    """A single seed that looks perfectly certain."""
+    found = interval([60.0])
+
+    assert (found.mean, found.n) == (60.0, 1)
+    assert all(map(math.isnan, (found.sd, found.low, found.high)))
+
+
+def test_interval_of_nothing_is_unknown() -> None:
+    """A mean of 0 where nothing was measured."""
+    found = interval([math.nan])
+
+    assert found.n == 0
+    assert math.isnan(found.mean)
+
+
+def test_summary_of_groups_equals_the_interval_of_each() -> None:
+    """Two ways to the same number that drift apart."""
+    frame = pd.DataFrame({"key": ["b", "a", "b", "a", "b"], "x": [1.0, 5.0, 2.0, math.nan, 6.0]})
+
+    table = summarise(frame, ["key"], "x").set_index("key")
+
+    for key, values in {"b": [1.0, 2.0, 6.0], "a": [5.0]}.items():
+        expected = interval(values)
+        row = table.loc[key]
+        assert (row["mean"], row["n"]) == (expected.mean, expected.n)
+        assert row[["sd", "low", "high"]].tolist() == pytest.approx(
+            [expected.sd, expected.low, expected.high], nan_ok=True
+        )
+
+
+def test_score_of_a_cell_is_the_plain_mean_over_its_tasks(frame_of: Any) -> None:
+    """Tasks weighted by anything; SuperGLUE weights none."""
+    points = {"boolq": 90.0, "cb": 60.0, "record": 30.0}
+    frame = frame_of(scorer=lambda c: points[c.task], axes={"task": list(points)})
+
+    scores = cell_scores(frame)
+
+    assert scores["score"].tolist() == pytest.approx([60.0] * len(scores))
+    assert set(scores["planned"]) == {3}
+
+
+def test_nothing_is_averaged_over_a_missing_trial(frame_of: Any) -> None:
+    """A cell that looks better because its hard task is not there."""
+    gone = {"model_size": "60k", "method": "model_tuning", "seed": 1}
+    frame = frame_of(
+        done=lambda c: c.task != "record" or any(getattr(c, k) != v for k, v in gone.items())
+    )
+
+    scores = cell_scores(frame)
+
+    lacking = _cell(scores, **gone)
+    assert math.isnan(lacking["score"])
+    assert (lacking["done"], lacking["planned"], lacking["lacking"]) == (1, 2, "record")
+    assert scores["score"].isna().sum() == 1
+    over = _cell(over_seeds(scores), model_size="60k", method="model_tuning")
+    assert (over["mean"], over["n"], over["planned_seeds"]) == (55.0, 1, 2)
+    assert math.isnan(over["seed_1"])
+    assert (over["done"], over["planned"]) == (3, 4)
+
+
+def test_every_seed_is_kept_beside_the_mean(frame_of: Any) -> None:
+    """A seed under another seed's number, or one that is lost."""
+    over = _cell(over_seeds(cell_scores(frame_of())), model_size="200k", method="model_tuning")
+
+    assert (over["seed_0"], over["seed_1"]) == (65.0, 66.0)
+    assert (over["mean"], over["n"]) == (65.5, 2)
+    assert over["sd"] == pytest.approx(math.sqrt(0.5))
+    assert over["invalid"] == 0.25
+
+
+def test_cells_compare_on_the_tasks_that_all_of_them_plan(frame_of: Any) -> None:
+    """A default cell over more tasks than its neighbours, which shifts it for no reason."""
+    frame = frame_of(axes={"task": ["boolq", "cb", "record"]}, ablation_tasks=["record", "boolq"])
+
+    assert shared_tasks(frame) == ("boolq", "record")
+
+
+def test_two_trials_of_one_cell_task_and_seed_are_refused(frame_of: Any) -> None:
+    """Trials with other settings that are averaged into one cell."""
+    frame = frame_of()
+    twin = frame.iloc[[0]].assign(learning_rate=9.0, trial_id="7w1n")
+
+    with pytest.raises(ValueError, match="7w1n: same cell, task and seed but other settings"):
+        cell_scores(pd.concat([frame, twin]))
+
+
+def test_majority_baseline_is_by_task_and_unknown_where_trials_disagree(frame_of: Any) -> None:
+    """A baseline taken from whichever trial came first."""
+    frame = frame_of()
+    assert majorities(frame).to_dict() == {"boolq": 60.0, "record": 20.0}
+
+    first = frame.index[frame["task"] == "record"][0]
+    frame.loc[first, "majority"] = 21.0
+
+    assert majorities(frame)["boolq"] == 60.0
+    assert math.isnan(majorities(frame)["record"])
+
+
+def test_parameters_are_those_that_records_state(frame_of: Any) -> None:
+    """A size at the parameters of another; a size whose records contradict each other."""
+    frame = frame_of(done=lambda c: c.model_size != "2m")
+    assert model_parameters(frame).dropna().to_dict() == {"60k": 62_000, "200k": 207_000}
+
+    frame.loc[frame.index[0], "model_parameters"] = 61_999
+
+    with pytest.raises(ValueError, match="model_size 60k: the records state 61999, 62000"):
+        model_parameters(frame)

@@ -1,0 +1,182 @@
+"""Store and manifest as a frame: nothing is lost, nothing is invented, nothing is silent."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.frame import in_panel
+from runners.config import RULES
+from runners.record import TrialRecord
+
+
+def test_every_planned_trial_is_a_row_in_the_order_of_the_manifest(small: Any) -> None:
+    """A missing trial that simply is not there, so that means look whole."""
+    small.run(small.configs[2:4])
+
+    frame = small.trials().frame
+
+    assert list(frame["trial_id"]) == [config.trial_id for config in small.configs]
+    assert list(frame["status"]) == ["missing"] * 2 + ["done"] * 2 + ["missing"] * 4
+
+
+def test_columns_are_the_fields_of_the_config_under_their_own_names(small: Any) -> None:
+    """A column under another word than its field, or values that changed on the way."""
+    small.run(small.configs[:1])
+
+    frame = small.trials().frame
+
+    row = frame.iloc[-1]
+    assert set(RULES) <= set(frame.columns)
+    assert (row["prompt_length"], row["learning_rate"], row["seed"]) == (20, 0.3, 1)
+    assert frame["prompt_length"].dtype == "Int64"
+    assert frame.iloc[0][["prompt_length", "prompt_init"]].isna().all()
+
+
+def test_metrics_and_provenance_of_a_done_trial_are_columns(small: Any) -> None:
+    """Numbers that a figure needs and that the frame leaves behind."""
+    small.run(small.configs[:1])
+
+    row = small.trials().frame.iloc[0]
+
+    assert (row["score"], row["majority"], row["invalid"]) == (60.0, 60.0, 0.25)
+    assert (row["model_parameters"], row["versions.torch"]) == (62_000, "2.13")
+    assert (row["code"], row["data"]) == ("c0de", "data-boolq")
+
+
+def test_what_is_not_known_is_missing_and_not_zero(small: Any) -> None:
+    """A missing score that counts as 0 in a mean."""
+    row = small.trials().frame.iloc[0]
+
+    assert math.isnan(row["score"])
+    assert row[["model_parameters", "code", "message"]].isna().all()
+
+
+def test_failed_trial_says_how_it_failed(small: Any) -> None:
+    """A failure that looks like a trial that was never started."""
+    small.fail(small.configs[0], "out_of_memory")
+
+    row = small.trials().frame.iloc[0]
+
+    assert (row["status"], row["failure"]) == ("failed", "out_of_memory")
+    assert row["message"] == "the loss is not finite at step 7"
+
+
+def test_commit_after_a_failure_counts(small: Any) -> None:
+    """A trial that stays failed although it was run again and finished."""
+    small.fail(small.configs[0])
+    small.run(small.configs[:1])
+
+    row = small.trials().frame.iloc[0]
+
+    assert row["status"] == "done"
+    assert row[["failure", "message"]].isna().all()
+
+
+def test_records_of_other_sweeps_are_left_out(small: Any) -> None:
+    """A store shared by sweeps whose results run together."""
+    stranger = replace(small.configs[0], seed=77)
+    small.run([stranger, *small.configs])
+
+    trials = small.trials()
+
+    assert stranger.trial_id not in set(trials.frame["trial_id"])
+    assert trials.notes == ()
+
+
+def _metrics(record: TrialRecord, **values: Any) -> dict[str, Any]:
+    return {"metrics": {**record.metrics, **values}}
+
+
+BROKEN: list[tuple[Callable[[TrialRecord], dict[str, Any]], str]] = [
+    (lambda _: {"stage": "lm_adaptation"}, "its stage is 'lm_adaptation', not 'tuning'"),
+    (
+        lambda r: {"config": {**r.config, "promt": 1}},
+        "its config has foreign keys promt",
+    ),
+    (
+        lambda r: {"config": {**r.config, "seed": 9, "batch_size": 8}},
+        "its config differs from the manifest in batch_size, seed",
+    ),
+    (lambda r: _metrics(r, score=100.5), "its score is 100.5, not a number from 0 to 100"),
+    (lambda _: {"metrics": {"majority": 50.0}}, "its score is None, not a number from 0 to 100"),
+    (lambda r: _metrics(r, majority="high"), "its metric majority is 'high', not a number"),
+    (lambda r: _metrics(r, seed=1.0), "its metrics or provenance reuse the config keys seed"),
+    (
+        lambda r: {"provenance": {**r.provenance, "model_parameters": None}},
+        "its model_parameters are None, not a count of 1 or more",
+    ),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BROKEN, ids=[message for _, message in BROKEN])
+def test_record_that_cannot_be_used_is_told_and_the_rest_is_used(
+    small: Any, record: Any, changes: Callable[[TrialRecord], dict[str, Any]], message: str
+) -> None:
+    """A bad record that is averaged in, or that stops everything."""
+    first, second = small.configs[:2]
+    small.commit(first, **changes(record(first, 60.0)))
+    small.commit(second)
+
+    trials = small.trials()
+
+    assert list(trials.frame["status"][:2]) == ["broken", "done"]
+    assert trials.frame["score"].isna()[0]
+    assert trials.notes == (f"trial {first.trial_id} is left out: {message}",)
+
+
+def test_record_that_cannot_be_read_is_told_and_the_rest_is_used(small: Any) -> None:
+    """One torn file that keeps a finished sweep from being drawn."""
+    first, second = small.configs[:2]
+    small.run([first, second])
+    root = Path(small.store.root)
+    for line in (root / "index").iterdir():
+        line.unlink()
+    (root / "trials" / first.trial_id[:2] / first.trial_id / "record.json").write_text("{")
+
+    trials = type(small)(
+        store=type(small.store)(str(root)), values=small.values, name="toy"
+    ).trials()
+
+    assert list(trials.frame["status"][:2]) == ["broken", "done"]
+    assert len(trials.notes) == 1
+    assert trials.notes[0].startswith(f"trial {first.trial_id} is left out: ")
+
+
+def test_results_of_unlike_origin_are_told(small: Any, record: Any) -> None:
+    """Two versions of code, data or checkpoint that are averaged in silence."""
+    small.run(small.configs[:-1])
+    last = small.configs[-1]
+    drifted = {"code": "0ther", "data": "0ther", "base_checkpoint": "0ther"}
+    small.commit(last, provenance=record(last, 1.0).provenance | drifted)
+
+    assert small.trials().notes == (
+        "the records come from 2 versions of the code: 0ther, c0de",
+        "the records of microworld record come from 2 versions of its data",
+        "the records of nano 60k lm_adaptation 1000 come from 2 versions of its base_checkpoint",
+    )
+
+
+def test_unlike_majority_baselines_of_one_task_are_told(small: Any, record: Any) -> None:
+    """Trials scored on different examples that are compared as if they were not."""
+    first, second = (c for c in small.configs if c.task == "boolq" and c.seed == 0)
+    small.commit(first)
+    small.commit(second, **_metrics(record(second, 50.0), majority=48.0))
+
+    (note,) = small.trials().notes
+    assert note == (
+        "the records of boolq state majority baselines from 48 to 60, so it has none; "
+        "give all trials of a task the same training and dev examples"
+    )
+
+
+def test_panel_holds_the_trials_that_the_manifest_gives_it(frame_of: Any) -> None:
+    """A panel that shows trials of another one."""
+    rows = in_panel(frame_of(), "prompt_length")
+
+    assert set(rows["prompt_length"]) == {1, 20}
+    assert set(rows["prompt_init"]) == {"class_label"}
+    assert set(rows["method"]) == {"prompt_tuning"}

@@ -1,0 +1,64 @@
+"""Looks that stand apart, and numbers of parameters in short."""
+
+import matplotlib as mpl
+import pytest
+
+from analysis.style import DEFAULT_LOOK, in_short, looks, paper
+
+
+def test_default_is_the_green_x_and_no_two_lines_look_alike() -> None:
+    """Lines that only their colour tells apart, which a grey print does not."""
+    found = looks([1, 5, 20, 50, 100, 150, 200], 20)
+
+    assert found[20] == DEFAULT_LOOK
+    assert DEFAULT_LOOK.marker == "x"
+    for feature in ("color", "marker"):
+        assert len({getattr(look, feature) for look in found.values()}) == 7
+    assert len({str(look.linestyle) for look in found.values()}) == 7
+
+
+def test_value_keeps_its_look_when_a_later_one_is_added() -> None:
+    """A line that changes its colour between two versions of a figure."""
+    fewer, more = looks([1, 5, 20], 20), looks([1, 5, 20, 50], 20)
+
+    assert {value: more[value] for value in fewer} == fewer
+
+
+def test_more_lines_than_looks_are_refused() -> None:
+    """Two lines that share a look."""
+    with pytest.raises(ValueError, match="9 settings beside the default: only 7 can be told apart"):
+        looks(list(range(10)), 0)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (640, "640"),
+        (62_000, "62K"),
+        (206_848, "207K"),
+        (999_499, "999K"),
+        (999_900, "1M"),
+        (2_060_321, "2.06M"),
+        (11_135_332_352, "11.1B"),
+    ],
+)
+def test_count_in_short(count: int, text: str) -> None:
+    """Ticks such as 1e+03K, or a count that rounds into the wrong unit."""
+    assert in_short(count) == text
+
+
+def test_style_does_not_depend_on_what_was_set_before_and_leaves_no_trace() -> None:
+    """A figure that looks different on a machine with settings of its own."""
+    with mpl.rc_context({"font.size": 31, "axes.facecolor": "pink"}):
+        with paper():
+            inside = mpl.rcParams["font.size"], mpl.rcParams["axes.facecolor"]
+        after = mpl.rcParams["font.size"]
+
+    assert inside == (7.5, "white")
+    assert after == 31
+
+
+def test_pdf_fonts_are_outlines() -> None:
+    """Type 3 fonts, which printers and journals refuse."""
+    with paper():
+        assert mpl.rcParams["pdf.fonttype"] == 42

@@ -1,0 +1,62 @@
+"""A T5 1.1 small enough for any test, with the shipped tokenizer and random weights."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+
+from runners.config import TrialConfig, from_mapping
+from runners.model.backbone import T5Backbone, fingerprint_of, shape_of
+from runners.model.catalogue import LADDER
+from runners.store import Store
+
+BASE: dict[str, Any] = {
+    "method": "prompt_tuning", "model_family": "nano", "model_size": "60k",
+    "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0,
+    "prompt_length": 5, "prompt_init": "class_label", "task": "boolq", "seed": 0,
+    "train_steps": 6, "eval_every": 3, "batch_size": 4, "learning_rate": 0.3,
+    "train_examples": 64, "dev_examples": 12,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def model() -> T5ForConditionalGeneration:
+    """A random T5 1.1 of the nano vocabulary with an untied output layer."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=700, d_model=24, d_kv=8, d_ff=40, num_layers=2, num_decoder_layers=2, num_heads=3,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, dropout_rate=0.1,
+        decoder_start_token_id=0,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config).eval()
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(700, 24) * 0.3)
+    return model
+
+
+@pytest.fixture(scope="session")
+def backbone(model: T5ForConditionalGeneration) -> T5Backbone:
+    """The same model behind the project's interface, in float32."""
+    weights = {name: p.detach() for name, p in model.named_parameters()}
+    return T5Backbone(
+        shape=shape_of(model), weights=weights, fingerprint=fingerprint_of(weights), dtype=torch.float32,
+        tokenizer=AutoTokenizer.from_pretrained(LADDER / "tokenizer"),
+    )  # fmt: skip
+
+
+@pytest.fixture
+def config() -> Callable[..., TrialConfig]:
+    """A legal trial of a few steps, with any fields replaced."""
+
+    def make(**changes: Any) -> TrialConfig:
+        return from_mapping({**BASE, **changes})
+
+    return make
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """An empty store."""
+    return Store(str(tmp_path / "store"))

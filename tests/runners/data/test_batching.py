@@ -1,0 +1,40 @@
+"""Batches and the order of examples."""
+
+import numpy as np
+
+from runners.data.batching import Encoded, Order, collate
+
+
+def test_padding_is_masked_and_ignored() -> None:
+    """Catches padding that is attended to or learned."""
+    rows = [
+        Encoded(input_ids=np.array([5, 6, 1]), target_ids=np.array([7, 1])),
+        Encoded(input_ids=np.array([5, 1]), target_ids=np.array([7, 8, 1])),
+    ]
+    batch = collate(rows, pad_id=0)
+    assert batch.input_ids.tolist() == [[5, 6, 1], [5, 1, 0]]
+    assert batch.mask.tolist() == [[1, 1, 1], [1, 1, 0]]
+    assert batch.targets.tolist() == [[7, 1, -100], [7, 8, 1]]
+
+
+def test_a_pad_id_within_an_input_is_still_seen() -> None:
+    """Catches a mask made by comparing ids with the padding."""
+    rows = [Encoded(input_ids=np.array([5, 0, 1]), target_ids=np.array([1]))]
+    assert collate(rows, pad_id=0).mask.tolist() == [[1, 1, 1]]
+
+
+def test_every_epoch_sees_every_example_once() -> None:
+    """Catches sampling with replacement, and a short batch dropped at the end of an epoch."""
+    order = Order(examples=7, batch_size=3, seed=0)
+    seen = np.concatenate([order.batch(step) for step in range(7)])
+    for epoch in range(3):
+        assert sorted(seen[7 * epoch : 7 * epoch + 7]) == list(range(7))
+    assert seen[:7].tolist() != seen[7:14].tolist()
+
+
+def test_a_step_can_be_asked_for_alone() -> None:
+    """Catches an order that depends on what was asked before, which no checkpoint could restore."""
+    order = Order(examples=50, batch_size=8, seed=3)
+    forward = [order.batch(step).tolist() for step in range(20)]
+    assert Order(examples=50, batch_size=8, seed=3).batch(13).tolist() == forward[13]
+    assert Order(examples=50, batch_size=8, seed=4).batch(13).tolist() != forward[13]

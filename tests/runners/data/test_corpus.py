@@ -1,0 +1,42 @@
+"""Documents as rows of the two self-supervised objectives."""
+
+import numpy as np
+import pytest
+
+from runners.data.corpus import CorruptedRows, PrefixRows, read_microworld
+from runners.data.prefix_lm import split_prefix
+from runners.model.backbone import T5Backbone
+
+
+def test_a_prefix_and_its_continuation_are_the_document(backbone: T5Backbone) -> None:
+    """Catches a token lost at the cut, an empty half, or an end that is missing."""
+    documents = read_microworld(backbone.tokenizer, seed=1, documents=30)
+    rows = PrefixRows(documents=documents, batch_size=30, seed=0, end_id=1).batch(0)
+    joined = sorted(np.concatenate((r.input_ids[:-1], r.target_ids[:-1])).tolist() for r in rows)
+    assert joined == sorted(d.ids.tolist() for d in documents)
+    assert all(r.input_ids[-1] == r.target_ids[-1] == 1 for r in rows)
+    assert all(len(r.input_ids) > 1 and len(r.target_ids) > 1 for r in rows)
+
+
+def test_a_document_too_short_to_cut_is_refused() -> None:
+    """Catches a model taught to continue nothing."""
+    with pytest.raises(ValueError, match="needs 2 tokens or more, got 1"):
+        split_prefix(np.array([4]), np.random.default_rng(0))
+
+
+def test_salient_masking_hides_whole_answers(backbone: T5Backbone) -> None:
+    """Catches an answer that is half told, which would teach copying from its own rest."""
+    documents = [d for d in read_microworld(backbone.tokenizer, seed=1, documents=60) if d.answer.any()]
+    rows = CorruptedRows(
+        documents=documents, batch_size=len(documents), seed=0, end_id=1, first_sentinel=699, salient=1.0
+    )
+    answers = {
+        tuple(document.ids[document.answer == number])
+        for document in documents
+        for number in range(1, document.answer.max() + 1)
+    }
+    for row in rows.batch(0):
+        text = row.target_ids[:-1].tolist()
+        starts = [i for i, token in enumerate(text) if token > 600]
+        for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+            assert tuple(text[start + 1 : end]) in answers

@@ -1,0 +1,62 @@
+"""The microworld's tasks: SuperGLUE's schema, honest splits, and answers that are right."""
+
+import itertools
+import json
+
+import pytest
+
+from runners.microworld.records import MAKERS, read_split, sample_records
+from runners.tasks.superglue import TASKS
+
+ALL = tuple(MAKERS)
+
+
+def test_there_are_the_eight_tasks() -> None:
+    """Catches a task without data, or data without a task."""
+    assert set(ALL) == set(TASKS)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_records_are_read_by_the_tasks_own_reader(name: str) -> None:
+    """Catches a schema that is not SuperGLUE's."""
+    task = TASKS[name]
+    train = task.read(read_split(name, "train"), split="train")
+    dev = task.read(read_split(name, "dev"), split="dev")
+    assert len(train) >= 1900 and len(dev) >= 1000
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_train_and_dev_share_no_example(name: str) -> None:
+    """Catches dev examples that a model was tuned on."""
+    task = TASKS[name]
+    train = {e.input for e in task.read(read_split(name, "train"), split="train")}
+    dev = [e.input for e in task.read(read_split(name, "dev"), split="dev")]
+    assert not train & set(dev)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_seed_gives_the_same_records(name: str) -> None:
+    """Catches a source of chance that no seed controls."""
+    first, again, other = (
+        [json.dumps(r) for r in itertools.islice(sample_records(name, seed), 20)] for seed in (1, 1, 2)
+    )
+    assert first == again != other
+
+
+@pytest.mark.parametrize("name", ["boolq", "cb", "copa", "rte", "wic", "multirc"])
+def test_no_label_is_rare(name: str) -> None:
+    """Catches a task that its majority answer nearly solves."""
+    dev = TASKS[name].read(read_split(name, "dev"), split="dev")
+    targets = [e.target for e in dev]
+    assert max(targets.count(t) for t in set(targets)) / len(targets) < 0.7
+
+
+@pytest.mark.parametrize("name", ["boolq", "rte", "cb"])
+def test_the_same_question_of_the_same_passage_has_one_answer(name: str) -> None:
+    """Catches contradicting labels, a ceiling that no model can pass."""
+    task = TASKS[name]
+    answers: dict[str, set[str]] = {}
+    for split in ("train", "dev"):
+        for example in task.read(read_split(name, split), split=split):  # type: ignore[arg-type]
+            answers.setdefault(example.input, set()).add(example.target)
+    assert not [text for text, given in answers.items() if len(given) > 1]

@@ -1,0 +1,81 @@
+"""The lean T5 against `transformers`, whose modules are the reference throughout."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+from transformers import T5ForConditionalGeneration
+from transformers.models.t5.modeling_t5 import T5Attention
+
+from runners.model.backbone import IGNORED, T5Backbone
+from runners.model.t5 import relative_buckets
+
+
+def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(1)
+    ids = torch.randint(3, 600, (4, 40), generator=generator)
+    mask = (torch.arange(40) < torch.tensor([[40], [30], [7], [22]])).long()
+    targets = torch.randint(3, 600, (4, 5), generator=generator)
+    targets[1, 3:] = IGNORED
+    return ids, mask, targets
+
+
+def test_losses_and_input_gradients_are_those_of_transformers(
+    model: T5ForConditionalGeneration, backbone: T5Backbone
+) -> None:
+    """Catches any slip of the arithmetic: a scale, a norm, a bias, a mask, a shift of targets."""
+    ids, mask, targets = _batch()
+    ours = backbone.embed(backbone.weights, ids).requires_grad_()
+    losses = backbone.losses(backbone.weights, ours, mask, targets)
+    losses.sum().backward()
+    theirs = model.get_input_embeddings()(ids).detach().requires_grad_()
+    logits = model(inputs_embeds=theirs, attention_mask=mask, labels=targets).logits
+    expected = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    expected.sum().backward()
+    torch.testing.assert_close(losses, expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
+
+
+def test_weight_gradients_are_those_of_transformers(
+    model: T5ForConditionalGeneration, backbone: T5Backbone
+) -> None:
+    """Catches a weight that is detached or read twice, which model tuning would not learn."""
+    ids, mask, targets = _batch()
+    weights = {name: w.clone().requires_grad_() for name, w in backbone.weights.items()}
+    backbone.losses(weights, backbone.embed(weights, ids), mask, targets).sum().backward()
+    model.zero_grad()
+    logits = model(input_ids=ids, attention_mask=mask, labels=targets).logits
+    F.cross_entropy(logits.transpose(1, 2), targets, reduction="sum").backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(weights[name].grad, parameter.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_greedy_answers_are_those_of_generate(
+    model: T5ForConditionalGeneration, backbone: T5Backbone
+) -> None:
+    """Catches a start token, an end or a position that differs between training and decoding."""
+    ids, mask, _ = _batch()
+    embedded = backbone.embed(backbone.weights, ids)
+    expected = model.generate(inputs_embeds=embedded, attention_mask=mask, max_new_tokens=6, do_sample=False)
+    found = backbone.generate(backbone.weights, embedded, mask, limit=6)
+    assert found.tolist() == expected[:, 1:].tolist()
+
+
+def test_a_row_does_not_feel_its_padding(backbone: T5Backbone) -> None:
+    """Catches attention that leaks into padding, so that a longer neighbour changes a row."""
+    ids, _, targets = _batch()
+    short, full = ids[:, :20], torch.ones(4, 20, dtype=torch.long)
+    padded_mask = F.pad(full, (0, 20))
+    alone = backbone.losses(backbone.weights, backbone.embed(backbone.weights, short), full, targets)
+    padded = backbone.losses(backbone.weights, backbone.embed(backbone.weights, ids), padded_mask, targets)
+    torch.testing.assert_close(alone, padded, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bidirectional", [True, False])
+def test_relative_buckets_are_those_of_transformers(bidirectional: bool) -> None:
+    """Catches an off-by-one in the buckets, which would misread every pre-trained bias."""
+    distance = torch.arange(-300, 301)[None]
+    expected = T5Attention._relative_position_bucket(
+        distance, bidirectional=bidirectional, num_buckets=32, max_distance=128
+    )
+    found = relative_buckets(distance, buckets=32, max_distance=128, bidirectional=bidirectional)
+    assert torch.equal(found, expected)

@@ -1,0 +1,115 @@
+"""The publisher's files, where a copy stands beside the repository, in `shared/data/superglue`.
+
+Expected sizes and shares: Lester et al. 2021, tables 7 to 16, for splits that are
+complete in that copy. Table 16 prints 51.2% entailment for the training split of
+RTE beside 49.8%; the file has 1,249 of 2,490, which is 50.2%.
+"""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from runners.tasks.jsonl import FILES, FOLDERS, read_records
+from runners.tasks.superglue import TASKS
+from runners.tasks.task import Example, Split
+
+ROOT = Path(__file__).resolve().parents[4] / "shared" / "data" / "superglue"
+THERE = sorted(
+    (task, split)
+    for task, folder in FOLDERS.items()
+    for split, file in FILES.items()
+    if (ROOT / folder / file).is_file()
+)
+
+pytestmark = pytest.mark.skipif(not THERE, reason=f"no copy of SuperGLUE in {ROOT}")
+
+TABLES: dict[tuple[str, Split], tuple[int, dict[str, float]]] = {
+    ("boolq", "dev"): (3270, {"False": 37.8, "True": 62.2}),
+    ("cb", "train"): (250, {"contradiction": 47.6, "entailment": 46.0, "neutral": 6.4}),
+    ("cb", "dev"): (56, {"contradiction": 50.0, "entailment": 41.1, "neutral": 8.9}),
+    ("copa", "train"): (400, {"choice1": 48.8, "choice2": 51.2}),
+    ("copa", "dev"): (100, {"choice1": 55.0, "choice2": 45.0}),
+    ("multirc", "dev"): (4848, {"False": 57.2, "True": 42.8}),
+    ("rte", "train"): (2490, {"entailment": 50.2, "not_entailment": 49.8}),
+    ("rte", "dev"): (277, {"entailment": 52.7, "not_entailment": 47.3}),
+    ("wic", "train"): (5428, {"False": 50.0, "True": 50.0}),
+    ("wic", "dev"): (638, {"False": 50.0, "True": 50.0}),
+}
+
+
+def read(task: str, split: Split) -> list[Example]:
+    """The examples of the publisher's file."""
+    return TASKS[task].read(read_records(ROOT, task, split), split=split)
+
+
+def require(task: str, split: Split) -> None:
+    """Skip a test whose split the copy lacks."""
+    if (task, split) not in THERE:
+        pytest.skip(f"the {split} split of {task} is not in {ROOT}")
+
+
+@pytest.mark.parametrize(("task", "split"), THERE)
+def test_every_record_is_read(task: str, split: Split) -> None:
+    """Catches a record of the publisher that breaks a reader, or one that is lost."""
+    records = read_records(ROOT, task, split)
+    examples = read(task, split)
+    if task != "wsc" or split == "dev":
+        assert {each.key[0] for each in examples} == {record["idx"] for record in records}
+    assert all(each.input and each.target for each in examples)
+    assert not any("\n@highlight\n" in each.input for each in examples)
+
+
+@pytest.mark.parametrize(("task", "split"), THERE)
+def test_right_answers_score_100(task: str, split: Split) -> None:
+    """Catches verbalizers that differ between targets and metrics."""
+    examples = [each for each in read(task, split) if each.holds]
+    scores = TASKS[task].score([each.target for each in examples], examples)
+    assert scores["score"] == pytest.approx(100)
+    assert scores["invalid"] == 0
+
+
+@pytest.mark.parametrize(("task", "split"), TABLES)
+def test_sizes_and_labels(task: str, split: Split) -> None:
+    """Catches swapped classes, and answers lost or doubled in flattening."""
+    require(task, split)
+    size, shares = TABLES[task, split]
+    counts = Counter(each.target for each in read(task, split))
+    assert counts.total() == size
+    # Half a unit of the last printed digit; 48.75 is printed as 48.8, 51.25 as 51.2.
+    assert {word: 100 * count / size for word, count in counts.items()} == pytest.approx(
+        shares, abs=0.0501
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "score"),
+    [("cb", (100 * 2 / 9 + 50.0) / 2), ("copa", 45.0), ("rte", 100 * 146 / 277)],
+)
+def test_majority_of_complete_splits(task: str, score: float) -> None:
+    """Catches a baseline with another rule than the tables' most frequent training label."""
+    for split in FILES:
+        require(task, split)
+    majority = TASKS[task].majority_score(read(task, "train"), read(task, "dev"))
+    assert majority == pytest.approx(score)
+
+
+def test_multirc_questions() -> None:
+    """Catches groups that merge questions: the dev split has 953 in 83 passages."""
+    require("multirc", "dev")
+    keys = {each.key for each in read("multirc", "dev")}
+    assert (len(keys), len({passage for passage, _ in keys})) == (953, 83)
+
+
+def test_record_answers_are_entities() -> None:
+    """Catches spans cut one character short: their end is the place of the last character."""
+    require("record", "dev")
+    assert all(set(each.references) <= set(each.choices) for each in read("record", "dev"))
+
+
+def test_wsc_sizes() -> None:
+    """Catches wrong candidates in training: 259 of 554 hold; all 104 of dev are asked."""
+    require("wsc", "train")
+    require("wsc", "dev")
+    train, dev = read("wsc", "train"), read("wsc", "dev")
+    assert (len(train), len(dev), sum(each.holds for each in dev)) == (259, 104, 38)

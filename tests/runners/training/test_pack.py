@@ -1,0 +1,164 @@
+"""The scientific invariants of the shared trainer: what may move, and what nobody may feel."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+
+from runners.config import TrialConfig
+from runners.model.backbone import T5Backbone, fingerprint_of
+from runners.training.pack import run_pack, start
+from runners.training.trial import TrialRun
+
+Make = Callable[..., TrialConfig]
+
+
+@dataclass
+class Kept:
+    """An observer that keeps what it is told."""
+
+    done: dict[str, TrialRun] = field(default_factory=dict)
+    lost: dict[str, str] = field(default_factory=dict)
+
+    def finished(self, run: TrialRun) -> None:
+        """Keep a finished run."""
+        self.done[run.config.trial_id] = run
+
+    def diverged(self, run: TrialRun, reason: str) -> None:
+        """Keep the reason."""
+        self.lost[run.config.trial_id] = reason
+
+
+def _train(backbone: T5Backbone, configs: Sequence[TrialConfig], slots: int) -> Kept:
+    kept = Kept()
+    for _ in run_pack(backbone, (start(c, backbone) for c in configs), slots=slots, observer=kept):
+        pass
+    return kept
+
+
+def _prompt(kept: Kept, config: TrialConfig) -> torch.Tensor:
+    return kept.done[config.trial_id].parameters["prompt"].detach()
+
+
+def _neighbours(config: Make, steps: int) -> list[TrialConfig]:
+    common = {"train_steps": steps, "eval_every": steps, "dev_examples": 2}
+    return [
+        config(**common),
+        config(**common, task="record", prompt_length=9, seed=1),
+        config(**common, task="wsc", prompt_length=1, prompt_init="random_uniform"),
+        config(**common, task="copa", prompt_length=5, prompt_init="sampled_vocab", learning_rate=3.0),
+    ]
+
+
+def test_packed_and_alone_give_the_same_prompt(backbone: T5Backbone, config: Make) -> None:
+    """Catches any leak between rows: attention, loss, optimizer, order of data.
+
+    After 50 steps at learning rate 0.3 the prompts agree to 1e-3 of their size;
+    what remains is the rounding of sums over other shapes.
+    """
+    trials = _neighbours(config, 50)
+    packed = _train(backbone, trials, slots=4)
+    for trial in trials:
+        alone = _train(backbone, [trial], slots=1)
+        torch.testing.assert_close(_prompt(packed, trial), _prompt(alone, trial), rtol=1e-3, atol=1e-3)
+
+
+def test_in_the_same_pack_the_same_seed_gives_the_same_bytes(backbone: T5Backbone, config: Make) -> None:
+    """Catches a source of chance that no seed controls."""
+    trials = _neighbours(config, 5)
+    first, second = _train(backbone, trials, slots=4), _train(backbone, trials, slots=4)
+    for trial in trials:
+        assert torch.equal(_prompt(first, trial), _prompt(second, trial))
+
+
+def test_a_neighbour_of_any_scale_changes_nothing(backbone: T5Backbone, config: Make) -> None:
+    """Catches a clip or a second moment that is shared by the trials of a pack."""
+    quiet = config(train_steps=10, eval_every=10)
+    loud = config(train_steps=10, eval_every=10, seed=2, learning_rate=30.0)
+    calm = config(train_steps=10, eval_every=10, seed=2, learning_rate=1e-6)
+    beside_loud = _prompt(_train(backbone, [quiet, loud], slots=2), quiet)
+    beside_calm = _prompt(_train(backbone, [quiet, calm], slots=2), quiet)
+    torch.testing.assert_close(beside_loud, beside_calm, rtol=1e-5, atol=1e-6)
+
+
+def test_only_the_prompt_moves(backbone: T5Backbone, config: Make) -> None:
+    """Catches a frozen model that learns: users of other tools doubt that it is frozen."""
+    before = fingerprint_of(backbone.weights)
+    trial = config()
+    kept = _train(backbone, [trial], slots=1)
+    run = kept.done[trial.trial_id]
+    assert list(run.parameters) == ["prompt"]
+    assert not torch.equal(run.parameters["prompt"], start(trial, backbone).parameters["prompt"])
+    assert fingerprint_of(backbone.weights) == before
+    assert all(weight.grad is None for weight in backbone.weights.values())
+
+
+def test_model_tuning_moves_every_weight_and_leaves_the_shared_model_alone(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches a baseline that trains a part only, or that spoils the model for its neighbours."""
+    before = fingerprint_of(backbone.weights)
+    trial = config(
+        method="model_tuning", prompt_length=None, prompt_init=None, learning_rate=1e-2, parameter_scaling=True
+    )
+    run = _train(backbone, [trial], slots=1).done[trial.trial_id]
+    assert set(run.parameters) == set(backbone.weights)
+    for name, weight in run.parameters.items():
+        assert not torch.equal(weight, backbone.weights[name]), name
+    assert fingerprint_of(backbone.weights) == before
+
+
+def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches a NaN that spreads through the summed loss, or that stops the pack."""
+    healthy, broken = config(), config(seed=5)
+    runs = [start(healthy, backbone), start(broken, backbone)]
+    runs[1].parameters["prompt"].data[0, 0] = float("nan")
+    kept = Kept()
+    for _ in run_pack(backbone, iter(runs), slots=2, observer=kept):
+        pass
+    alone = _train(backbone, [healthy], slots=1)
+    assert list(kept.lost) == [broken.trial_id]
+    assert "not finite at step 1" in kept.lost[broken.trial_id]
+    torch.testing.assert_close(_prompt(kept, healthy), _prompt(alone, healthy), rtol=1e-4, atol=1e-5)
+
+
+def test_the_next_in_the_queue_takes_the_rows_of_who_is_done(backbone: T5Backbone, config: Make) -> None:
+    """Catches a pack that waits for its slowest trial before it takes more."""
+    short, long, third = config(train_steps=3), config(seed=1), config(seed=2)
+    kept = Kept()
+    runs = (start(c, backbone) for c in (short, long, third))
+    live = [
+        {run.config.trial_id for run in step}
+        for step in run_pack(backbone, runs, slots=2, observer=kept)
+    ]
+    assert {long.trial_id, third.trial_id} in live
+    assert len(kept.done) == 3
+
+
+def test_resumed_equals_uninterrupted(backbone: T5Backbone, config: Make) -> None:
+    """Catches a lost optimizer state, a repeated batch, or a best point forgotten in a checkpoint."""
+    trial = config(train_steps=9)
+    whole = _train(backbone, [trial], slots=1)
+    kept = Kept()
+    steps = run_pack(backbone, iter([start(trial, backbone)]), slots=1, observer=kept)
+    live = [next(steps) for _ in range(5)][-1]
+    checkpoint = live[0].to_bytes({"code": "x"})
+    resumed = start(trial, backbone).resume(checkpoint)
+    assert resumed.step == 5
+    for _ in run_pack(backbone, iter([resumed]), slots=1, observer=kept):
+        pass
+    assert torch.equal(_prompt(kept, trial), _prompt(whole, trial))
+    assert kept.done[trial.trial_id].history == whole.done[trial.trial_id].history
+
+
+def test_dropout_is_the_same_in_a_pack_and_alone(backbone: T5Backbone, config: Make) -> None:
+    """Catches a mask drawn from the pack's stream of random numbers."""
+    trials = [config(dropout=0.1), config(dropout=0.1, seed=1, prompt_length=8, task="record")]
+    packed = _train(backbone, trials, slots=2)
+    plain = _train(backbone, [config()], slots=1)
+    alone = _train(backbone, trials[:1], slots=1)
+    torch.testing.assert_close(_prompt(packed, trials[0]), _prompt(alone, trials[0]), rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(_prompt(alone, trials[0]), _prompt(plain, config()), atol=1e-3)

@@ -1,0 +1,99 @@
+"""The command line of sweeps: verbs, exit codes, and what goes to which stream."""
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from runners.store import Store
+from sweeps.cli import main
+from sweeps.spec import SweepSpec
+
+
+@pytest.fixture
+def path(tmp_path: Path, text: str, store: Store) -> str:
+    """A spec file whose store is empty."""
+    file = tmp_path / "small.yaml"
+    file.write_text(text.replace("results/small", store.root))
+    return str(file)
+
+
+def test_plan_and_status_print_tables(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A verb that prints nothing, or fails on an empty store, greets every first user."""
+    assert main(["plan", path]) == 0
+    plan = capsys.readouterr().out
+    assert main(["status", path]) == 0
+    status = capsys.readouterr().out
+    assert plan.startswith("small: star design")
+    assert "prompt_tuning" in status
+    assert "panel" not in status
+
+
+def test_plan_lists_trials_when_asked(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A flag that is read and not used."""
+    main(["plan", path])
+    short = capsys.readouterr().out
+    main(["plan", path, "--trials"])
+    long = capsys.readouterr().out
+    assert long.startswith(short.rstrip())
+    assert long.count("missing  ") >= 20
+
+
+def test_planning_writes_nothing(path: str, store: Store) -> None:
+    """A look at a sweep must not make its store."""
+    main(["plan", path])
+    main(["status", path])
+    assert not Path(store.root).exists()
+
+
+def test_a_bad_spec_exits_with_2(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A script must tell 'nothing was started' from 'some trials failed'."""
+    Path(path).write_text("name: x\n")
+    assert main(["run", path]) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].endswith("mistakes; nothing was started")
+    assert f"{path}:1: design: None is missing" in told.err
+
+
+def test_a_missing_spec_exits_with_2(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A traceback for a mistyped path."""
+    assert main(["plan", path + "l"]) == 2
+    assert f"did you mean {path}?" in capsys.readouterr().err
+
+
+def test_a_store_that_is_none_exits_with_2(
+    path: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of something else must not be taken for an empty store."""
+    Path(store.root).write_text("a file")
+    assert main(["plan", path]) == 2
+    assert "is a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_run_hands_over_and_returns_the_code(
+    path: str, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A failed sweep that exits with 0 passes for a good one."""
+    ran: list[SweepSpec] = []
+
+    def run(spec: SweepSpec) -> int:
+        ran.append(spec)
+        return code
+
+    driver = ModuleType("sweeps.run")
+    monkeypatch.setattr(driver, "run", run, raising=False)
+    monkeypatch.setitem(sys.modules, "sweeps.run", driver)
+    assert main(["run", path]) == code
+    assert [spec.path for spec in ran] == [path]
+
+
+@pytest.mark.parametrize("words", [[], ["plan"], ["paln", "x.yaml"]])
+def test_bad_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A command that does something when it was told nothing."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert "usage: python -m sweeps" in capsys.readouterr().err

@@ -1,0 +1,111 @@
+"""Specs: what a file means; what a bad one is told is in `test_bad_specs`."""
+
+import hashlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ablation.grid import build
+from sweeps.execution import Execution
+from sweeps.spec import SpecError, SweepSpec, load, parse
+
+SPECS = Path(__file__).parents[2] / "sweeps" / "specs"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "x.yaml:1: spec: None is not a mapping; write 'key: value' lines below it"),
+        ("- 1", "x.yaml:1: spec: [1] is not a mapping; write 'key: value' lines below it"),
+    ],
+)
+def test_what_is_no_spec_at_all(text: str, said: str) -> None:
+    """A file of another kind would otherwise be told of every key that it lacks."""
+    with pytest.raises(SpecError) as caught:
+        parse(text, path="x.yaml")
+    assert str(caught.value) == said
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """A mistyped path deserves the same help as a mistyped key."""
+    (tmp_path / "laptop.yaml").write_text("")
+    wanted, there = tmp_path / "labtop.yaml", tmp_path / "laptop.yaml"
+    with pytest.raises(ValueError, match="there is no such spec file") as caught:
+        load(wanted)
+    assert str(caught.value) == f"{wanted}: there is no such spec file; did you mean {there}?"
+    with pytest.raises(ValueError, match="give the path of a YAML file"):
+        load(tmp_path / "zzz" / "q")
+
+
+def test_a_file_that_is_not_text(tmp_path: Path) -> None:
+    """A decoding error from deep inside names neither file nor remedy."""
+    path = tmp_path / "latin.yaml"
+    path.write_bytes("name: caf\xe9".encode("latin-1"))
+    with pytest.raises(ValueError, match="is not UTF-8 text"):
+        load(path)
+
+
+def test_every_part_of_a_spec_arrives(tmp_path: Path, text: str) -> None:
+    """The hash must be that of the file, or provenance would point at another text."""
+    path = tmp_path / "small.yaml"
+    path.write_text(text)
+    spec = load(path)
+    assert (spec.name, spec.path, spec.text) == ("small", str(path), text)
+    assert spec.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert spec.execution == Execution(store="results/small", workers=2, threads=1, pack_size=8)
+    assert spec.trials == build(spec.study)
+
+
+def test_execution_is_no_part_of_identity(text: str, spec: SweepSpec) -> None:
+    """An id that knew of workers or folders would run everything again on another machine."""
+    changed = text.replace("results/small, workers: 2", "s3://b/x, threads: 4, pack_size: 64")
+    elsewhere = parse(changed.replace("name: small", "name: large"), path="other.yaml")
+    assert elsewhere.execution != spec.execution
+    assert elsewhere.trials == spec.trials
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("batch_size: 16", "batch_size: 8"), ("0.3", "0.2"), ("seed: 0}", "seed: 1}")],
+)
+def test_settings_are_part_of_identity(text: str, spec: SweepSpec, old: str, new: str) -> None:
+    """A result reused under other settings is a wrong number."""
+    before = {trial.config.trial_id for trial in spec.trials}
+    after = {trial.config.trial_id for trial in parse(text.replace(old, new), path="").trials}
+    assert before - after
+
+
+@pytest.mark.parametrize(
+    ("name", "design", "tasks"),
+    [("laptop", "star", 8), ("laptop_study", "star", 8), ("laptop_complete", "complete", 2)],
+)
+def test_shipped_specs(name: str, design: str, tasks: int) -> None:
+    """A shipped spec that does not load, or lost a panel, fails its first user."""
+    spec = load(SPECS / f"{name}.yaml")
+    axes = spec.study.axes
+    panels = frozenset[str]().union(*(trial.panels for trial in spec.trials))
+    assert (spec.name, spec.study.design) == (name, design)
+    assert (len(axes.task), len(axes.model_size)) == (tasks, 4)
+    assert len(axes.seed) >= 2
+    assert len(axes.prompt_length) >= 4
+    assert len(axes.prompt_init) >= 3
+    assert len(axes.lm_adaptation_steps) >= 4
+    assert panels - {"grid"} == {
+        "scale",
+        "prompt_length",
+        "prompt_init",
+        "pretraining_objective",
+        "lm_adaptation_steps",
+    }
+
+
+def test_reading_a_spec_loads_no_tensors_and_no_ray() -> None:
+    """Checking a spec must not cost the seconds that torch and ray take to load."""
+    code = (
+        "import sys, sweeps.spec, sweeps.plan, sweeps.summary, sweeps.manifest\n"
+        "print(sorted({'torch', 'ray', 'pandas', 'transformers'} & set(sys.modules)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,69 @@
+"""The documents agree with the tree: links, the README's tree, and the list of dependencies."""
+
+import configparser
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PACKAGES = ("runners", "ablation", "sweeps", "analysis")
+
+
+def _tree() -> Iterator[str]:
+    """Paths of the README's tree; two spaces stand for the folder above."""
+    readme = (ROOT / "README.md").read_text()
+    block = readme.partition("## The tree")[2].split("```")[1]
+    folder = ""
+    for line in block.strip().splitlines():
+        name = line.split()[0]
+        if not line.startswith(" "):
+            folder = name if name.endswith("/") else ""
+        yield (folder + name if line.startswith(" ") else name).rstrip("/")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document: Path) -> None:
+    """A link to a file that was renamed."""
+    targets = re.findall(r"\]\((?!https?:)([^)#]+)[^)]*\)", document.read_text())
+
+    assert [t for t in targets if not (document.parent / t).exists()] == []
+
+
+def test_the_first_command_of_the_readme_is_near_its_top() -> None:
+    """A reader who scrolls before there is something to run."""
+    lines = (ROOT / "README.md").read_text().splitlines()
+
+    assert 0 < next(n for n, line in enumerate(lines, 1) if line.startswith("make ")) < 40
+
+
+def test_the_tree_of_the_readme_exists() -> None:
+    """A line about a file that is gone."""
+    assert [path for path in _tree() if not (ROOT / path).exists()] == []
+
+
+def test_the_tree_of_the_readme_is_complete() -> None:
+    """A module that the map of the project does not show."""
+    children = {
+        f"{package}/{child.name}"
+        for package in PACKAGES
+        for child in (ROOT / package).iterdir()
+        if child.suffix == ".py" or (child / "__init__.py").exists()
+    }
+    shown = set(_tree()) | {f"{p}/{door}.py" for p in PACKAGES for door in ("__init__", "__main__")}
+
+    assert children - shown == set()
+
+
+def test_every_dependency_has_a_reason() -> None:
+    """A package that is installed and nobody knows what for."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"] + setup["options.extras_require"]["dev"]
+    named = [re.split(r"[<>=~!]", line)[0] for line in lines.splitlines() if line]
+    section = (ROOT / "CONTRIBUTING.md").read_text().partition("## Dependencies")[2]
+    reasons = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+    assert set(named) == set(reasons)
