@@ -57,13 +57,13 @@ def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> Non
     out.add(fact.say(fact.relation.say_subject, rng), answer=True)
 
 
-_YES = ("Yes.", "Yes, {fact}", "Yes, that is so.", "Yes, that is true.", "True, {fact}")
-_NO = ("No.", "No, {fact}", "No, that is not so.", "No, that is false.", "False, {fact}")
+_YES = ("Yes.", "Yes.", "Yes.", "Yes, {fact}", "Yes, that is true.")
+_NO = ("No.", "No.", "No.", "No, {fact}", "No, that is false.")
 
 
 def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
     told = _clause(fact.state(rng)) + "."
-    return rng.choice(_YES[:4] if holds else _NO[:4]).format(fact=told)
+    return rng.choice(_YES if holds else _NO).format(fact=told)
 
 
 def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:

@@ -1,0 +1,66 @@
+"""One trial from the shell."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from runners import alone, model_tuning, prompt_tuning
+from runners.config import from_mapping
+from runners.model import catalogue
+from runners.model.backbone import T5Backbone
+
+QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
+SPAN = [
+    "pretraining_objective=span_corruption", "lm_adaptation_steps=0", "lm_adaptation_batch_size=null",
+    "lm_adaptation_learning_rate=null", "lm_adaptation_seed=null",
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> Iterator[None]:
+    monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: backbone)
+    yield
+
+
+def _main(tmp_path: Path, *words: str) -> int:
+    return alone.main("door", prompt_tuning.DEFAULTS, [*words, "--store", str(tmp_path / "store")])
+
+
+def test_the_defaults_of_both_doors_are_legal() -> None:
+    """Catches a door that refuses its own command."""
+    assert from_mapping(prompt_tuning.DEFAULTS).method == "prompt_tuning"
+    assert from_mapping(model_tuning.DEFAULTS).method == "model_tuning"
+
+
+def test_a_trial_is_run_shown_and_not_run_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a door that loses its result, or trains what the store has."""
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb") == 0
+    first = capsys.readouterr()
+    assert "60k-p20-class_label-span_corruption-cb-s0" in first.out
+    assert "f1_macro" in first.out
+    assert "trained parameters" in first.out
+    assert "step 3 of 4" in first.err
+    monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: pytest.fail("trained again"))
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb") == 0
+    assert capsys.readouterr().out == first.out
+
+
+def test_every_mistake_of_a_command_is_told_and_nothing_starts(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a command whose second typo shows only after the first is mended."""
+    assert _main(tmp_path, "prompt_lenght=5", "dropout=2", "seed") == 2
+    told = capsys.readouterr().err
+    assert "did you mean 'prompt_length'?" in told
+    assert "dropout: 2.0" in told
+    assert "write key=value" in told
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_trial_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches an exit code 0 without a result."""
+    assert _main(tmp_path, *SPAN, *QUICK, "learning_rate=1e39") == 1
+    assert "failed" in capsys.readouterr().err

@@ -1,0 +1,138 @@
+"""Trials of one model, from a queue to the store."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load
+
+from runners.config import TrialConfig, to_mapping
+from runners.model.backbone import T5Backbone
+from runners.store import Store
+from runners.training import session as module
+from runners.training.session import STATE, Session
+from runners.training.trial import TrialRun
+
+Make = Callable[..., TrialConfig]
+
+
+def _session(backbone: T5Backbone, store: Store, **changes: Any) -> Session:
+    return Session(backbone=backbone, store=store, slots=2, **changes)
+
+
+def _finish(session: Session, *configs: TrialConfig) -> None:
+    for _ in session.train(configs):
+        pass
+
+
+def test_a_finished_trial_is_committed_with_all_that_explains_it(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches a record that leaves out where its number comes from, or a prompt that is not the best one."""
+    trial = config()
+    _finish(_session(backbone, store), trial)
+    record = store.get(trial.trial_id)
+    assert record is not None
+    assert record.config == to_mapping(trial)
+    assert {"score", "accuracy", "invalid", "majority", "best_step", "train_loss"} <= set(record.metrics)
+    assert record.provenance["trainable_parameters"] == 5 * backbone.width
+    assert record.provenance["model_parameters"] == backbone.parameter_count
+    history = [json.loads(line) for line in store.read(trial.trial_id, "history.jsonl").splitlines()]
+    assert [row["step"] for row in history] == [3, 6]
+    best = max(history, key=lambda row: row["score"])
+    assert (record.metrics["score"], record.metrics["best_step"]) == (best["score"], best["step"])
+    predictions = store.read(trial.trial_id, "predictions.jsonl").splitlines()
+    assert len(predictions) == 12
+    prompt = load(store.read(trial.trial_id, "prompt.safetensors"))["prompt"]
+    assert prompt.shape == (5, backbone.width)
+
+
+def test_the_recorded_score_is_that_of_the_recorded_predictions(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches predictions of another step than the score's."""
+    trial = config(task="record")
+    _finish(_session(backbone, store), trial)
+    record = store.get(trial.trial_id)
+    assert record is not None
+    data = module.start(trial, backbone).data
+    lines = store.read(trial.trial_id, "predictions.jsonl").splitlines()
+    answers = [json.loads(line)["prediction"] for line in lines]
+    assert data.task.score(answers, data.dev_examples)["score"] == record.metrics["score"]
+
+
+def test_model_tuning_leaves_no_prompt(backbone: T5Backbone, store: Store, config: Make) -> None:
+    """Catches a baseline whose record pretends to a prompt."""
+    trial = config(
+        method="model_tuning", prompt_length=None, prompt_init=None, learning_rate=1e-3, parameter_scaling=True
+    )
+    for _ in Session(backbone=backbone, store=store, slots=1).train([trial]):
+        pass
+    record = store.get(trial.trial_id)
+    assert record is not None
+    assert set(record.files) == {"history.jsonl", "predictions.jsonl"}
+    assert record.provenance["trainable_parameters"] == backbone.parameter_count
+
+
+def test_what_is_committed_is_not_trained_again(
+    backbone: T5Backbone, store: Store, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a second run of a finished trial."""
+    trial = config()
+    _finish(_session(backbone, store), trial)
+    monkeypatch.setattr(module, "start", lambda *_: pytest.fail("trained again"))
+    _finish(_session(backbone, store), trial)
+
+
+def test_an_interrupted_session_goes_on_where_it_was_saved(
+    backbone: T5Backbone, store: Store, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a resumed trial that starts over, or ends elsewhere than the uninterrupted one."""
+    trial = config(train_steps=9)
+    whole = Store(f"{store.root}-whole")
+    _finish(_session(backbone, whole), trial)
+    steps = _session(backbone, store, checkpoint_seconds=0.0).train([trial])
+    for _ in range(5):
+        next(steps)
+    del steps
+    resumed: list[int] = []
+    original = TrialRun.resume
+
+    def noted(run: TrialRun, checkpoint: bytes) -> TrialRun:
+        back = original(run, checkpoint)
+        resumed.append(back.step)
+        return back
+
+    monkeypatch.setattr(TrialRun, "resume", noted)
+    _finish(_session(backbone, store), trial)
+    assert resumed == [5]
+    prompts = [load(s.read(trial.trial_id, "prompt.safetensors"))["prompt"] for s in (whole, store)]
+    assert torch.equal(*prompts)
+    assert store.load_state(trial.trial_id, STATE) is None
+
+
+def test_a_checkpoint_of_other_code_is_not_gone_on_from(
+    backbone: T5Backbone, store: Store, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a result whose first half was computed by code that no longer exists."""
+    trial = config()
+    steps = _session(backbone, store, checkpoint_seconds=0.0).train([trial])
+    next(steps)
+    del steps
+    monkeypatch.setattr(module, "surroundings", lambda: {"code": "other", "versions": {}, "host": "h"})
+    monkeypatch.setattr(TrialRun, "resume", lambda *_: pytest.fail("went on"))
+    _finish(_session(backbone, store), trial)
+    assert store.get(trial.trial_id) is not None
+
+
+def test_a_diverged_trial_is_recorded_as_such(backbone: T5Backbone, store: Store, config: Make) -> None:
+    """Catches a trial that vanishes, or that leaves a score of nothing."""
+    trial, healthy = config(learning_rate=1e39), config(seed=3)
+    _finish(_session(backbone, store), trial, healthy)
+    assert store.get(trial.trial_id) is None
+    (failure,) = store.failures()
+    assert (failure.trial_id, failure.kind) == (trial.trial_id, "diverged")
+    assert "not finite at step" in failure.message
+    assert store.get(healthy.trial_id) is not None
