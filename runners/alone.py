@@ -17,7 +17,9 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         description="One trial. Fields and defaults: "
         + ", ".join(f"{name}={defaults[name]}" if name in defaults else name for name in RULES),
     )
-    parser.add_argument("--store", default="results/alone", help="folder or URL of the store (default %(default)s)")
+    parser.add_argument(
+        "--store", default="results/alone", help="folder or URL of the store (default %(default)s)"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args(words)
     try:
@@ -34,7 +36,10 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
 
 
 def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
-    """The trial's record, from the store or trained now; None where it failed, which the store records."""
+    """The trial's record, from the store or trained now.
+
+    None where the trial diverged, which the store records.
+    """
     record = store.get(config.trial_id)
     if record is not None:
         return record
@@ -66,15 +71,18 @@ def describe(record: TrialRecord) -> str:
     lines = [f"{record.label}  (trial {record.trial_id})"]
     lines.append(f"score     {metrics['score']:6.2f}   majority {metrics['majority']:.2f}")
     skip = {"score", "majority", "best_step", "train_loss", "invalid"}
-    lines += [f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip]
+    lines += [
+        f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
+    ]
     lines.append(
         f"best at step {metrics['best_step']:.0f} of {record.config['train_steps']}, "
-        f"{100 * metrics['invalid']:.1f}% of answers invalid, train loss {metrics['train_loss']:.3f}"
+        f"{100 * metrics['invalid']:.1f}% of answers invalid, "
+        f"train loss {metrics['train_loss']:.3f}"
     )
     provenance = record.provenance
-    share = provenance["trainable_parameters"] / provenance["model_parameters"]
+    trained, frozen = provenance["trainable_parameters"], provenance["model_parameters"]
     lines.append(
-        f"{provenance['trainable_parameters']:,} trained parameters beside {provenance['model_parameters']:,} "
-        f"({100 * share:.2f}%), {provenance['seconds']:.1f} s"
+        f"{trained:,} trained parameters beside {frozen:,} ({100 * trained / frozen:.2f}%), "
+        f"{provenance['seconds']:.1f} s"
     )
     return "\n".join(lines)

@@ -50,7 +50,9 @@ class TrialConfig:
     """Steps of prefix language modelling after span corruption; 0 is none."""
     lm_adaptation_batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """Documents a step of LM adaptation."""
-    lm_adaptation_learning_rate: float | None = _ruled(Rule(type=float, above=0, optional=True), default=None)
+    lm_adaptation_learning_rate: float | None = _ruled(
+        Rule(type=float, above=0, optional=True), default=None
+    )
     """Constant Adafactor learning rate of LM adaptation."""
     lm_adaptation_seed: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=None)
     """Data order of LM adaptation."""
@@ -108,7 +110,8 @@ class TrialConfig:
     def label(self) -> str:
         """A readable name that stands beside the id and never decides anything."""
         prompt = [f"p{self.prompt_length}", self.prompt_init] if self.prompt_init else [self.method]
-        adapted = f"lm{self.lm_adaptation_steps}" if self.lm_adaptation_steps else self.pretraining_objective
+        steps, objective = self.lm_adaptation_steps, self.pretraining_objective
+        adapted = f"lm{steps}" if steps else objective
         return "-".join([self.model_size, *map(str, prompt), adapted, self.task, f"s{self.seed}"])
 
 
@@ -152,9 +155,10 @@ def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
     )
 
 
-RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in dataclasses.fields(TrialConfig)}
+_FIELDS = dataclasses.fields(TrialConfig)
+RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in _FIELDS}
 _DEFAULTS: dict[str, object] = {
-    f.name: f.default for f in dataclasses.fields(TrialConfig) if f.default is not dataclasses.MISSING
+    f.name: f.default for f in _FIELDS if f.default is not dataclasses.MISSING
 }
 # Fields that came after the first ids were written: at their default they are
 # left out of the hash, so the ids of older trials stand.
@@ -164,36 +168,36 @@ _LATER_FIELDS: frozenset[str] = frozenset()
 def _misfits(config: TrialConfig) -> list[Problem]:
     """Fields that are legal alone and not together."""
     problems = []
+    prompted = config.method == "prompt_tuning"
     for name in ("prompt_length", "prompt_init"):
-        problems += _applies(config, name, config.method == "prompt_tuning", f"method {config.method}")
+        problems += _applies(config, name, prompted, f"method {config.method}")
     adapted = config.pretraining_objective == "lm_adaptation"
     where = f"pretraining_objective {config.pretraining_objective}"
     for name in ("lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"):
         problems += _applies(config, name, adapted, where)
     if adapted != (config.lm_adaptation_steps > 0):
-        rule = f"does not fit {where}"
-        remedy = "give 1 or more steps" if adapted else "give 0 steps, or pretraining_objective lm_adaptation"
-        problems.append(
-            Problem(key="lm_adaptation_steps", value=config.lm_adaptation_steps, rule=rule, remedy=remedy)
-        )
+        remedy = "give 0 steps, or pretraining_objective lm_adaptation"
+        if adapted:
+            remedy = "give 1 or more steps"
+        problems.append(_problem(config, "lm_adaptation_steps", f"does not fit {where}", remedy))
     if config.eval_every > config.train_steps:
-        problems.append(
-            Problem(
-                key="eval_every", value=config.eval_every,
-                rule=f"is more than train_steps {config.train_steps}, so nothing would be evaluated",
-                remedy="evaluate at least once",
-            )
-        )  # fmt: skip
+        rule = f"is more than train_steps {config.train_steps}, so nothing would be evaluated"
+        problems.append(_problem(config, "eval_every", rule, "evaluate at least once"))
     return problems
 
 
 def _applies(config: TrialConfig, name: str, applies: bool, where: str) -> list[Problem]:
-    value = getattr(config, name)
-    if applies and value is None:
-        return [Problem(key=name, value=None, rule=f"is missing for {where}", remedy=f"give {RULES[name].wanted()}")]
-    if not applies and value is not None:
-        return [Problem(key=name, value=value, rule=f"does not apply to {where}", remedy="leave it out")]
+    given = getattr(config, name) is not None
+    if applies and not given:
+        remedy = f"give {RULES[name].wanted()}"
+        return [_problem(config, name, f"is missing for {where}", remedy)]
+    if given and not applies:
+        return [_problem(config, name, f"does not apply to {where}", "leave it out")]
     return []
+
+
+def _problem(config: TrialConfig, name: str, rule: str, remedy: str) -> Problem:
+    return Problem(key=name, value=getattr(config, name), rule=rule, remedy=remedy)
 
 
 def from_mapping(values: Mapping[str, object]) -> TrialConfig:
@@ -247,7 +251,8 @@ def parse_overrides(words: Iterable[str]) -> dict[str, object]:
     for word in words:
         key, equals, text = word.partition("=")
         if not equals:
-            problems.append(Problem(key=word, value=word, rule="has no '='", remedy="write key=value"))
+            rule, remedy = "has no '='", "write key=value"
+            problems.append(Problem(key=word, value=word, rule=rule, remedy=remedy))
         elif key not in RULES:
             problems.append(unknown_key(key, RULES))
         else:

@@ -20,7 +20,10 @@ TOKENS_A_BATCH = 24_576
 
 @dataclass(frozen=True, kw_only=True)
 class Questions:
-    """What one trial is asked: its prompt [P, H] or None, its rows, and the most tokens of an answer."""
+    """What one trial is asked: its prompt [P, H] or None, its rows, and the tokens of an answer.
+
+    An answer is cut at `limit` tokens, end-of-sequence included.
+    """
 
     prompt: Tensor | None
     rows: Sequence[Encoded]
@@ -28,26 +31,35 @@ class Questions:
 
 
 @torch.no_grad()
-def answer(backbone: Backbone, weights: Weights, asked: Sequence[Questions]) -> list[list[list[int]]]:
+def answer(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions]
+) -> list[list[list[int]]]:
     """Generated token ids of every row of every trial, in the order asked.
 
     Rows of all trials are sorted by length and share batches; a row's answer
-    depends on its own prompt and input alone.
+    depends on its own prompt and input alone. It ends with its end-of-sequence
+    id, or without one where it was cut.
     """
     answers: list[list[list[int]]] = [[[]] * len(questions.rows) for questions in asked]
     prompts = [questions.prompt for questions in asked if questions.prompt is not None]
+    assert len(prompts) in {0, len(asked)}
     bank = stack(prompts) if prompts else None
-    positions = bank.positions if bank else 0
-    for places in _batches(asked, positions):
-        batch = collate([asked[k].rows[i] for k, i in places], pad_id=backbone.tokenizer.pad_token_id)
+    pad_id, end_id = backbone.tokenizer.pad_token_id, backbone.tokenizer.eos_token_id
+    for places in _batches(asked, bank.positions if bank else 0):
+        batch = collate([asked[k].rows[i] for k, i in places], pad_id=pad_id)
         embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
         if bank:
             embedded, mask = prepend(bank, torch.tensor([k for k, _ in places]), embedded, mask)
         limit = max(asked[k].limit for k, _ in places)
         generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
         for (k, i), ids in zip(places, generated, strict=True):
-            answers[k][i] = ids[: asked[k].limit]
+            answers[k][i] = _ended(ids[: asked[k].limit], end_id)
     return answers
+
+
+def _ended(ids: list[int], end_id: int) -> list[int]:
+    """`ids` without the padding after end-of-sequence, whose length is the batch's."""
+    return ids[: ids.index(end_id) + 1] if end_id in ids else ids
 
 
 def _batches(asked: Sequence[Questions], positions: int) -> Iterator[list[tuple[int, int]]]:

@@ -9,8 +9,9 @@ its last checkpoint.
 """
 
 import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
@@ -18,6 +19,7 @@ from safetensors.torch import load, save, save_file
 from torch import Tensor
 
 from runners.config import AdaptationConfig
+from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
 from runners.model.backbone import Backbone
 from runners.model.catalogue import WEIGHTS, load_pretrained
@@ -25,8 +27,9 @@ from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
 from runners.training.language_model import gradients, held_out_loss
-from runners.training.provenance import surroundings
-from runners.training.trial import metadata_of
+from runners.training.provenance import code_fingerprint, surroundings
+from runners.training.session import CHECKPOINT_SECONDS
+from runners.training.trial import Diverged, metadata_of
 
 DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
@@ -46,12 +49,12 @@ class Adaptation:
     step: int = 0
     seconds: float = 0.0
 
-    def to_bytes(self) -> bytes:
-        """The state as safetensors."""
+    def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
+        """The state as safetensors, with `metadata` in the header."""
         tensors = {f"weight:{n}": w.detach() for n, w in self.weights.items()}
         tensors |= {f"state:{n}": s for n, s in self.state.items()}
         meta = {"step": self.step, "seconds": self.seconds}
-        return save(tensors, metadata={"run": json.dumps(meta), "code": surroundings()["code"]})
+        return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
 
     @classmethod
     def from_bytes(cls, checkpoint: bytes) -> "Adaptation":
@@ -61,7 +64,11 @@ class Adaptation:
             kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
             for kind in ("weight", "state")
         }
-        return cls(weights=parts["weight"], state=parts["state"], **json.loads(metadata_of(checkpoint)["run"]))
+        return cls(
+            weights=parts["weight"],
+            state=parts["state"],
+            **json.loads(metadata_of(checkpoint)["run"]),
+        )
 
 
 def adapt(
@@ -69,49 +76,59 @@ def adapt(
     milestones: Sequence[int],
     store: Store,
     *,
-    checkpoint_seconds: float = 120.0,
+    checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Iterator[tuple[int, int]]:
     """Train to the last of `milestones` that the store lacks, committing each as it appears.
 
-    Yields (steps done, last step) after every step.
+    Yields (steps done, last step) after every step. Raises `Diverged` where
+    the loss is not finite.
     """
-    wanted = [steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None]
+    wanted = [
+        steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None
+    ]
     if not wanted:
         return
     backbone = load_pretrained(config.model_family, config.model_size, "float32")
     rows = _rows(backbone, config)
-    optimizer = Adafactor(learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True)
-    run = _begin(backbone, optimizer, config, store)
+    optimizer = Adafactor(
+        learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True
+    )
+    run = _begin(backbone, optimizer, config, store, first=wanted[0])
     saved, began = time.monotonic(), time.monotonic()
     spent = run.seconds
     while run.step < wanted[-1]:
         loss, found = gradients(backbone, run.weights, rows.batch(run.step))
         run.step += 1
+        if not math.isfinite(loss):
+            raise Diverged(f"{config.model_size} LM adaptation: loss {loss} at step {run.step}")
         optimizer.step(run.weights, found, run.state, step=run.step)
         run.seconds = spent + time.monotonic() - began
         if run.step in wanted:
             _commit(backbone, config, run, store, loss)
         if time.monotonic() - saved > checkpoint_seconds:
-            store.save_state(config.run_id, STATE, run.to_bytes())
+            store.save_state(config.run_id, STATE, run.to_bytes(_origins(backbone)))
             saved = time.monotonic()
         yield run.step, wanted[-1]
     store.clear_state(config.run_id)
 
 
 def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
-    documents = read_microworld(backbone.tokenizer, seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS)
+    documents = read_microworld(
+        backbone.tokenizer, seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS
+    )
     return PrefixRows(
         documents=documents, batch_size=config.batch_size, seed=config.seed,
         end_id=backbone.tokenizer.eos_token_id,
     )  # fmt: skip
 
 
-def _begin(backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, store: Store) -> Adaptation:
-    """The run from its checkpoint of the same code, or from the pre-trained weights."""
-    checkpoint = store.load_state(config.run_id, STATE)
-    if checkpoint is not None and metadata_of(checkpoint)["code"] == surroundings()["code"]:
-        run = Adaptation.from_bytes(checkpoint)
-    else:
+def _begin(
+    backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, store: Store, *, first: int
+) -> Adaptation:
+    """The run as it may go on to the milestone `first`: from its checkpoint, or from the start."""
+    run = _restored(backbone, config, store)
+    # A milestone that was asked for later may lie behind the checkpoint.
+    if run is None or run.step >= first:
         weights = {name: weight.float().clone() for name, weight in backbone.weights.items()}
         run = Adaptation(weights=weights, state=optimizer.initial_state(weights))
     for weight in run.weights.values():
@@ -119,27 +136,53 @@ def _begin(backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, s
     return run
 
 
-def _commit(backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store, loss: float) -> None:
-    documents = read_microworld(
-        backbone.tokenizer, seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * config.batch_size
-    )
-    held_out = PrefixRows(
-        documents=documents, batch_size=config.batch_size, seed=0, end_id=backbone.tokenizer.eos_token_id
-    )
-    batches = [held_out.batch(step) for step in range(HELD_OUT_BATCHES)]
+def _restored(backbone: Backbone, config: AdaptationConfig, store: Store) -> Adaptation | None:
+    """The run as its checkpoint left it, where that comes from the same origins."""
+    checkpoint = store.load_state(config.run_id, STATE)
+    if checkpoint is None or not _origins(backbone).items() <= metadata_of(checkpoint).items():
+        return None
+    return Adaptation.from_bytes(checkpoint)
+
+
+def _origins(backbone: Backbone) -> dict[str, str]:
+    """Fingerprints of what decides a run's numbers beside its config."""
+    return {"code": code_fingerprint(), "base_checkpoint": backbone.fingerprint}
+
+
+def _commit(
+    backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store, loss: float
+) -> None:
+    held_out = held_out_loss(backbone, run.weights, _held_out(backbone, config.batch_size))
     attempt = store.begin(config.milestone_id(run.step))
     save_file({name: w.detach() for name, w in run.weights.items()}, attempt.folder / WEIGHTS)
-    attempt.commit(
-        TrialRecord(
-            trial_id=config.milestone_id(run.step), attempt=attempt.id, stage="lm_adaptation",
-            label=f"{config.model_size}-lm{run.step}",
-            config={**asdict(config), "lm_adaptation_steps": run.step},
-            metrics={"train_loss": loss, "held_out_loss": held_out_loss(backbone, run.weights, batches)},
-            provenance={
-                **surroundings(), "base_checkpoint": backbone.fingerprint,
-                "committed": datetime.now(UTC).isoformat(timespec="seconds"),
-                "seconds": round(run.seconds, 3), "model_parameters": backbone.parameter_count,
-            },
-            files={},
-        )
-    )  # fmt: skip
+    record = TrialRecord(
+        trial_id=config.milestone_id(run.step),
+        attempt=attempt.id,
+        stage="lm_adaptation",
+        label=f"{config.model_size}-lm{run.step}",
+        config={**asdict(config), "lm_adaptation_steps": run.step},
+        metrics={"train_loss": loss, "held_out_loss": held_out},
+        provenance={
+            **surroundings(),
+            **_origins(backbone),
+            "committed": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seconds": round(run.seconds, 3),
+            "model_parameters": backbone.parameter_count,
+        },
+        files={},
+    )
+    attempt.commit(record)
+
+
+def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
+    """Batches of documents that no adaptation trains on."""
+    documents = read_microworld(
+        backbone.tokenizer, seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * batch_size
+    )
+    rows = PrefixRows(
+        documents=documents,
+        batch_size=batch_size,
+        seed=0,
+        end_id=backbone.tokenizer.eos_token_id,
+    )
+    return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]

@@ -32,6 +32,9 @@ class ConfigError(ValueError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+_NOUNS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rule:
     """The type and legal range of one field; `None` bounds are open."""
@@ -51,16 +54,15 @@ class Rule:
             return f"is not {self.wanted()}", f"write {self.wanted()}"
         if self.choices and value not in self.choices:
             near = nearest(str(value), self.choices)
-            known = ", ".join(self.choices)
-            return f"is not one of {known}", f"did you mean {near!r}?" if near else "use one of these"
+            remedy = f"did you mean {near!r}?" if near else "use one of these"
+            return f"is not one of {', '.join(self.choices)}", remedy
         if not self._in_range(value):
             return f"is not {self.wanted()}", f"write {self.wanted()}"
         return None
 
     def wanted(self) -> str:
         """The rule in words, such as 'a whole number of 1 or more'."""
-        noun = {int: "a whole number", float: "a number", bool: "true or false", str: "a word"}[self.type]
-        parts = [noun]
+        parts = [_NOUNS[self.type]]
         if self.minimum is not None:
             parts.append(f"of {self.minimum:g} or more")
         if self.above is not None:
@@ -76,10 +78,10 @@ class Rule:
         return value
 
     def _has_type(self, value: object) -> bool:
+        if isinstance(value, bool) and self.type is not bool:
+            return False
         if self.type is float:
-            return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-        if self.type is int:
-            return isinstance(value, int) and not isinstance(value, bool)
+            return isinstance(value, int | float) and math.isfinite(value)
         return isinstance(value, self.type)
 
     def _in_range(self, value: Any) -> bool:
@@ -106,5 +108,6 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def violations(name: str, value: object, rule: Rule) -> list[Problem]:
+    """The problem of `value` under the key `name`, or none where it is legal."""
     broken = rule.violation(value)
     return [Problem(key=name, value=value, rule=broken[0], remedy=broken[1])] if broken else []

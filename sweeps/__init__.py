@@ -11,7 +11,8 @@ What is asked, and how it stands; none of this loads torch or ray:
 
 Running it, under Ray Tune:
 
-- `run`: the driver; `packs` cuts what is missing into packs, `schedule` hands
-  them out as their parents appear, `trainable` is where Ray meets a runner.
+- `run`: what is missing, run, and how it ended; `packs` cuts it into packs.
+- `driver` starts Ray Tune and follows the packs; `schedule` hands them out as
+  their parents appear, and `trainable` is where Ray meets a runner.
 - `progress` shows how far it is, `failures` says why a pack died.
 """

@@ -21,10 +21,18 @@ class Execution:
     """Cores that each of them computes on."""
     pack_size: int = 8
     """K, the most trials that share one batch."""
+    checkpoint_seconds: float = 120.0
+    """What runs is saved this often, so a kill loses no more than this."""
 
 
 _COUNT = Rule(type=int, minimum=1)
-_RULES = {"store": Rule(type=str), "workers": _COUNT, "threads": _COUNT, "pack_size": _COUNT}
+_RULES = {
+    "store": Rule(type=str),
+    "workers": _COUNT,
+    "threads": _COUNT,
+    "pack_size": _COUNT,
+    "checkpoint_seconds": Rule(type=float, above=0),
+}
 
 
 def read(section: Section) -> Execution | None:

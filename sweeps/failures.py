@@ -1,32 +1,90 @@
-"""Why a pack died, from what Ray says of it."""
+"""Why a pack died, said in a worker and understood in the driver."""
 
-from collections.abc import Iterator
+import traceback
+from dataclasses import asdict, dataclass
 
-import torch
-from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
+from ray.exceptions import RayActorError
 
-_LOST = (RayActorError, WorkerCrashedError)
-_MEMORY = (MemoryError, OutOfMemoryError, torch.OutOfMemoryError)
+from runners.config import to_mapping
+from runners.record import Failure
+from runners.store import Store
+from runners.training.provenance import surroundings
+from sweeps.packs import Pack
+
+_NO_MEMORY = "can't allocate memory"
+"""What torch's allocator for the CPU says in a plain RuntimeError."""
 
 
-def classify(error: BaseException) -> str:
-    """One of `runners.record.FAILURES` for an error of a worker.
+@dataclass(frozen=True, kw_only=True)
+class Loss:
+    """Why a pack died: one of `runners.record.FAILURES`, and what was said."""
 
-    Ray wraps what a worker raised; the chain of causes is followed to the
-    first error that says more than that something failed.
+    kind: str
+    message: str
+
+
+class PackError(Exception):
+    """What went wrong in a worker: a class of failure and the words.
+
+    Errors travel as this one: one that the driver cannot rebuild from its
+    pickle would end the whole sweep (Tune takes it for an error of its own).
     """
-    for cause in _chain(error):
-        if isinstance(cause, _MEMORY) or "not enough memory" in str(cause):
-            return "out_of_memory"
-    for cause in _chain(error):
-        if isinstance(cause, _LOST):
-            return "lost_worker"
-    return "code"
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(kind, message)
+        self.loss = Loss(kind=kind, message=message)
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = getattr(error, "cause", None) or error.__cause__ or error.__context__
+class Explained:
+    """A block that raises each of its errors as a `PackError`."""
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise what went wrong in words; the traceback is among them where code is at fault."""
+        if isinstance(error, Exception):
+            kind, message = _kind(error), f"{type(error).__name__}: {error}"
+            trace = "".join(traceback.format_exception(error)) if kind == "code" else ""
+            raise PackError(kind, f"{message}\n\n{trace}".rstrip()) from error
+
+
+def loss_of(error: BaseException) -> Loss:
+    """What the driver is told by Ray of a worker's end."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, PackError):
+        return cause.loss
+    kind = "lost_worker" if isinstance(error, RayActorError) else "code"
+    return Loss(kind=kind, message=str(error))
+
+
+def record(store: Store, pack: Pack, loss: Loss) -> None:
+    """Record a pack that is given up as a failure of each trial it still owed."""
+    subjects = {config.trial_id: to_mapping(config) for config in pack.trials}
+    if pack.adaptation is not None:
+        subjects = {pack.adaptation.run_id: asdict(pack.adaptation)}
+    for subject, config in subjects.items():
+        if store.get(subject) is None:
+            attempt = store.begin(subject)
+            failure = Failure(
+                trial_id=subject,
+                attempt=attempt.id,
+                kind=loss.kind,
+                message=loss.message,
+                config=config,
+                provenance=surroundings(),
+            )
+            store.fail(failure)
+            attempt.abandon()
+
+
+def _kind(error: Exception) -> str:
+    # Only workers need torch, which they have loaded by now.
+    import torch
+
+    from runners.training.trial import Diverged
+
+    if isinstance(error, Diverged):
+        return "diverged"
+    memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return "out_of_memory" if memory or _NO_MEMORY in str(error) else "code"

@@ -5,9 +5,10 @@ of one batch, so they must share the model, the method and the precision; trials
 with prompts of like length lie together, because the longest decides the cost.
 """
 
+import itertools
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from runners.config import AdaptationConfig, TrialConfig, adaptation_of
 from runners.model.sizes import shape_of
@@ -15,16 +16,24 @@ from sweeps.plan import Plan, PlannedTrial
 
 INPUT_TOKENS = 40
 """Tokens of a typical input, for costs before anything was measured."""
+DEV_EXAMPLES = 1000
+"""Examples of a typical dev split, where a config takes it whole."""
 PACKS_A_WORKER = 4
-"""A group of trials is cut into so many packs for each worker, so that none waits long for the last."""
+"""A group of trials is cut into so many packs for each worker, so that the last one is short."""
+ROUNDS = 4
+"""A pack fills its batch at most so often, so that one that dies takes few trials with it."""
+ALONE = frozenset({"model_tuning"})
+"""Methods whose trials change the model, so that no two of them share a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pack:
     """Work for one worker: an adaptation with its missing milestones, or a queue of trials.
 
-    `cost` is in floating-point operations, roughly, and serves to order packs
-    and to forecast; `parent` is the milestone that has to be there first.
+    `cost` serves to order packs and to forecast. `parent` is the milestone that
+    has to be there first, `slots` the most trials that share the batch (K).
+    `losses` counts the workers that were lost under the pack one after another
+    without getting beyond `reached`, the share of its cost that was done.
     """
 
     name: str
@@ -32,11 +41,14 @@ class Pack:
     parent: str | None = None
     adaptation: AdaptationConfig | None = None
     milestones: tuple[int, ...] = ()
-    trials: tuple[TrialConfig, ...] = ()
+    trials: tuple[TrialConfig, ...] = field(default=(), repr=False)
+    slots: int = 1
+    losses: int = 0
+    reached: float = 0.0
 
     def singles(self) -> tuple["Pack", ...]:
         """The pack's trials one by one, for a pack that died: who fails alone has failed."""
-        return tuple(_pack(self.name, (trial,), self.parent) for trial in self.trials)
+        return tuple(_pack(trial.label, (trial,), self.parent, slots=1) for trial in self.trials)
 
 
 def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
@@ -45,30 +57,32 @@ def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
     Adaptations come first, for others wait for them; then packs of trials, the
     costliest first.
     """
-    adaptations = _adaptations(plan)
     todo = [work for work in plan.trials if work.state.status != "done"]
-    tuning = [pack for group in _groups(todo) for pack in _cut(group, workers=workers, slots=slots)]
-    return sorted(adaptations, key=lambda p: -p.cost) + sorted(tuning, key=lambda p: -p.cost)
+    adaptations = _adaptations(plan, {work.parent for work in todo})
+    tuning = [pack for group in _groups(todo) for pack in _cut(group, workers, slots)]
+    return _costliest_first(adaptations) + _costliest_first(tuning)
 
 
 def cost_of(config: TrialConfig) -> float:
-    """Floating-point operations of a trial: forward and backward of training, forward of dev.
+    """Floating-point operations of a trial, roughly: training, and the forward passes of dev.
 
     Two a weight and token forward, the same again backward to the prompt, and
-    twice that where weights train (training_steps x rows x tokens x weights).
+    twice that where the weights train.
     """
-    weights = shape_of(config.model_family, config.model_size).parameter_count()
     tokens = INPUT_TOKENS + (config.prompt_length or 0)
-    passes = 6 if config.prompt_length is None else 4
+    passes = 6 if config.method in ALONE else 4
     training = passes * config.train_steps * config.batch_size
     evaluations = math.ceil(config.train_steps / config.eval_every)
-    evaluation = 2 * evaluations * (config.dev_examples or 1000)
-    return float(weights * tokens * (training + evaluation))
+    dev = 2 * evaluations * (config.dev_examples or DEV_EXAMPLES)
+    return _weights(config.model_family, config.model_size) * tokens * (training + dev)
 
 
-def _adaptations(plan: Plan) -> list[Pack]:
+def _weights(family: str, size: str) -> float:
+    return float(shape_of(family, size).parameter_count())
+
+
+def _adaptations(plan: Plan, needed: set[str | None]) -> list[Pack]:
     runs: dict[AdaptationConfig, list[int]] = {}
-    needed = {work.parent for work in plan.trials if work.state.status != "done"}
     for milestone in plan.milestones:
         if milestone.state.status != "done" and milestone.id in needed:
             runs.setdefault(milestone.adaptation, []).append(milestone.steps)
@@ -76,23 +90,22 @@ def _adaptations(plan: Plan) -> list[Pack]:
 
 
 def _adaptation(config: AdaptationConfig, milestones: tuple[int, ...]) -> Pack:
-    weights = shape_of(config.model_family, config.model_size).parameter_count()
-    cost = 6.0 * max(milestones) * config.batch_size * INPUT_TOKENS * weights
+    rows = max(milestones) * config.batch_size
     return Pack(
         name=f"{config.model_size} LM adaptation",
-        cost=cost,
+        cost=6 * rows * INPUT_TOKENS * _weights(config.model_family, config.model_size),
         adaptation=config,
         milestones=milestones,
     )
 
 
 def _groups(todo: Iterable[PlannedTrial]) -> list[list[PlannedTrial]]:
-    """Trials that may share a batch, in the order of their prompts' length."""
+    """Trials that may share a batch; those with like prompts and inputs are neighbours."""
     groups: dict[tuple[object, ...], list[PlannedTrial]] = {}
     for work in todo:
         groups.setdefault(_shared(work.config), []).append(work)
     for group in groups.values():
-        group.sort(key=lambda work: (work.config.prompt_length or 0, -cost_of(work.config)))
+        group.sort(key=lambda work: (work.config.prompt_length or 0, work.config.task))
     return list(groups.values())
 
 
@@ -105,21 +118,24 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _cut(group: Sequence[PlannedTrial], *, workers: int, slots: int) -> list[Pack]:
-    """A group in packs of at least `slots` trials, or of one where a trial has a model of its own."""
-    alone = group[0].config.method == "model_tuning"
-    size = 1 if alone else max(slots, math.ceil(len(group) / (workers * PACKS_A_WORKER)))
-    packs = []
-    for number, works in enumerate(_batched(group, size)):
-        first = works[0].config
-        name = f"{first.model_size} {first.method} {number + 1}"
-        packs.append(_pack(name, tuple(work.config for work in works), works[0].parent))
-    return packs
+def _cut(group: Sequence[PlannedTrial], workers: int, slots: int) -> Iterator[Pack]:
+    """A group in packs of like size, none of more than `ROUNDS` times what shares a batch."""
+    first = group[0].config
+    slots = 1 if first.method in ALONE else slots
+    wanted = math.ceil(len(group) / (workers * PACKS_A_WORKER))
+    size = min(max(wanted, slots), ROUNDS * slots)
+    count = math.ceil(len(group) / size)
+    edges = [len(group) * number // count for number in range(count + 1)]
+    for number, (start, end) in enumerate(itertools.pairwise(edges), start=1):
+        name = f"{first.model_size} {first.method} {number}/{count}"
+        trials = tuple(work.config for work in group[start:end])
+        yield _pack(name, trials, group[0].parent, slots=slots)
 
 
-def _batched(group: Sequence[PlannedTrial], size: int) -> Iterable[Sequence[PlannedTrial]]:
-    return (group[start : start + size] for start in range(0, len(group), size))
+def _pack(name: str, trials: tuple[TrialConfig, ...], parent: str | None, *, slots: int) -> Pack:
+    cost = sum(map(cost_of, trials))
+    return Pack(name=name, cost=cost, parent=parent, trials=trials, slots=slots)
 
 
-def _pack(name: str, trials: tuple[TrialConfig, ...], parent: str | None) -> Pack:
-    return Pack(name=name, cost=sum(map(cost_of, trials)), parent=parent, trials=trials)
+def _costliest_first(packs: Iterable[Pack]) -> list[Pack]:
+    return sorted(packs, key=lambda pack: -pack.cost)

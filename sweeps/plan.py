@@ -11,7 +11,6 @@ from typing import Literal, Protocol
 from ablation.grid import GridTrial
 from runners.config import AdaptationConfig, TrialConfig, adaptation_of
 from runners.record import Failure, TrialRecord
-from runners.storage.files import open_files
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps.drift import Drift, find_drift
@@ -138,8 +137,7 @@ def survey(spec: SweepSpec) -> Plan:
     Raises ValueError where that is no store, or one with unreadable files.
     """
     store = Store(spec.execution.store)
-    running = open_files(store.root).folders("running")
-    return plan(spec, store, running=running, code=code_fingerprint())
+    return plan(spec, store, running=store.running(), code=code_fingerprint())
 
 
 def _planned(trial: GridTrial, parents: "_Parents", states: "_States") -> PlannedTrial:

@@ -1,12 +1,34 @@
-"""How far a running sweep is: counts of trials and an estimate of the time left."""
+"""How far a running sweep is: counts of trials and an estimate of the time left.
 
+What workers report is added up, so that a look costs the same however many
+trials the sweep has; the store is read before the first pack and after the last.
+"""
+
+import shutil
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
 from sweeps.packs import Pack
+
+ENOUGH = 0.02
+"""Share of all cost from which on a forecast is given; the first packs load and say little."""
+NAMES = 4
+"""Packs that a line of progress names."""
+TERMINAL_SECONDS, FILE_SECONDS = 1.0, 15.0
+"""A line of progress is written so often."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """How far a worker is with its pack: share of its cost done, and trials by how they stand."""
+
+    share: float
+    committed: int = 0
+    running: int = 0
+    failed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,69 +47,112 @@ class Counts:
 
 
 @dataclass(kw_only=True)
-class Forecast:
-    """Time left, from the share of all cost that is done and the time that it took.
+class Progress:
+    """The sum of what workers report.
 
-    The first packs say little, since processes start and sizes differ; no
-    estimate is given before `ENOUGH` of the cost is done.
+    `trials` and `done` are those of the sweep before this run, `cost` is what
+    the run has to do, in the unit of `Pack.cost`. Packs go by any key of the
+    caller's.
     """
 
-    total: float
-    began: float = field(default_factory=time.monotonic)
+    trials: int
+    done: int
+    cost: float
+    failed: int = 0
     finished: float = 0.0
-    shares: dict[str, float] = field(default_factory=dict)
+    began: float = field(default_factory=time.monotonic)
+    _live: dict[str, tuple[Pack, Report]] = field(default_factory=dict)
 
-    ENOUGH = 0.02
+    def begin(self, key: str, pack: Pack) -> None:
+        """A worker takes a pack."""
+        self._live[key] = pack, Report(share=0.0)
 
-    def at(self, name: str, pack: Pack, share: float) -> None:
-        """A running pack has done this share of its cost."""
-        self.shares[name] = share * pack.cost
+    def report(self, key: str, report: Report) -> None:
+        """A worker goes on."""
+        self._live[key] = self._live[key][0], report
 
-    def over(self, name: str, pack: Pack) -> None:
-        """A pack has ended."""
-        self.shares.pop(name, None)
+    def finish(self, key: str) -> None:
+        """A worker is through with its pack; its last report stands."""
+        pack, report = self._live.pop(key)
         self.finished += pack.cost
+        self.done += report.committed
+        self.failed += report.failed
+
+    def drop(self, key: str) -> None:
+        """A worker died; what it did counts when the pack is taken again."""
+        self._live.pop(key, None)
+
+    def give_up(self, pack: Pack) -> None:
+        """Nobody takes this pack again."""
+        self.finished += pack.cost
+        self.failed += len(pack.trials)
+
+    def counts(self) -> Counts:
+        """Trials by how they stand."""
+        reports = [report for _, report in self._live.values()]
+        return Counts(
+            total=self.trials,
+            done=self.done + sum(report.committed for report in reports),
+            running=sum(report.running for report in reports),
+            failed=self.failed + sum(report.failed for report in reports),
+        )
+
+    def names(self) -> list[str]:
+        """The packs that workers are at, in the order in which they were taken."""
+        return [pack.name for pack, _ in self._live.values()]
 
     def seconds_left(self) -> float | None:
         """Seconds until all is done at the pace so far, or None while that is not known."""
-        done = self.finished + sum(self.shares.values())
-        if done < self.ENOUGH * self.total:
+        done = self.finished + sum(pack.cost * report.share for pack, report in self._live.values())
+        if done < ENOUGH * self.cost:
             return None
-        return (time.monotonic() - self.began) * max(0.0, self.total / done - 1.0)
+        return (time.monotonic() - self.began) * max(0.0, self.cost / done - 1.0)
 
 
 class Board:
-    """Prints a line of progress, rewritten in place on a terminal and seldom elsewhere."""
+    """Prints progress: one line rewritten in place on a terminal, a line now and then elsewhere."""
 
-    def __init__(self, *, stream: TextIO = sys.stdout) -> None:
-        self._stream = stream
-        self._every = 2.0 if stream.isatty() else 15.0
-        self._last = float("-inf")
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stdout
+        self._every = TERMINAL_SECONDS if self._stream.isatty() else FILE_SECONDS
         self._began = time.monotonic()
+        self._last = float("-inf")
 
     def due(self) -> bool:
         """Whether it is time for another line."""
         return time.monotonic() - self._last >= self._every
 
-    def show(
-        self, counts: Counts, running: Iterable[str], left: float | None, *, last: bool = False
-    ) -> None:
-        """One line; after the `last` the cursor moves on."""
-        self._last = now = time.monotonic()
-        line = describe(counts, running, elapsed=now - self._began, left=left)
+    def show(self, counts: Counts, names: Sequence[str], left: float | None) -> None:
+        """Write how far it is."""
+        self._last = time.monotonic()
+        self._write(describe(counts, names, elapsed=self._last - self._began, left=left))
+
+    def close(self, counts: Counts) -> None:
+        """Write where it ended, and end the line."""
+        self._write(f"{tally(counts)} | {clock(time.monotonic() - self._began)}", end="\n")
+
+    def _write(self, line: str, *, end: str = "") -> None:
         if self._stream.isatty():
-            self._stream.write(f"\r\x1b[2K{line}" + ("\n" if last else ""))
+            width = shutil.get_terminal_size().columns - 1
+            self._stream.write(f"\r\x1b[2K{line[:width]}{end}")
         else:
             self._stream.write(f"{line}\n")
         self._stream.flush()
 
 
-def describe(counts: Counts, running: Iterable[str], *, elapsed: float, left: float | None) -> str:
-    """A line such as '12/96 done, 8 running, 76 missing, 0 failed | 1:10, about 8:20 left | 2m LM adaptation'."""
+def describe(counts: Counts, names: Sequence[str], *, elapsed: float, left: float | None) -> str:
+    """Counts, time behind and ahead, and packs, in one line."""
     time_left = "time left not known yet" if left is None else f"about {clock(left)} left"
+    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+    packs = "; ".join(names[:NAMES]) + more or "starting"
+    return f"{tally(counts)} | {clock(elapsed)}, {time_left} | {packs}"
+
+
+def tally(counts: Counts) -> str:
+    """Counts as words: '12/96 done, 8 running, 76 missing, 0 failed'."""
     return (
-        f"{counts.done}/{counts.total} done, {counts.running} running, {counts.missing} missing, "
-        f"{counts.failed} failed | {clock(elapsed)}, {time_left} | {'; '.join(running) or 'starting'}"
+        f"{counts.done}/{counts.total} done, {counts.running} running, "
+        f"{counts.missing} missing, {counts.failed} failed"
     )
 
 

@@ -1,31 +1,30 @@
-"""Runs what a sweep lacks, under Ray Tune, and tells how it stands at the end."""
+"""Runs what a sweep lacks, and tells how it stands at the end."""
 
 import os
-import tempfile
-from dataclasses import asdict
-from typing import Any
+from collections import Counter
 
-import ray
-from ray import tune
-from ray.tune import FailureConfig, PlacementGroupFactory, RunConfig, TuneConfig
-from ray.tune.experiment import Trial
-
-from runners.config import to_mapping
-from runners.record import Failure
 from runners.store import Store
-from runners.training.provenance import code_fingerprint, surroundings
+from runners.training.provenance import code_fingerprint
 from sweeps import summary
-from sweeps.failures import classify
 from sweeps.manifest import manifest
 from sweeps.packs import Pack, packs_of
-from sweeps.plan import survey
-from sweeps.progress import Board, Counts, Forecast
-from sweeps.schedule import PackSearch
+from sweeps.plan import Plan, survey
+from sweeps.progress import Board, Counts, Progress
 from sweeps.spec import SweepSpec
-from sweeps.trainable import PackTrainable
 
-RETRIES = 2
-"""A pack whose worker dies goes on from its checkpoints this often before it is split."""
+RAY_SETTINGS = {
+    # The store is the truth; Tune's tables, logs and snapshots would only repeat it.
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    # The driver hears of a lost worker, and gives its pack to another.
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "A worker died or was killed",
+    # Tune falls over when Ray ends a worker to free memory; when the system does, Tune goes on.
+    "RAY_memory_monitor_refresh_ms": "0",
+}
+"""What Ray reads from the environment while it is imported and started."""
 
 
 def run(spec: SweepSpec) -> int:
@@ -39,130 +38,36 @@ def run(spec: SweepSpec) -> int:
     packs = packs_of(plan, workers=spec.execution.workers, slots=spec.execution.pack_size)
     if packs:
         print(summary.overview(plan), flush=True)
-        _fit(spec, store, packs)
-    after = survey(spec)
-    print(summary.standing(after), flush=True)
-    return 0 if all(work.state.status == "done" for work in after.trials) else 1
+        board = Board()
+        _fit(packs, plan, store, board)
+        plan = survey(spec)
+        board.close(_counts(plan))
+    print(f"{summary.standing(plan)}\n\n{verdict(spec.name, _counts(plan))}", flush=True)
+    return 0 if _counts(plan).done == len(plan.trials) else 1
 
 
-def _fit(spec: SweepSpec, store: Store, packs: list[Pack]) -> None:
-    _connect(spec)
-    search = PackSearch(
-        packs,
-        is_there=lambda milestone: store.get(milestone) is not None,
-        on_lost=lambda pack, error: record_loss(store, pack, error),
+def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:
+    os.environ.update(RAY_SETTINGS)
+    # Ray reads its settings while it is imported, and a sweep that lacks nothing needs no Ray.
+    from sweeps.driver import fit
+
+    counts = _counts(plan)
+    cost = sum(pack.cost for pack in packs)
+    progress = Progress(trials=counts.total, done=counts.done, cost=cost)
+    fit(packs, plan.spec.execution, store, progress, board)
+
+
+def verdict(name: str, counts: Counts) -> str:
+    """The last word on a run."""
+    if counts.done == counts.total:
+        return f"{name}: all {counts.total:,} trials are done"
+    return (
+        f"{name}: {counts.done:,} of {counts.total:,} trials are done, {counts.failed:,} failed, "
+        f"{counts.missing:,} are missing; run it again to try what is not done"
     )
-    watch = Watch(spec, store, packs, search)
-    try:
-        with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
-            tune.Tuner(
-                tune.with_resources(
-                    PackTrainable, PlacementGroupFactory([{"CPU": float(spec.execution.threads)}])
-                ),
-                param_space={
-                    "store": store.root,
-                    "threads": spec.execution.threads,
-                    "slots": spec.execution.pack_size,
-                },
-                tune_config=TuneConfig(search_alg=search, num_samples=-1, reuse_actors=True),
-                run_config=RunConfig(
-                    name=spec.name,
-                    storage_path=scratch,
-                    failure_config=FailureConfig(max_failures=RETRIES),
-                    callbacks=[watch],
-                    verbose=0,
-                ),
-            ).fit()
-    finally:
-        ray.shutdown()
 
 
-def _connect(spec: SweepSpec) -> None:
-    """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as the spec asks for."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False)
-    else:
-        cores = spec.execution.workers * spec.execution.threads
-        ray.init(
-            num_cpus=cores, include_dashboard=False, log_to_driver=False, logging_level="ERROR"
-        )
-
-
-def record_loss(store: Store, pack: Pack, error: BaseException) -> None:
-    """Record a pack that died for good as a failure of each trial it still owed."""
-    subjects = [(config.trial_id, to_mapping(config)) for config in pack.trials]
-    if pack.adaptation is not None:
-        subjects = [(pack.adaptation.run_id, asdict(pack.adaptation))]
-    for subject, config in subjects:
-        if store.get(subject) is None:
-            store.fail(
-                Failure(
-                    trial_id=subject, attempt=store.begin(subject).id, kind=classify(error),
-                    message=str(error), config=config, provenance=surroundings(),
-                )
-            )  # fmt: skip
-
-
-class Watch(tune.Callback):
-    """Follows the packs for progress, and keeps what they died of."""
-
-    def __init__(
-        self, spec: SweepSpec, store: Store, packs: list[Pack], search: PackSearch
-    ) -> None:
-        self._ids = [trial.config.trial_id for trial in spec.trials]
-        self._store = store
-        self._search = search
-        self._running: dict[str, Pack] = {}
-        self._forecast = Forecast(total=sum(pack.cost for pack in packs))
-        self._board = Board()
-
-    def on_trial_start(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """A pack begins."""
-        self._running[trial.trial_id] = trial.config["pack"]
-
-    def on_trial_result(
-        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
-    ) -> None:
-        """A pack goes on."""
-        self._forecast.at(trial.trial_id, trial.config["pack"], result["progress"])
-
-    def on_trial_complete(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """A pack is done."""
-        self._end(trial)
-
-    def on_trial_error(
-        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
-    ) -> None:
-        """A pack died for good."""
-        self._search.errors[trial.trial_id] = trial.get_pickled_error()
-        self._end(trial)
-
-    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show how far it is."""
-        if self._board.due():
-            self._show()
-
-    def on_experiment_end(self, trials: list[Trial], **info: Any) -> None:
-        """Show where it ended."""
-        self._show(last=True)
-
-    def _end(self, trial: Trial) -> None:
-        pack = self._running.pop(trial.trial_id, trial.config["pack"])
-        self._forecast.over(trial.trial_id, pack)
-
-    def _show(self, *, last: bool = False) -> None:
-        done = self._store.done(self._ids)
-        failed = {failure.trial_id for failure in self._store.failures()} & set(self._ids)
-        running = (
-            {c.trial_id for pack in self._running.values() for c in pack.trials} - done - failed
-        )
-        counts = Counts(
-            total=len(self._ids), done=len(done), running=len(running), failed=len(failed)
-        )
-        names = sorted(pack.name for pack in self._running.values())
-        self._board.show(counts, names, self._forecast.seconds_left(), last=last)
+def _counts(plan: Plan) -> Counts:
+    """Trials as the store knows them; nothing runs."""
+    states = Counter(work.state.status for work in plan.trials)
+    return Counts(total=len(plan.trials), done=states["done"], running=0, failed=states["failed"])

@@ -1,82 +1,105 @@
 """A Tune search algorithm that hands out packs as their parents appear.
 
-Tune asks `suggest` whenever it has room. It is given the most urgent pack whose
-milestone is in the store, so no waiting pack holds a core, and no size waits
-for the adaptation of another.
+Tune asks `suggest` whenever a worker is free. It is given the most urgent pack
+whose milestone is in the store, so no waiting pack holds a core, and no size
+waits for the adaptation of another.
 """
 
+import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from ray.tune.search import Searcher
 
+from sweeps.failures import Loss
 from sweeps.packs import Pack
+
+RETRIES = 2
+"""A pack is given to so many more workers when those that had it were lost and got no further."""
+LOOK_SECONDS = 1.0
+"""Milestones are looked for at most so often, since the store may be far away."""
 
 
 class PackSearch(Searcher):
-    """Hands out each pack once; what came of it is told by `on_trial_complete`.
+    """Hands out each pack once, and again where its worker died.
 
-    `is_there` says whether a milestone is committed. `on_lost` is called with a
-    pack that died for good and its error. A pack of several trials that
-    dies is handed out again trial by trial, so that only who fails alone is lost.
+    `is_there` says whether a milestone is committed. What came of a pack is
+    told by Tune (`on_trial_complete`) or, with the reason, by `died`.
     """
 
-    def __init__(
-        self,
-        packs: Sequence[Pack],
-        *,
-        is_there: Callable[[str], bool],
-        on_lost: Callable[[Pack, BaseException], None],
-    ) -> None:
-        super().__init__(metric="progress", mode="max")
+    def __init__(self, packs: Sequence[Pack], is_there: Callable[[str], bool]) -> None:
+        super().__init__(metric="share", mode="max")
         self._waiting = list(packs)
         self._given: dict[str, Pack] = {}
+        self._reached: dict[str, float] = {}
         self._is_there = is_there
-        self._on_lost = on_lost
         self._there: set[str] = set()
-        self.errors: dict[str, BaseException] = {}
+        self._looked = float("-inf")
 
-    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """The next ready pack, None where all wait for a parent, or FINISHED."""
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next ready pack, None where all wait for a parent, or `Searcher.FINISHED`."""
         if not self._waiting and not self._given:
-            return str(Searcher.FINISHED)
+            return cast("dict[str, Any]", Searcher.FINISHED)
+        self._look()
         for place, pack in enumerate(self._waiting):
-            if self._ready(pack):
+            if pack.parent is None or pack.parent in self._there:
                 self._given[trial_id] = self._waiting.pop(place)
                 return {"pack": pack}
         return None
 
+    def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
+        """A worker goes on."""
+        self._reached[trial_id] = result["share"]
+
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Forget a finished pack; split one that died, or give it up where it is a single trial."""
-        pack = self._given.pop(trial_id)
+        """A pack is done, or its worker died, which `died` tells next."""
         if not error:
-            return
+            del self._given[trial_id]
+            self._reached.pop(trial_id, None)
+        self._looked = float("-inf")
+
+    def died(self, trial_id: str, loss: Loss) -> dict[Pack, Loss]:
+        """What is given up because a worker died, and why.
+
+        A pack whose worker was lost goes to another, which finds its
+        checkpoints. Any other death would repeat itself: the trials of the
+        pack are then tried one by one, and who dies alone is given up. With an
+        adaptation go the packs that wait for it.
+        """
+        pack, reached = self._given.pop(trial_id), self._reached.pop(trial_id, 0.0)
+        losses = 1 if reached > pack.reached else pack.losses + 1
+        if loss.kind == "lost_worker" and losses <= RETRIES:
+            again = replace(pack, losses=losses, reached=max(reached, pack.reached))
+            self._waiting.insert(0, again)
+            return {}
         if len(pack.trials) > 1:
             self._waiting[:0] = pack.singles()
-            return
-        self._on_lost(pack, self.errors[trial_id])
-        self._drop_children(pack)
+            return {}
+        return {pack: loss, **self._orphans(pack, loss)}
 
-    def _drop_children(self, pack: Pack) -> None:
-        """Give up the packs that wait for a milestone which will never come."""
+    def _orphans(self, pack: Pack, loss: Loss) -> dict[Pack, Loss]:
+        """Takes out the packs that wait for a milestone which will not come."""
         if pack.adaptation is None:
-            return
-        lost = {pack.adaptation.milestone_id(steps) for steps in pack.milestones}
-        for child in [
-            p for p in self._waiting if p.parent in lost and not self._is_there(str(p.parent))
-        ]:
-            self._waiting.remove(child)
-            self._on_lost(child, LookupError(f"{pack.name} failed, so its checkpoint is missing"))
+            return {}
+        ids = [pack.adaptation.milestone_id(steps) for steps in pack.milestones]
+        never = {milestone for milestone in ids if not self._is_there(milestone)}
+        orphans = [child for child in self._waiting if child.parent in never]
+        self._waiting = [child for child in self._waiting if child.parent not in never]
+        reason = Loss(kind=loss.kind, message=f"{pack.name} failed: {loss.message}")
+        return dict.fromkeys(orphans, reason)
 
-    def _ready(self, pack: Pack) -> bool:
-        if pack.parent is None or pack.parent in self._there:
-            return True
-        if self._is_there(pack.parent):
-            self._there.add(pack.parent)
-            return True
-        return False
+    def _look(self) -> None:
+        """Find out which of the milestones that packs wait for have appeared."""
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        parents = {pack.parent for pack in self._waiting if pack.parent is not None}
+        self._there |= {parent for parent in parents - self._there if self._is_there(parent)}
+        stuck = not self._given and all(pack.parent for pack in self._waiting)
+        assert not stuck or parents & self._there, "every pack waits for what nobody makes"
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store knows what is done, and a new driver plans anew."""

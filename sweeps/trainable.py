@@ -2,16 +2,17 @@
 
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
-import torch
 from ray import tune
 
-from runners.lm_adaptation import adapt
-from runners.model.catalogue import load_backbone
+from runners.config import AdaptationConfig
 from runners.store import Store
-from runners.training.session import Session
+from sweeps.execution import Execution
+from sweeps.failures import Explained
 from sweeps.packs import Pack, cost_of
+from sweeps.progress import Report
 
 REPORT_SECONDS = 2.0
 """A worker reports so often; between reports it trains."""
@@ -20,51 +21,85 @@ REPORT_SECONDS = 2.0
 class PackTrainable(tune.Trainable):
     """Trains one pack after another, in a process that keeps its imports and its frozen model.
 
-    Everything that matters goes to the store as it happens. A restarted worker
-    finds there what is done and goes on from the checkpoints of the rest.
+    Everything that matters goes to the store as it happens. A worker that takes
+    over finds there what is done, and goes on from the checkpoints of the rest.
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin a pack: config holds `pack`, `store`, `threads` and `slots`."""
-        torch.set_num_threads(config["threads"])
-        self._pack: Pack = config["pack"]
-        self._work = _shares(self._pack, Store(config["store"]), config["slots"])
+        """Take a pack: config holds `pack` and `execution`.
+
+        Nothing heavy is loaded before the first step, so that all workers are up
+        while the first of them still loads torch. Otherwise Tune would give the
+        pack of one that is starting to one that is free, and end the one starting.
+        """
+        self._work = _work(config["pack"], config["execution"])
+        self._report = Report(share=0.0)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Begin the next pack in the same process."""
+        """Take the next pack in the same process."""
         self.setup(new_config)
         return True
 
     def step(self) -> dict[str, Any]:
-        """Train for a while; `progress` is the share of the pack that is done."""
+        """Work for a while and report; raises `PackError` whatever goes wrong."""
         until = time.monotonic() + REPORT_SECONDS
-        for share in self._work:
-            if time.monotonic() >= until:
-                return {"progress": share, "done": False}
-        return {"progress": 1.0, "done": True}
+        with Explained():
+            for report in self._work:
+                self._report = report
+                if time.monotonic() >= until:
+                    return {**asdict(report), "done": False}
+        return {**asdict(self._report), "done": True}
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: running trials are checkpointed in the store."""
+        """Nothing: what runs is checkpointed in the store."""
 
     def load_checkpoint(self, checkpoint: object) -> None:
         """Nothing, as for `save_checkpoint`."""
 
 
-def _shares(pack: Pack, store: Store, slots: int) -> Iterator[float]:
-    """Work through the pack; yields the share of its cost that is done."""
-    if pack.adaptation is not None:
-        for step, last in adapt(pack.adaptation, pack.milestones, store):
-            yield step / last
-        return
-    todo = [config for config in pack.trials if store.get(config.trial_id) is None]
+def _work(pack: Pack, execution: Execution) -> Iterator[Report]:
+    """Do all that a pack asks for; reports often, and at the end."""
+    import torch
+
+    torch.set_num_threads(execution.threads)
+    store = Store(execution.store)
+    if pack.adaptation is None:
+        yield from _train(pack, store, execution.checkpoint_seconds)
+    else:
+        yield from _adapt(pack.adaptation, pack.milestones, store, execution.checkpoint_seconds)
+
+
+def _adapt(
+    config: AdaptationConfig, milestones: tuple[int, ...], store: Store, checkpoint_seconds: float
+) -> Iterator[Report]:
+    from runners.lm_adaptation import adapt
+
+    for step, last in adapt(config, milestones, store, checkpoint_seconds=checkpoint_seconds):
+        yield Report(share=step / last)
+
+
+def _train(pack: Pack, store: Store, checkpoint_seconds: float) -> Iterator[Report]:
+    from runners.model.catalogue import load_backbone
+    from runners.training.session import Session
+
+    done = store.done(config.trial_id for config in pack.trials)
+    todo = [config for config in pack.trials if config.trial_id not in done]
+    yield Report(share=1.0 if not todo else 0.0, committed=len(done))
     if not todo:
         return
-    session = Session(backbone=load_backbone(todo[0], store), store=store, slots=slots)
-    done: dict[str, float] = {}
+    session = Session(
+        backbone=load_backbone(todo[0], store),
+        store=store,
+        slots=pack.slots,
+        checkpoint_seconds=checkpoint_seconds,
+    )
+    costs = {config: cost_of(config) for config in pack.trials}
     for live in session.train(todo):
-        done |= {run.config.trial_id: run.step / run.config.train_steps for run in live}
-        running = {run.config.trial_id for run in live}
-        share = sum(
-            cost_of(c) * (done[i] if (i := c.trial_id) in running else i in done) for c in todo
+        ahead = sum(costs[run.config] * (1 - run.step / run.config.train_steps) for run in live)
+        queued = sum(costs[config] for config in todo[session.taken :])
+        yield Report(
+            share=1 - (ahead + queued) / pack.cost,
+            committed=len(done) + session.committed,
+            running=len(live),
+            failed=session.failed,
         )
-        yield share / sum(map(cost_of, todo))

@@ -1,0 +1,8 @@
+"""Rows of token ids: of a task, and of documents without labels.
+
+- `batching`: rows as padded tensors, and the order in which steps see examples.
+- `source`: the train and dev rows of a trial's task, and how answers are scored.
+- `corpus`: documents as rows of the two self-supervised objectives below.
+- `span_corruption`: masked spans in, their contents out.
+- `prefix_lm`: a beginning in, its continuation out.
+"""

@@ -34,9 +34,10 @@ class Batch:
 def collate(rows: Sequence[Encoded], *, pad_id: int) -> Batch:
     """Rows padded on the right to the longest of them."""
     input_ids = pad([row.input_ids for row in rows], fill=pad_id)
+    targets = pad([row.target_ids for row in rows], fill=IGNORED)
     lengths = torch.tensor([len(row.input_ids) for row in rows])
     mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).to(torch.int64)
-    return Batch(input_ids=input_ids, mask=mask, targets=pad([row.target_ids for row in rows], fill=IGNORED))
+    return Batch(input_ids=input_ids, mask=mask, targets=targets)
 
 
 def pad(rows: Sequence[Ids], *, fill: int) -> Tensor:

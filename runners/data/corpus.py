@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from runners.data.batching import Encoded, Order
 from runners.data.prefix_lm import split_prefix
-from runners.data.span_corruption import Ids, corrupt, random_spans
+from runners.data.span_corruption import Ids, Mask, corrupt, random_spans
 from runners.microworld.documents import Document, sample_documents
 
 NOISE_DENSITY = 0.15
@@ -29,7 +29,9 @@ class Tokens:
     answer: Ids
 
 
-def read_microworld(tokenizer: PreTrainedTokenizerBase, *, seed: int, documents: int) -> list[Tokens]:
+def read_microworld(
+    tokenizer: PreTrainedTokenizerBase, *, seed: int, documents: int
+) -> list[Tokens]:
     """The first documents of a seed's stream, encoded without end-of-sequence."""
     return encode(tokenizer, itertools.islice(sample_documents(seed), documents))
 
@@ -41,10 +43,11 @@ def encode(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document]) ->
         [document.text for document in kept], add_special_tokens=False, return_offsets_mapping=True
     )
     rows = zip(kept, encoded["input_ids"], encoded["offset_mapping"], strict=True)
-    return [Tokens(ids=np.asarray(ids), answer=_owners(document, offsets)) for document, ids, offsets in rows]
+    return [Tokens(ids=np.asarray(ids), answer=_owners(each, places)) for each, ids, places in rows]
 
 
 def _owners(document: Document, offsets: list[tuple[int, int]]) -> Ids:
+    """For each token, the number of the answer whose characters it overlaps, from 1, or 0."""
     owners = np.zeros(len(offsets), dtype=np.int64)
     starts, ends = np.asarray(offsets).T
     for number, (start, end) in enumerate(document.answers, start=1):
@@ -91,16 +94,17 @@ class CorruptedRows:
         return [self._row(self.documents[i], rng) for i in order.batch(step)]
 
     def _row(self, document: Tokens, rng: np.random.Generator) -> Encoded:
+        ids = document.ids
         if document.answer.any() and rng.random() < self.salient:
             mask = _some_answers(document.answer, rng)
         else:
-            mask = random_spans(len(document.ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
-        inputs, targets = corrupt(document.ids, mask, first_sentinel=self.first_sentinel)
+            mask = random_spans(len(ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
+        inputs, targets = corrupt(ids, mask, first_sentinel=self.first_sentinel)
         return _ended(inputs, targets, self.end_id)
 
 
-def _some_answers(answer: Ids, rng: np.random.Generator) -> np.ndarray:
-    """A mask of one or more whole answers."""
+def _some_answers(answer: Ids, rng: np.random.Generator) -> Mask:
+    """A mask [N] of one or more whole answers."""
     numbers = np.arange(1, answer.max() + 1)
     chosen = numbers[rng.random(len(numbers)) < 0.5]
     return np.isin(answer, chosen if len(chosen) else rng.choice(numbers, 1))

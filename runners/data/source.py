@@ -42,7 +42,8 @@ class TaskData:
 
     def score(self, generated: Sequence[Sequence[int]]) -> tuple[dict[str, float], list[str]]:
         """Metrics of generated token ids for the dev examples in order, and the answers as text."""
-        answers = self.tokenizer.batch_decode(generated, skip_special_tokens=not self.sentinel)
+        ids = [list(row) for row in generated]
+        answers = self.tokenizer.batch_decode(ids, skip_special_tokens=not self.sentinel)
         if self.sentinel:
             specials = (self.tokenizer.eos_token, self.tokenizer.pad_token)
             answers = [strip_sentinel(_without(text, specials)) for text in answers]
@@ -53,74 +54,84 @@ def _without(text: str, words: Iterable[str]) -> str:
     return functools.reduce(lambda left, word: left.replace(word, ""), words, text)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Reading:
+    """What the rows of a task depend on besides the tokenizer."""
+
+    source: str
+    task: str
+    train_examples: int | None
+    dev_examples: int | None
+    sentinel: bool
+    input_length: int
+    target_length: int
+
+
 def load_task_data(config: TrialConfig, backbone: Backbone) -> TaskData:
-    """The data of a trial; raises ValueError for an unknown source or task, or rows that are too long."""
-    key = (
-        config.data_source, config.task, config.train_examples, config.dev_examples,
-        config.pretraining_objective == "span_corruption_sentinel", config.input_length, config.target_length,
-    )  # fmt: skip
-    return _load(backbone, *key)
+    """The data of a trial.
+
+    Raises ValueError for an unknown source or task, and for rows that are too
+    long.
+    """
+    reading = _Reading(
+        source=config.data_source,
+        task=config.task,
+        train_examples=config.train_examples,
+        dev_examples=config.dev_examples,
+        sentinel=config.pretraining_objective == "span_corruption_sentinel",
+        input_length=config.input_length,
+        target_length=config.target_length,
+    )
+    return _load(backbone.tokenizer, reading)
 
 
 @functools.lru_cache(maxsize=64)
-def _load(
-    backbone: Backbone,
-    source: str,
-    name: str,
-    train_examples: int | None,
-    dev_examples: int | None,
-    sentinel: bool,
-    input_length: int,
-    target_length: int,
-) -> TaskData:
-    task = find_task(name)
-    train = task.read(_records(source, name, "train"), split="train")[:train_examples]
-    dev = task.read(_records(source, name, "dev"), split="dev")
-    dev = first_groups(dev, dev_examples) if dev_examples else dev
-    encode = functools.partial(
-        _encode, backbone.tokenizer, sentinel=sentinel, limits=(input_length, target_length), name=name
-    )
-    dev_rows = encode(dev)
+def _load(tokenizer: PreTrainedTokenizerBase, reading: _Reading) -> TaskData:
+    task = find_task(reading.task)
+    train = task.read(_records(reading, "train"), split="train")[: reading.train_examples]
+    dev = task.read(_records(reading, "dev"), split="dev")
+    dev = first_groups(dev, reading.dev_examples) if reading.dev_examples else dev
+    dev_rows = _encode(tokenizer, dev, reading)
     return TaskData(
         task=task,
-        train=encode(train),
+        train=_encode(tokenizer, train, reading),
         dev=dev_rows,
         dev_examples=dev,
-        labels=[backbone.tokenizer(w, add_special_tokens=False)["input_ids"] for w in task.init_words],
+        labels=[tokenizer(w, add_special_tokens=False)["input_ids"] for w in task.init_words],
         target_limit=max(len(row.target_ids) for row in dev_rows),
         majority=task.majority_score(train, dev),
         fingerprint=_fingerprint(train, dev),
-        sentinel=sentinel,
-        tokenizer=backbone.tokenizer,
+        sentinel=reading.sentinel,
+        tokenizer=tokenizer,
     )
 
 
-def _records(source: str, name: str, split: Split) -> Sequence[Mapping[str, Any]]:
-    if source not in SOURCES:
-        raise ValueError(f"data_source: {source!r} is not one of {', '.join(SOURCES)}; use one of these")
-    return microworld.read_split(name, split)
+def _records(reading: _Reading, split: Split) -> Sequence[Mapping[str, Any]]:
+    if reading.source not in SOURCES:
+        known = ", ".join(SOURCES)
+        raise ValueError(f"data_source: {reading.source!r} is not one of {known}; use one of these")
+    return microworld.read_split(reading.task, split)
 
 
 def _encode(
-    tokenizer: PreTrainedTokenizerBase,
-    examples: Sequence[Example],
-    *,
-    sentinel: bool,
-    limits: tuple[int, int],
-    name: str,
+    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], reading: _Reading
 ) -> list[Encoded]:
-    targets = [add_sentinel(e.target) if sentinel else e.target for e in examples]
+    targets = [add_sentinel(e.target) if reading.sentinel else e.target for e in examples]
     inputs = tokenizer([e.input for e in examples])["input_ids"]
     outputs = tokenizer(targets)["input_ids"]
-    for key, rows, limit in (("input_length", inputs, limits[0]), ("target_length", outputs, limits[1])):
-        long = [len(row) for row in rows if len(row) > limit]
-        if long:
-            raise ValueError(
-                f"{key}: {len(long)} of {len(rows)} rows of {name} are longer than {limit} tokens "
-                f"(the longest has {max(long)}); raise {key}, since rows are never cut"
-            )
+    _refuse_long("input_length", inputs, reading.input_length, reading.task)
+    _refuse_long("target_length", outputs, reading.target_length, reading.task)
     pairs = zip(inputs, outputs, strict=True)
     return [Encoded(input_ids=np.asarray(i), target_ids=np.asarray(t)) for i, t in pairs]
+
+
+def _refuse_long(key: str, rows: Sequence[Sequence[int]], limit: int, task: str) -> None:
+    long = [len(row) for row in rows if len(row) > limit]
+    if long:
+        raise ValueError(
+            f"{key}: {len(long)} of {len(rows)} rows of {task} are longer than {limit} tokens "
+            f"(the longest has {max(long)}); raise {key}, since rows are never cut"
+        )
 
 
 def _fingerprint(*splits: Sequence[Example]) -> str:

@@ -1,7 +1,7 @@
 """Span corruption (Raffel et al. 2020, 3.1.4): masked spans in, their contents out.
 
 Notation: a document of N token ids; sentinel i is `<extra_id_i>`, whose id
-falls by one as i grows (`runners.data.vocabulary.Vocabulary`).
+falls by one as i grows, as in T5's vocabulary.
 """
 
 import numpy as np

@@ -1,0 +1,15 @@
+"""A small embedded world of English-like text, and nano models that have read it.
+
+The world, from words to texts; none of it knows tensors:
+
+- `lexicon`: the words. `relations`: what can be said with them, in many ways.
+- `passages`: a few facts about a few people.
+- `documents`: unlabelled text for pre-training.
+- `records`: the eight SuperGLUE tasks in SuperGLUE's own schema.
+
+What was trained on it:
+
+- `tokenizer`: a Unigram tokenizer with T5's special tokens.
+- `ladder/`: the tokenizer and one checkpoint a size, written by
+  `runners.pretraining`.
+"""

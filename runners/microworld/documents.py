@@ -74,8 +74,14 @@ def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> Non
 
 
 _SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that {claim}.")
-_TRUE = ("That is true.", "This is true, {fact}", "What {n} says is true.", "True enough, {fact}", "True.", "{n} is right.")
-_FALSE = ("That is false.", "This is false, {fact}", "What {n} says is false.", "False indeed, {fact}", "False.", "{n} is wrong.")
+_TRUE = (
+    "That is true.", "This is true, {fact}", "What {n} says is true.",
+    "True enough, {fact}", "True.", "{n} is right.",
+)  # fmt: skip
+_FALSE = (
+    "That is false.", "This is false, {fact}", "What {n} says is false.",
+    "False indeed, {fact}", "False.", "{n} is wrong.",
+)  # fmt: skip
 
 
 def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
@@ -89,6 +95,9 @@ def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
 
 
 _UNKNOWN = ("Nobody knows.", "We do not know.", "The story does not say.")
+_NEUTRAL = ("We stay neutral, since nobody knows.", "On that the story is neutral.")
+_FOLLOWS = ("That follows, it is an entailment of the story.", "It follows by entailment.")
+_CONTRADICTS = ("That is a contradiction of the story.", "Here is a contradiction.")
 
 
 def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
@@ -105,15 +114,11 @@ def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
     if kind == 2:
         other = passage.unsaid(rng)
         claim = _clause(other.say(other.relation.claims, rng))
-        verdict = rng.choice(("We stay neutral, since nobody knows.", "On that the story is neutral."))
+        verdict = rng.choice(_NEUTRAL)
     else:
         value = true_object(rng, fact) if kind == 0 else false_object(rng, passage, fact)
         claim = _clause(fact.say(fact.relation.claims, rng, object=value))
-        verdict = rng.choice(
-            ("That follows, it is an entailment of the story.", "It follows by entailment.")
-            if kind == 0
-            else ("That is a contradiction of the story.", "Here is a contradiction.")
-        )
+        verdict = rng.choice(_FOLLOWS if kind == 0 else _CONTRADICTS)
     out.add(rng.choice(_SAYS).format(n=speaker, claim=claim))
     out.add(verdict, answer=True)
 
@@ -132,12 +137,10 @@ def _facts(rng: Random) -> Document:
     out = _Writer()
     passage = sample_passage(rng)
     out.add(passage.text)
-    functions = [f for f, _ in _EXCHANGES]
-    weights = [w for _, w in _EXCHANGES]
-    facts = list(passage.facts)
-    rng.shuffle(facts)
-    for fact in facts[: rng.choice((1, 2, 2, 3))]:
-        rng.choices(functions, weights)[0](out, rng, passage, fact)
+    functions = [function for function, _ in _EXCHANGES]
+    weights = [weight for _, weight in _EXCHANGES]
+    for function in rng.choices(functions, weights, k=rng.choice((3, 4, 5))):
+        function(out, rng, passage, rng.choice(passage.facts))
     return out.document()
 
 
@@ -170,24 +173,20 @@ def _choose(out: _Writer, rng: Random) -> None:
     right, wrong = rng.sample(lexicon.CAUSES, 2)
     name = rng.choice(lexicon.PEOPLE)
     forward = rng.random() < 0.5
-    known, fits, strays = (
-        (right.cause, right.effect, wrong.effect) if forward else (right.effect, right.cause, wrong.cause)
-    )
+    if forward:
+        known, fits, strays = right.cause, right.effect, wrong.effect
+        ask = "Did it happen then that {a}, or that {b}?"
+    else:
+        known, fits, strays = right.effect, right.cause, wrong.cause
+        ask = "Was it because {a}, or because {b}?"
     first = rng.random() < 0.5
     pair = [fits, strays] if first else [strays, fits]
     out.add(sentence(known + ".", n=name))
-    ask = "Did it happen then that {a}, or that {b}?" if forward else "Was it because {a}, or because {b}?"
     out.add(sentence(ask.format(a=pair[0], b=pair[1]), n=name))
-    out.add(
-        rng.choice(
-            (
-                sentence(fits + ".", n=name),
-                "The first choice." if first else "The second choice.",
-                "Choice number 1." if first else "Choice number 2.",
-            )
-        ),
-        answer=True,
-    )
+    places = ("The first choice.", "Choice number 1.")
+    if not first:
+        places = ("The second choice.", "Choice number 2.")
+    out.add(rng.choice((sentence(fits + ".", n=name), *places)), answer=True)
 
 
 def _senses(rng: Random) -> Document:
@@ -204,15 +203,11 @@ def _senses(rng: Random) -> Document:
     two = rng.choice(senses)
     out.add(rng.choice(two.sentences).format(n=other))
     out.add(f"Does {word} mean the same in both?")
-    same = one is two
-    out.add(
-        rng.choice(
-            (f"Yes, both have to do with {one.gloss}.", "Yes, the same.", "Yes, that is true.")
-            if same
-            else (f"No, first {one.gloss} and then {two.gloss}.", "No, not the same.", "No, that is false.")
-        ),
-        answer=True,
-    )
+    said = (f"Yes, both have to do with {one.gloss}.", "Yes, the same.", "Yes, that is true.")
+    if one is not two:
+        told = f"No, first {one.gloss} and then {two.gloss}."
+        said = (told, "No, not the same.", "No, that is false.")
+    out.add(rng.choice(said), answer=True)
     return out.document()
 
 
@@ -228,7 +223,8 @@ def _pronouns(rng: Random) -> Document:
     kind = rng.randrange(3)
     if kind == 0:
         out.add(f"Who {frame.trait}?")
-        out.add(rng.choice((f"{referent}.", f"{referent} {frame.trait}.", f"It was {referent}.")), answer=True)
+        said = (f"{referent}.", f"{referent} {frame.trait}.", f"It was {referent}.")
+        out.add(rng.choice(said), answer=True)
     elif kind == 1:
         out.add(f"Who is meant by {pronoun}?")
         out.add(rng.choice((f"{referent}.", f"{pronoun.capitalize()} is {referent}.")), answer=True)

@@ -98,33 +98,42 @@ class Sense:
 SENSES: dict[str, tuple[Sense, Sense]] = {
     "bank": (
         Sense(gloss="money", sentences=(
-            "{n} put the coins in the bank.", "The bank gave {n} a loan.", "{n} works as a clerk in a bank.")),
+            "{n} put the coins in the bank.", "The bank gave {n} a loan.",
+            "{n} works as a clerk in a bank.")),
         Sense(gloss="river", sentences=(
-            "{n} sat on the bank and fished.", "The boat reached the bank.", "{n} swam to the other bank.")),
+            "{n} sat on the bank and fished.", "The boat reached the bank.",
+            "{n} swam to the other bank.")),
     ),
     "bat": (
         Sense(gloss="animal", sentences=(
-            "A bat flew out of the cave.", "{n} saw a bat hang in the dark.", "The bat has wings.")),
+            "A bat flew out of the cave.", "{n} saw a bat hang in the dark.",
+            "The bat has wings.")),
         Sense(gloss="sport", sentences=(
-            "{n} swung the bat at the pitch.", "{n} hit a run with a new bat.", "The bat is made of wood.")),
+            "{n} swung the bat at the pitch.", "{n} hit a run with a new bat.",
+            "The bat is made of wood.")),
     ),
     "light": (
         Sense(gloss="bright", sentences=(
-            "{n} switched off the light.", "The light of the sun woke {n}.", "{n} needs more light to read.")),
+            "{n} switched off the light.", "The light of the sun woke {n}.",
+            "{n} needs more light to read.")),
         Sense(gloss="weight", sentences=(
-            "The parcel was light and easy to lift.", "{n} packed a light suitcase.", "A feather is light.")),
+            "The parcel was light and easy to lift.", "{n} packed a light suitcase.",
+            "A feather is light.")),
     ),
     "spring": (
         Sense(gloss="season", sentences=(
-            "{n} waits for spring after the winter.", "In spring the snow melts.", "The birds return in spring.")),
+            "{n} waits for spring after the winter.", "In spring the snow melts.",
+            "The birds return in spring.")),
         Sense(gloss="water", sentences=(
-            "{n} drank from the spring.", "The spring feeds a stream.", "Cold water rose from the spring.")),
+            "{n} drank from the spring.", "The spring feeds a stream.",
+            "Cold water rose from the spring.")),
     ),
     "ring": (
         Sense(gloss="jewel", sentences=(
             "{n} wore a gold ring.", "The bride got a ring.", "{n} put the ring on a finger.")),
         Sense(gloss="sound", sentences=(
-            "{n} heard the ring of the phone.", "The bell gave a loud ring.", "One ring and {n} answered the call.")),
+            "{n} heard the ring of the phone.", "The bell gave a loud ring.",
+            "One ring and {n} answered the call.")),
     ),
     "match": (
         Sense(gloss="fire", sentences=(
@@ -134,16 +143,19 @@ SENSES: dict[str, tuple[Sense, Sense]] = {
     ),
     "letter": (
         Sense(gloss="mail", sentences=(
-            "{n} posted a letter.", "The letter came with a stamp.", "{n} got a letter from home.")),
+            "{n} posted a letter.", "The letter came with a stamp.",
+            "{n} got a letter from home.")),
         Sense(gloss="alphabet", sentences=(
-            "{n} learned the first letter of the alphabet.", "The word begins with a capital letter.",
+            "{n} learned the first letter of the alphabet.",
+            "The word begins with a capital letter.",
             "{n} spelled it letter by letter.")),
     ),
     "wave": (
         Sense(gloss="water", sentences=(
             "A wave hit the beach.", "{n} rode a wave at sea.", "The wave rocked the ship.")),
         Sense(gloss="greeting", sentences=(
-            "{n} gave a wave and a smile.", "With a wave of the hand {n} said hello.", "{n} left with a friendly wave.")),
+            "{n} gave a wave and a smile.", "With a wave of the hand {n} said hello.",
+            "{n} left with a friendly wave.")),
     ),
 }  # fmt: skip
 
@@ -164,7 +176,11 @@ class Frame:
 FRAMES = (
     Frame(text="{a} thanked {b} because {p} had helped.", trait="had helped", refers="b"),
     Frame(text="{a} thanked {b} because {p} was grateful.", trait="was grateful", refers="a"),
-    Frame(text="{a} paid {b} because {p} had finished the work.", trait="had finished the work", refers="b"),
+    Frame(
+        text="{a} paid {b} because {p} had finished the work.",
+        trait="had finished the work",
+        refers="b",
+    ),
     Frame(text="{a} paid {b} because {p} was in debt.", trait="was in debt", refers="a"),
     Frame(text="{a} called {b} because {p} felt lonely.", trait="felt lonely", refers="a"),
     Frame(text="{a} visited {b} because {p} was ill.", trait="was ill", refers="b"),

@@ -5,8 +5,18 @@ from random import Random
 
 from runners.microworld import lexicon
 from runners.microworld.relations import (
-    COLOUR, DAY, FEELING, KIND, OPINION, OWNER, PLACE, Fact, Relation, sample_facts, sentence,
-)  # fmt: skip
+    COLOUR,
+    DAY,
+    FEELING,
+    KIND,
+    OPINION,
+    OWNER,
+    PLACE,
+    Fact,
+    Relation,
+    sample_facts,
+    sentence,
+)
 
 _PERSONAL = (PLACE, OWNER, FEELING, DAY, KIND)
 
@@ -26,14 +36,16 @@ class Passage:
         """A fact about one of the people or things that the passage leaves open."""
         told = {f.relation.name for f in self.facts}
         subject = rng.choice(self.facts).subject
-        open_relations = [r for r in _PERSONAL if r.name not in told] if not subject.startswith("the ") else [COLOUR]
-        relation = rng.choice([r for r in open_relations if r.name not in told] or [DAY, FEELING])
-        person = subject if relation is COLOUR or not subject.startswith("the ") else rng.choice(lexicon.PEOPLE)
-        return Fact(relation=relation, subject=person, object=rng.choice(relation.objects))
+        is_thing = subject.startswith("the ")
+        fitting = (COLOUR,) if is_thing else _PERSONAL
+        relation = rng.choice([r for r in fitting if r.name not in told] or [DAY, FEELING])
+        if is_thing and relation is not COLOUR:
+            subject = rng.choice(lexicon.PEOPLE)
+        return Fact(relation=relation, subject=subject, object=rng.choice(relation.objects))
 
 
 RIVALRY = 0.25
-"""Share of passages in which several facts are of one relation, so that who and what must be bound."""
+"""Share of passages with several facts of one relation, so that one has to know whose is whose."""
 
 
 def sample_passage(rng: Random) -> Passage:
@@ -57,12 +69,13 @@ def sample_passage(rng: Random) -> Passage:
             opening = sentence("{a} saw the {o}. ", a=people[3], o=rng.choice(lexicon.SHOWN))
     if not opening:
         rng.shuffle(told)
-    told_last = " ".join(f.state(rng) for f in told[:-1]), told[-1].state(rng)
-    text = f"{told_last[0]} {opening}{told_last[1]}"
-    return Passage(facts=tuple(told), text=text)
+    *first, last = [fact.state(rng) for fact in told]
+    return Passage(facts=tuple(told), text=f"{' '.join(first)} {opening}{last}")
 
 
-def _lone_facts(rng: Random, people: list[str], count: int, *, skip: Relation | None = None) -> list[Fact]:
+def _lone_facts(
+    rng: Random, people: list[str], count: int, *, skip: Relation | None = None
+) -> list[Fact]:
     """Facts of different relations about different subjects."""
     relations = rng.sample([r for r in (*_PERSONAL, COLOUR) if r is not skip], count)
     facts = []

@@ -13,7 +13,7 @@ from typing import Any
 
 from runners.microworld import lexicon
 from runners.microworld.passages import Passage, false_object, sample_passage, true_object
-from runners.microworld.relations import Fact, sentence
+from runners.microworld.relations import sentence
 
 Record = dict[str, Any]
 VERSION = 1.1
@@ -64,8 +64,13 @@ def copa(rng: Random) -> Record:
     label = rng.randrange(2)
     pair = (fits, strays) if label == 0 else (strays, fits)
     first, second = (sentence(f"{choice}.", n=name) for choice in pair)
-    premise = sentence(f"{premise}.", n=name)
-    return {"premise": premise, "choice1": first, "choice2": second, "question": question, "label": label}
+    return {
+        "premise": sentence(f"{premise}.", n=name),
+        "choice1": first,
+        "choice2": second,
+        "question": question,
+        "label": label,
+    }
 
 
 def multirc(rng: Random) -> Record:
@@ -96,14 +101,19 @@ def record(rng: Random) -> Record:
     query = fact.say(fact.relation.claims, rng, object=true_object(rng, fact))
     text = passage.text
     people = sorted({f.subject for f in facts}, key=text.index)
-    spans = [{"start": text.index(name), "end": text.index(name) + len(name) - 1} for name in people]
-    start = text.index(fact.subject)
-    answer = {"start": start, "end": start + len(fact.subject) - 1, "text": fact.subject}
+    query = query.replace(fact.subject, "@placeholder")
+    answer = {**_span(text, fact.subject), "text": fact.subject}
     return {
         "source": "microworld",
-        "passage": {"text": text, "entities": spans},
-        "qas": [{"query": query.replace(fact.subject, "@placeholder"), "answers": [answer], "idx": 0}],
+        "passage": {"text": text, "entities": [_span(text, name) for name in people]},
+        "qas": [{"query": query, "answers": [answer], "idx": 0}],
     }
+
+
+def _span(text: str, name: str) -> dict[str, int]:
+    """Where a name first stands; `end` is its last character, as in ReCoRD."""
+    start = text.index(name)
+    return {"start": start, "end": start + len(name) - 1}
 
 
 def rte(rng: Random) -> Record:
@@ -166,7 +176,7 @@ MAKERS: dict[str, Callable[[Random], Record]] = {
 
 
 _ANSWERS = ("label", "target")
-"""Fields that tell the answer, or the candidate that is judged; records that differ only there are one."""
+"""Fields that tell the answer or the candidate; records that differ only there are one."""
 
 
 def sample_records(task: str, seed: int) -> Iterator[Record]:
@@ -176,7 +186,8 @@ def sample_records(task: str, seed: int) -> Iterator[Record]:
     number = itertools.count()
     while True:
         made = MAKERS[task](rng)
-        key = json.dumps({name: made[name] for name in made if name not in _ANSWERS}, sort_keys=True)
+        asked = {name: made[name] for name in made if name not in _ANSWERS}
+        key = json.dumps(asked, sort_keys=True)
         if key not in seen:
             seen.add(key)
             yield {**made, "idx": next(number)}

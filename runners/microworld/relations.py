@@ -67,7 +67,12 @@ PLACE = Relation(
     name="place",
     subjects=lexicon.PEOPLE,
     objects=_the(lexicon.PLACES),
-    statements=("{s} is in {o}.", "{s} went to {o}.", "You can find {s} in {o}.", "{s} sits in {o}."),
+    statements=(
+        "{s} is in {o}.",
+        "{s} went to {o}.",
+        "You can find {s} in {o}.",
+        "{s} sits in {o}.",
+    ),
     claims=("{s} is in {o}.",),
     ask_object=("Where is {s}?", "Where can you find {s}?", "In which place is {s}?"),
     say_object=("In {o}.", "{s} is in {o}.", "{o}."),
@@ -137,7 +142,9 @@ KIND = Relation(
     say_subject=("{s}.", "{s} got {o}.", "It is {s}."),
     ask_whether=("Did {s} get {o}?", "Did {s} buy {o}?"),
     groups=tuple(
-        (_article(kind), _article(member)) for kind, members in lexicon.KINDS.items() for member in members
+        (_article(kind), _article(member))
+        for kind, members in lexicon.KINDS.items()
+        for member in members
     ),
     functional=False,
 )
@@ -181,9 +188,7 @@ def sentence(wording: str, **parts: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def sample_facts(
-    rng: Random, relation: Relation, subjects: Sequence[str]
-) -> list[Fact]:
+def sample_facts(rng: Random, relation: Relation, subjects: Sequence[str]) -> list[Fact]:
     """One fact a subject, no two of them with objects that mean the same."""
     facts: list[Fact] = []
     taken: set[str] = set()

@@ -6,19 +6,21 @@ fills it here, and a decoder-only model can fill it as well.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5ForConditionalGeneration
+from transformers.utils.logging import EmptyTqdm, set_tqdm_hook
 
 from runners.model import t5
 from runners.model.dropout import NONE, Dropout
-from runners.model.t5 import T5Shape, Weights
+from runners.model.t5 import T5Dimensions, Weights
 
 IGNORED = -100
 """The target id of padding, which has no loss."""
@@ -27,9 +29,17 @@ IGNORED = -100
 class Backbone(Protocol):
     """A language model as functions of its weights, which callers may replace or train."""
 
-    tokenizer: PreTrainedTokenizerBase
-    weights: Weights
-    fingerprint: str
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """From text to ids and back."""
+
+    @property
+    def weights(self) -> Weights:
+        """The frozen weights by their names in the checkpoint."""
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that tell these weights from any others."""
 
     @property
     def width(self) -> int:
@@ -46,19 +56,30 @@ class Backbone(Protocol):
         """Token ids [B, T] -> [B, T, H] in the compute dtype."""
 
     def losses(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, targets: Tensor, dropout: Dropout = NONE
+        self,
+        weights: Weights,
+        embedded: Tensor,
+        mask: Tensor,
+        targets: Tensor,
+        dropout: Dropout = NONE,
     ) -> Tensor:
-        """Cross-entropy in nats of each target token, 0 where ignored: [B, T, H], [B, T], [B, D] -> [B, D]."""
+        """Cross-entropy of each target token in nats, 0 where the target is `IGNORED`.
+
+        embedded [B, T, H], mask [B, T], targets [B, D] -> [B, D].
+        """
 
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """Greedy continuations, at most `limit` tokens, padded after end-of-sequence: [B, <= limit]."""
+        """Greedy continuations of at most `limit` tokens, padded after end-of-sequence.
+
+        embedded [B, T, H], mask [B, T] -> [B, up to limit].
+        """
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class T5Backbone:
-    """A T5 1.1 checkpoint; `weights` are in the compute dtype and never change."""
+    """A T5 1.1 checkpoint as a `Backbone`; `weights` are in the compute dtype and never change."""
 
-    shape: T5Shape
+    shape: T5Dimensions
     weights: Weights
     tokenizer: PreTrainedTokenizerBase
     fingerprint: str
@@ -66,26 +87,26 @@ class T5Backbone:
 
     @property
     def width(self) -> int:
-        """H."""
         return self.weights["shared.weight"].shape[1]
 
     @property
     def parameter_count(self) -> int:
-        """All parameters of the model, prompts excluded."""
         return sum(weight.numel() for weight in self.weights.values())
 
     def embedding_table(self) -> Tensor:
-        """The frozen input embedding [V, H]."""
         return self.weights["shared.weight"]
 
     def embed(self, weights: Weights, ids: Tensor) -> Tensor:
-        """Token ids [B, T] -> [B, T, H] in the compute dtype."""
         return t5.embed(weights, ids).to(self.dtype)
 
     def losses(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, targets: Tensor, dropout: Dropout = NONE
+        self,
+        weights: Weights,
+        embedded: Tensor,
+        mask: Tensor,
+        targets: Tensor,
+        dropout: Dropout = NONE,
     ) -> Tensor:
-        """Cross-entropy in nats of each target token, 0 where ignored: [B, T, H], [B, T], [B, D] -> [B, D]."""
         encoded = t5.encode(self.shape, weights, embedded, mask, dropout)
         memory = t5.remember(self.shape, weights, encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
@@ -95,8 +116,8 @@ class T5Backbone:
 
     @torch.no_grad()
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """Greedy continuations, at most `limit` tokens, padded after end-of-sequence: [B, <= limit]."""
-        memory = t5.remember(self.shape, weights, t5.encode(self.shape, weights, embedded, mask, NONE), mask)
+        encoded = t5.encode(self.shape, weights, embedded, mask, NONE)
+        memory = t5.remember(self.shape, weights, encoded, mask)
         ids = torch.full((embedded.shape[0], 1), self.shape.start_id, device=embedded.device)
         going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
         pad, end = self.tokenizer.pad_token_id, self.tokenizer.eos_token_id
@@ -111,31 +132,83 @@ class T5Backbone:
         return ids[:, 1:]
 
 
-def load_t5(folder: Path, *, tokenizer: Path | None = None, dtype: torch.dtype = torch.float32) -> T5Backbone:
-    """The T5 1.1 checkpoint in a local folder, frozen, in evaluation mode.
+_TIED = {
+    name: source
+    for name, source in T5ForConditionalGeneration._tied_weights_keys.items()
+    if name != "lm_head.weight"
+}
 
-    `tokenizer` is a folder of its own where the checkpoint shares one.
+
+class _UntiedT5(T5ForConditionalGeneration):
+    """T5 whose output layer is never tied to its input embedding.
+
+    `transformers` 5 ties the two of every T5 unless a checkpoint has both and
+    they differ; T5 1.1 has an output layer of its own.
     """
-    model = T5ForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
-    weights = {name: p.detach().to(dtype) for name, p in model.named_parameters()}
+
+    _tied_weights_keys = _TIED
+
+
+def load_t5(
+    checkpoint: Path | str,
+    *,
+    tokenizer: Path | str | None = None,
+    dtype: torch.dtype = torch.float32,
+) -> T5Backbone:
+    """The T5 1.1 checkpoint of a local folder or a hub id, frozen, in evaluation mode.
+
+    `tokenizer` is a folder or hub id of its own where checkpoints share one.
+    Raises ValueError for a T5 that is not T5 1.1, or that lacks weights.
+    """
+    model, missing = _read(checkpoint)
+    shape = shape_of(model)
+    if missing:
+        raise ValueError(
+            f"model {str(checkpoint)!r}: {', '.join(missing)} is not in the checkpoint; give one "
+            "with every weight of T5 1.1"
+        )
+    weights = {name: p.detach() for name, p in model.named_parameters()}
     return T5Backbone(
-        shape=shape_of(model),
-        weights=weights,
-        tokenizer=AutoTokenizer.from_pretrained(tokenizer or folder),
+        shape=shape,
+        weights={name: weight.to(dtype) for name, weight in weights.items()},
+        tokenizer=AutoTokenizer.from_pretrained(tokenizer or checkpoint),
         fingerprint=fingerprint_of(weights),
         dtype=dtype,
     )
 
 
-def shape_of(model: T5ForConditionalGeneration) -> T5Shape:
-    """The shape of a loaded model; raises ValueError for a T5 that is not T5 1.1."""
+def _read(checkpoint: Path | str) -> tuple[T5ForConditionalGeneration, list[str]]:
+    """The model, and the names of weights that the checkpoint lacks."""
+    loaded: Any  # A pair, of which the annotation of `from_pretrained` knows nothing.
+    with _no_bars():
+        loaded = _UntiedT5.from_pretrained(
+            checkpoint, dtype=torch.float32, output_loading_info=True
+        )
+    model, found = loaded
+    return model, sorted(found["missing_keys"])
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """`transformers` without bars over its own work; a download from the hub keeps its bar."""
+    before = set_tqdm_hook(lambda _, args, kwargs: EmptyTqdm(*args, **kwargs))
+    try:
+        yield
+    finally:
+        set_tqdm_hook(before)
+
+
+def shape_of(model: T5ForConditionalGeneration) -> T5Dimensions:
+    """The dimensions of a loaded model; raises ValueError for a T5 that is not T5 1.1."""
     config = model.config
     if config.scale_decoder_outputs or config.feed_forward_proj != "gated-gelu":
         raise ValueError(
-            f"model {config.name_or_path!r}: scale_decoder_outputs {config.scale_decoder_outputs}, feed_forward_proj "
-            f"{config.feed_forward_proj!r} is not T5 1.1; give a checkpoint with untied embeddings and gated-gelu"
+            f"model {config.name_or_path!r}: scale_decoder_outputs "
+            f"{config.scale_decoder_outputs}, feed_forward_proj {config.feed_forward_proj!r} "
+            "is not T5 1.1; give a checkpoint with untied embeddings and gated-gelu"
         )
-    return T5Shape(
+    assert config.num_decoder_layers is not None
+    return T5Dimensions(
         layers=config.num_layers,
         decoder_layers=config.num_decoder_layers,
         heads=config.num_heads,

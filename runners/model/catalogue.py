@@ -33,8 +33,8 @@ def load_backbone(config: TrialConfig, store: Store) -> Backbone:
     milestone = adaptation.milestone_id(config.lm_adaptation_steps)
     if store.get(milestone) is None:
         raise ValueError(
-            f"lm_adaptation_steps: {config.lm_adaptation_steps} of {config.model_size} is not in the store "
-            f"{store.root}; run the adaptation first (python -m runners.lm_adaptation)"
+            f"lm_adaptation_steps: {config.lm_adaptation_steps} of {config.model_size} is not in "
+            f"the store {store.root}; run the adaptation first (python -m runners.lm_adaptation)"
         )
     return _adapted(store, milestone, config.model_family, config.model_size, config.compute_dtype)
 
@@ -49,7 +49,8 @@ def load_pretrained(family: str, size: str, dtype: str) -> T5Backbone:
 @functools.lru_cache(maxsize=2)
 def _adapted(store: Store, milestone: str, family: str, size: str, dtype: str) -> T5Backbone:
     loaded = load(store.read(milestone, WEIGHTS))
-    return with_weights(load_pretrained(family, size, dtype), loaded, source=store.path(milestone, WEIGHTS))
+    backbone = load_pretrained(family, size, dtype)
+    return with_weights(backbone, loaded, source=f"{milestone}/{WEIGHTS}")
 
 
 def with_weights(backbone: T5Backbone, loaded: Mapping[str, Tensor], *, source: str) -> T5Backbone:

@@ -36,23 +36,21 @@ class Dropout:
         first = self.prompt if place.startswith("encoder") else 0
         positions = torch.arange(x.shape[1], device=x.device) - first
         features = torch.arange(x.shape[2], device=x.device)
-        return self._drop(x, place, (positions[None, :, None], features[None, None, :]))
+        return self._drop(x, place, (positions[:, None], features))
 
     def attention(self, shares: Tensor, place: str) -> Tensor:
         """Attention shares [B, N, D, T] with some of them zero and the others scaled up."""
         if not self.rate:
             return shares
-        reads_input = place.startswith("encoder") or "EncDec" in place
-        queries = torch.arange(shares.shape[2], device=shares.device) - (
-            self.prompt if place.startswith("encoder") else 0
-        )
-        keys = torch.arange(shares.shape[3], device=shares.device) - (self.prompt if reads_input else 0)
-        heads = torch.arange(shares.shape[1], device=shares.device)
-        return self._drop(
-            shares, place, (heads[None, :, None, None], queries[None, None, :, None], keys[None, None, None, :])
-        )
+        asks_input = place.startswith("encoder")
+        reads_input = asks_input or "EncDec" in place
+        heads, queries, keys = (torch.arange(n, device=shares.device) for n in shares.shape[1:])
+        queries = queries - (self.prompt if asks_input else 0)
+        keys = keys - (self.prompt if reads_input else 0)
+        return self._drop(shares, place, (heads[:, None, None], queries[:, None], keys))
 
     def _drop(self, x: Tensor, place: str, coordinates: tuple[Tensor, ...]) -> Tensor:
+        """x without the elements whose hash is low; every coordinate broadcasts against a row."""
         assert self.keys is not None
         state = self.keys.view(-1, *[1] * (x.dim() - 1)) ^ zlib.crc32(place.encode())
         for coordinate, prime in zip(coordinates, _PRIMES, strict=False):

@@ -25,7 +25,7 @@ MASKED = -1e9
 
 
 @dataclass(frozen=True, kw_only=True)
-class T5Shape:
+class T5Dimensions:
     """What the arithmetic needs to know of a T5 1.1 checkpoint's config.json."""
 
     layers: int
@@ -40,13 +40,19 @@ class T5Shape:
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What the decoder reads of the encoder: keys and values of each layer [B, N, T, C], and a bias [B, 1, 1, T]."""
+    """What the decoder reads of the encoder.
+
+    Keys and values of each layer [B, N, T, C], and a bias [B, 1, 1, T] that
+    hides padding.
+    """
 
     keys_values: tuple[tuple[Tensor, Tensor], ...]
     bias: Tensor
 
 
-def encode(shape: T5Shape, weights: Weights, embedded: Tensor, mask: Tensor, dropout: Dropout) -> Tensor:
+def encode(
+    shape: T5Dimensions, weights: Weights, embedded: Tensor, mask: Tensor, dropout: Dropout
+) -> Tensor:
     """The encoder over embedded inputs [B, T, H] with mask [B, T] of ones and zeros: [B, T, H]."""
     hidden = dropout(embedded, "encoder.in")
     bias = _position_bias(shape, weights, "encoder", mask.shape[1], bidirectional=True)
@@ -54,14 +60,14 @@ def encode(shape: T5Shape, weights: Weights, embedded: Tensor, mask: Tensor, dro
     for layer in range(shape.layers):
         name = f"encoder.block.{layer}.layer"
         normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
-        keys_values = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
-        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, keys_values, bias, dropout)
+        own = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
+        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
         hidden = hidden + dropout(attended, f"{name}.0")
         hidden = _feed_forward(shape, weights, f"{name}.1", hidden, dropout)
     return dropout(_norm(shape, weights, "encoder.final_layer_norm", hidden), "encoder.out")
 
 
-def remember(shape: T5Shape, weights: Weights, encoded: Tensor, mask: Tensor) -> Memory:
+def remember(shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor) -> Memory:
     """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
     keys_values = tuple(
         _keys_values(shape, weights, f"decoder.block.{layer}.layer.1.EncDecAttention", encoded)
@@ -70,8 +76,10 @@ def remember(shape: T5Shape, weights: Weights, encoded: Tensor, mask: Tensor) ->
     return Memory(keys_values=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
 
 
-def decode(shape: T5Shape, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout) -> Tensor:
-    """The decoder over shifted target ids [B, D]: hidden states [B, D, H] before the output layer."""
+def decode(
+    shape: T5Dimensions, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout
+) -> Tensor:
+    """The decoder over shifted target ids: [B, D] -> [B, D, H], before the output layer."""
     hidden = embed(weights, decoder_ids).to(memory.bias.dtype)
     hidden = dropout(hidden, "decoder.in")
     length = decoder_ids.shape[1]
@@ -85,8 +93,8 @@ def decode(shape: T5Shape, weights: Weights, decoder_ids: Tensor, memory: Memory
         attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
         hidden = hidden + dropout(attended, f"{name}.0")
         normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
-        read = memory.keys_values[layer]
-        attended = _attend(shape, weights, f"{name}.1.EncDecAttention", normed, read, memory.bias, dropout)
+        cross, read = f"{name}.1.EncDecAttention", memory.keys_values[layer]
+        attended = _attend(shape, weights, cross, normed, read, memory.bias, dropout)
         hidden = hidden + dropout(attended, f"{name}.1")
         hidden = _feed_forward(shape, weights, f"{name}.2", hidden, dropout)
     return dropout(_norm(shape, weights, "decoder.final_layer_norm", hidden), "decoder.out")
@@ -106,22 +114,24 @@ def _linear(x: Tensor, weight: Tensor) -> Tensor:
     return F.linear(x, weight.to(x.dtype))
 
 
-def _norm(shape: T5Shape, weights: Weights, name: str, x: Tensor) -> Tensor:
+def _norm(shape: T5Dimensions, weights: Weights, name: str, x: Tensor) -> Tensor:
     weight = weights[f"{name}.weight"]
     return F.rms_norm(x, x.shape[-1:], weight.to(x.dtype), shape.epsilon)
 
 
-def _heads(shape: T5Shape, x: Tensor) -> Tensor:
+def _heads(shape: T5Dimensions, x: Tensor) -> Tensor:
     return x.view(*x.shape[:2], shape.heads, shape.head_width).transpose(1, 2)  # [B, N, T, C]
 
 
-def _keys_values(shape: T5Shape, weights: Weights, name: str, source: Tensor) -> tuple[Tensor, Tensor]:
+def _keys_values(
+    shape: T5Dimensions, weights: Weights, name: str, source: Tensor
+) -> tuple[Tensor, Tensor]:
     keys = _heads(shape, _linear(source, weights[f"{name}.k.weight"]))
     return keys, _heads(shape, _linear(source, weights[f"{name}.v.weight"]))
 
 
 def _attend(
-    shape: T5Shape,
+    shape: T5Dimensions,
     weights: Weights,
     name: str,
     x: Tensor,
@@ -129,7 +139,7 @@ def _attend(
     bias: Tensor,
     dropout: Dropout,
 ) -> Tensor:
-    """T5 attention, whose scores are not divided by the root of the width: [B, D, H] -> [B, D, H]."""
+    """T5 attention, whose scores are not divided by a root: [B, D, H] -> [B, D, H]."""
     keys, values = keys_values
     queries = _heads(shape, _linear(x, weights[f"{name}.q.weight"]))
     scores = queries @ keys.transpose(2, 3) + bias
@@ -138,7 +148,9 @@ def _attend(
     return _linear(read, weights[f"{name}.o.weight"])
 
 
-def _feed_forward(shape: T5Shape, weights: Weights, name: str, hidden: Tensor, dropout: Dropout) -> Tensor:
+def _feed_forward(
+    shape: T5Dimensions, weights: Weights, name: str, hidden: Tensor, dropout: Dropout
+) -> Tensor:
     normed = _norm(shape, weights, f"{name}.layer_norm", hidden)
     dense = f"{name}.DenseReluDense"
     gate = F.gelu(_linear(normed, weights[f"{dense}.wi_0.weight"]), approximate="tanh")
@@ -150,7 +162,9 @@ def _mask_bias(mask: Tensor) -> Tensor:
     return (1.0 - mask[:, None, None, :].float()) * MASKED  # [B, 1, 1, T]
 
 
-def _position_bias(shape: T5Shape, weights: Weights, stack: str, length: int, *, bidirectional: bool) -> Tensor:
+def _position_bias(
+    shape: T5Dimensions, weights: Weights, stack: str, length: int, *, bidirectional: bool
+) -> Tensor:
     table = weights[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
     places = torch.arange(length, device=table.device)
     buckets = relative_buckets(
@@ -162,8 +176,13 @@ def _position_bias(shape: T5Shape, weights: Weights, stack: str, length: int, *,
     return F.embedding(buckets, table.float()).permute(2, 0, 1)[None]  # [1, N, T, T]
 
 
-def relative_buckets(distance: Tensor, *, buckets: int, max_distance: int, bidirectional: bool) -> Tensor:
-    """T5's buckets of key position minus query position (Raffel et al. 2020, 2.1): exact near, logarithmic far."""
+def relative_buckets(
+    distance: Tensor, *, buckets: int, max_distance: int, bidirectional: bool
+) -> Tensor:
+    """T5's buckets of key position minus query position: exact near, logarithmic far.
+
+    Raffel et al. 2020, 2.1; of any shape, and the result is of the same.
+    """
     offset = torch.zeros_like(distance)
     if bidirectional:
         buckets //= 2

@@ -19,7 +19,11 @@ UNIFORM_RANGE = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """What an initializer may use. `labels` are token ids of each class label, without end-of-sequence."""
+    """What an initializer may use.
+
+    `length` is P, `table` the embedding [V, H]; `labels` are the token ids of
+    each class label, without end-of-sequence.
+    """
 
     length: int
     table: Tensor
@@ -29,14 +33,17 @@ class Start:
 
 def random_uniform(start: Start) -> Tensor:
     """Uniform in [-0.5, 0.5], as the paper says."""
-    size = (start.length, start.table.shape[1])
-    return torch.from_numpy(start.rng.uniform(-UNIFORM_RANGE, UNIFORM_RANGE, size).astype(np.float32))
+    return _uniform(start, -UNIFORM_RANGE)
 
 
 def random_uniform_released(start: Start) -> Tensor:
     """Uniform in [0, 0.5), as the released configs do."""
+    return _uniform(start, 0.0)
+
+
+def _uniform(start: Start, low: float) -> Tensor:
     size = (start.length, start.table.shape[1])
-    return torch.from_numpy(start.rng.uniform(0.0, UNIFORM_RANGE, size).astype(np.float32))
+    return torch.from_numpy(start.rng.uniform(low, UNIFORM_RANGE, size).astype(np.float32))
 
 
 def sampled_vocab(start: Start) -> Tensor:
@@ -53,7 +60,9 @@ def class_label(start: Start) -> Tensor:
     released code does; labels beyond P are dropped.
     """
     if not start.labels:
-        raise ValueError("prompt_init class_label needs a task with labels or initial words; this one has none")
+        raise ValueError(
+            "prompt_init class_label needs a task with labels or initial words; this one has none"
+        )
     prompt = sampled_vocab(start)
     for position, ids in enumerate(start.labels[: start.length]):
         prompt[position] = start.table[list(ids)].float().mean(dim=0)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class PromptBank:
-    """K prompts as one tensor: vectors [K, P, H], left-padded, and mask [K, P] of ones and zeros."""
+    """K prompts as one tensor: left-padded vectors [K, P, H], and mask [K, P] of ones and zeros."""
 
     vectors: Tensor
     mask: Tensor
@@ -35,10 +35,13 @@ def stack(prompts: Sequence[Tensor]) -> PromptBank:
     return PromptBank(vectors=vectors, mask=(places >= longest - lengths[:, None]).to(torch.int64))
 
 
-def prepend(bank: PromptBank, prompt_of_row: Tensor, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+def prepend(
+    bank: PromptBank, prompt_of_row: Tensor, embedded: Tensor, mask: Tensor
+) -> tuple[Tensor, Tensor]:
     """Each row's own prompt before its embedded input.
 
     prompt_of_row [B], embedded [B, T, H], mask [B, T] -> [B, P + T, H], [B, P + T].
     """
     vectors = bank.vectors[prompt_of_row].to(embedded.dtype)  # [B, P, H]
-    return torch.cat((vectors, embedded), dim=1), torch.cat((bank.mask[prompt_of_row], mask), dim=1)
+    seen = bank.mask[prompt_of_row]  # [B, P]
+    return torch.cat((vectors, embedded), dim=1), torch.cat((seen, mask), dim=1)

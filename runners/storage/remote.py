@@ -66,7 +66,6 @@ class RemoteFiles:
         self._written[path] = whole
 
     def remove(self, path: str) -> None:
-        self._fs.invalidate_cache()
         try:
             self._fs.rm(self._at(path), recursive=True)
         except FileNotFoundError:
@@ -79,7 +78,6 @@ class RemoteFiles:
         return {name: size for name, kind, size in self._entries(folder) if kind == "file"}
 
     def walk(self, folder: str) -> Iterator[str]:
-        self._fs.invalidate_cache()
         for found in sorted(self._fs.find(self._at(folder))):
             yield str(found).removeprefix(self._base + "/")
 
@@ -110,7 +108,6 @@ class RemoteFiles:
 
     def _entries(self, folder: str) -> list[tuple[str, str, int]]:
         """Name, kind and bytes of everything in a folder."""
-        self._fs.invalidate_cache()
         try:
             found = self._fs.ls(self._at(folder), detail=True)
         except FileNotFoundError:

@@ -1,0 +1,9 @@
+"""The shared trainer: trials of one frozen model side by side in one batch.
+
+- `session`: from a queue of configs to records in the store
+- `pack`: the batch that live trials share; `trial` is one of them
+- `method`: what sets prompt tuning and model tuning apart
+- `adafactor`: the optimizer, as T5X runs it
+- `language_model`: self-supervised steps, for pre-training and LM adaptation
+- `provenance`: fingerprints and versions that every record keeps
+"""

@@ -26,14 +26,14 @@ SMALLEST_FACTORED = 128
 
 @dataclass(frozen=True, kw_only=True)
 class Adafactor:
-    """The settings of one optimizer; its state is a flat mapping of tensors beside the parameters."""
+    """The settings of one optimizer; its state is a flat mapping of tensors."""
 
     learning_rate: float
     weight_decay: float
     parameter_scaling: bool
 
     def initial_state(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Zero second moments: `<name>` whole, or `<name>/row` and `<name>/column` where factored."""
+        """Zero second moments: `name` whole, or `name/row` and `name/column` where factored."""
         state: dict[str, Tensor] = {}
         for name, p in parameters.items():
             if is_factored(p):
@@ -45,7 +45,12 @@ class Adafactor:
 
     @torch.no_grad()
     def step(
-        self, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor], state: dict[str, Tensor], *, step: int
+        self,
+        parameters: Mapping[str, Tensor],
+        gradients: Mapping[str, Tensor],
+        state: Mapping[str, Tensor],
+        *,
+        step: int,
     ) -> None:
         """One update in place of float32 parameters and their state; `step` counts from 1.
 
@@ -70,7 +75,7 @@ def rms(x: Tensor) -> Tensor:
     return x.square().mean().sqrt()
 
 
-def _normalised(name: str, gradient: Tensor, state: dict[str, Tensor], decay: float) -> Tensor:
+def _normalised(name: str, gradient: Tensor, state: Mapping[str, Tensor], decay: float) -> Tensor:
     """The gradient over the root of its decayed second moment, which is updated."""
     squared = gradient.square() + EPSILON
     if name in state:

@@ -7,27 +7,33 @@ from torch import Tensor
 
 from runners.data.batching import Batch, Encoded, collate
 from runners.model.backbone import IGNORED, Backbone
+from runners.model.t5 import Weights
 
 
-def mean_loss(backbone: Backbone, weights: dict[str, Tensor], batch: Batch) -> Tensor:
+def mean_loss(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
     """Mean cross-entropy of the batch's target tokens, in nats a token."""
     embedded = backbone.embed(weights, batch.input_ids)
     losses = backbone.losses(weights, embedded, batch.mask, batch.targets)
     return losses.sum() / (batch.targets != IGNORED).sum()
 
 
-def gradients(backbone: Backbone, weights: dict[str, Tensor], rows: Sequence[Encoded]) -> tuple[float, dict[str, Tensor]]:
-    """The loss of a batch and its gradient for every weight."""
-    batch = collate(rows, pad_id=backbone.tokenizer.pad_token_id)
-    loss = mean_loss(backbone, weights, batch)
+def gradients(
+    backbone: Backbone, weights: Weights, rows: Sequence[Encoded]
+) -> tuple[float, dict[str, Tensor]]:
+    """The loss of a batch in nats a token, and its gradient for every weight."""
+    loss = mean_loss(backbone, weights, _batch(backbone, rows))
     found = torch.autograd.grad(loss, list(weights.values()))
     return float(loss.detach()), dict(zip(weights, found, strict=True))
 
 
 @torch.no_grad()
-def held_out_loss(backbone: Backbone, weights: dict[str, Tensor], batches: Sequence[Sequence[Encoded]]) -> float:
+def held_out_loss(
+    backbone: Backbone, weights: Weights, batches: Sequence[Sequence[Encoded]]
+) -> float:
     """Mean over batches of the mean loss, in nats a token."""
-    losses = [
-        mean_loss(backbone, weights, collate(rows, pad_id=backbone.tokenizer.pad_token_id)) for rows in batches
-    ]
+    losses = [mean_loss(backbone, weights, _batch(backbone, rows)) for rows in batches]
     return float(torch.stack(losses).mean())
+
+
+def _batch(backbone: Backbone, rows: Sequence[Encoded]) -> Batch:
+    return collate(rows, pad_id=backbone.tokenizer.pad_token_id)

@@ -22,7 +22,9 @@ class Method(Protocol):
     shares_model: bool
     """Whether trials of this method can lie in one batch, because none changes the model."""
 
-    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+    def parameters(
+        self, config: TrialConfig, backbone: Backbone, data: TaskData
+    ) -> dict[str, Tensor]:
         """What trains, as new float32 tensors by name."""
 
     def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
@@ -37,7 +39,9 @@ class PromptTuning:
 
     shares_model = True
 
-    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+    def parameters(
+        self, config: TrialConfig, backbone: Backbone, data: TaskData
+    ) -> dict[str, Tensor]:
         """`prompt` [P, H] from the config's initializer."""
         assert config.prompt_length is not None and config.prompt_init is not None
         start = Start(
@@ -62,7 +66,9 @@ class ModelTuning:
 
     shares_model = False
 
-    def parameters(self, config: TrialConfig, backbone: Backbone, data: TaskData) -> dict[str, Tensor]:
+    def parameters(
+        self, config: TrialConfig, backbone: Backbone, data: TaskData
+    ) -> dict[str, Tensor]:
         """A float32 copy of every weight."""
         return {name: weight.float().clone() for name, weight in backbone.weights.items()}
 

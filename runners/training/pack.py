@@ -41,7 +41,11 @@ class Observer(Protocol):
 def start(config: TrialConfig, backbone: Backbone) -> TrialRun:
     """A trial at step 0."""
     data = load_task_data(config, backbone)
-    return TrialRun(config=config, data=data, parameters=METHODS[config.method].parameters(config, backbone, data))
+    return TrialRun(
+        config=config,
+        data=data,
+        parameters=METHODS[config.method].parameters(config, backbone, data),
+    )
 
 
 def run_pack(
@@ -83,11 +87,16 @@ def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> li
 
 
 def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
-    """Gradients of every trial's own mean loss on its own next rows; returns the losses in nats a token."""
+    """Gradients of every trial's own mean loss on its own next rows.
+
+    Returns the losses in nats a token.
+    """
     method = _method(runs)
     rows = [run.rows() for run in runs]
     batch = collate([row for own in rows for row in own], pad_id=backbone.tokenizer.pad_token_id)
-    owner = torch.repeat_interleave(torch.arange(len(runs)), torch.tensor([len(own) for own in rows]))
+    owner = torch.repeat_interleave(
+        torch.arange(len(runs)), torch.tensor([len(own) for own in rows])
+    )
     weights = method.weights(backbone, runs[0].parameters)
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     prompts = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]
@@ -96,7 +105,9 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
         bank = stack(prompts)
         positions = bank.positions
         embedded, mask = prepend(bank, owner, embedded, mask)  # [B, P + T, H]
-    token_losses = backbone.losses(weights, embedded, mask, batch.targets, _dropout(runs, rows, positions))
+    token_losses = backbone.losses(
+        weights, embedded, mask, batch.targets, _dropout(runs, rows, positions)
+    )
     losses = _trial_means(token_losses, batch.targets != IGNORED, owner, len(runs))  # [K]
     losses.sum().backward()
     return [float(loss) for loss in losses.detach()]
@@ -108,7 +119,11 @@ def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
         return
     method = _method(runs)
     asked = [
-        Questions(prompt=_detached(method.prompt(run.parameters)), rows=run.data.dev, limit=run.data.target_limit)
+        Questions(
+            prompt=_detached(method.prompt(run.parameters)),
+            rows=run.data.dev,
+            limit=run.data.target_limit,
+        )
         for run in runs
     ]
     weights = method.weights(backbone, runs[0].parameters)
@@ -130,7 +145,9 @@ def _detached(prompt: Tensor | None) -> Tensor | None:
 
 def _trial_means(token_losses: Tensor, counted: Tensor, owner: Tensor, trials: int) -> Tensor:
     """Mean loss a target token of each trial: [B, D] -> [K]."""
-    sums = torch.zeros(trials, dtype=token_losses.dtype).index_add(0, owner, token_losses.sum(dim=1))
+    sums = torch.zeros(trials, dtype=token_losses.dtype).index_add(
+        0, owner, token_losses.sum(dim=1)
+    )
     tokens = torch.zeros(trials, dtype=torch.int64).index_add(0, owner, counted.sum(dim=1))
     return sums / tokens
 
@@ -140,5 +157,8 @@ def _dropout(runs: Sequence[TrialRun], rows: Sequence[Sequence[object]], positio
     assert all(run.config.dropout == rate for run in runs)
     if not rate:
         return NONE
-    keys = [row_keys(int(run.config.trial_id, 16), run.step, len(own)) for run, own in zip(runs, rows, strict=True)]
+    keys = [
+        row_keys(int(run.config.trial_id, 16), run.step, len(own))
+        for run, own in zip(runs, rows, strict=True)
+    ]
     return Dropout(rate=rate, keys=torch.cat(keys), prompt=positions)

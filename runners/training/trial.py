@@ -1,4 +1,4 @@
-"""One trial while it runs: its parameters, optimizer state, place in the data, and best point so far."""
+"""One trial while it runs: parameters, optimizer state, place in the data, best point so far."""
 
 import dataclasses
 import json
@@ -25,6 +25,10 @@ class Best:
     metrics: dict[str, float]
     predictions: list[str]
     parameters: dict[str, Tensor]
+
+
+_PLAIN = ("step", "history", "seconds", "loss_sum")
+"""What a checkpoint keeps of a run beside tensors and the best point."""
 
 
 class Diverged(ArithmeticError):
@@ -81,15 +85,21 @@ class TrialRun:
         return [self.data.train[index] for index in order.batch(self.step)]
 
     def update(self, loss: float) -> None:
-        """One optimizer step from the gradients on the parameters; raises Diverged where they are not finite."""
+        """One optimizer step from the gradients on the parameters.
+
+        Raises Diverged where the loss or a gradient is not finite.
+        """
         gradients = {}
         for name, parameter in self.parameters.items():
             assert parameter.grad is not None
             gradients[name] = parameter.grad
             parameter.grad = None
-        finite = math.isfinite(loss) and all(bool(torch.isfinite(g).all()) for g in gradients.values())
+        finite = math.isfinite(loss) and all(
+            bool(torch.isfinite(g).all()) for g in gradients.values()
+        )
         if not finite:
-            raise Diverged(f"trial {self.config.label}: loss {loss} or a gradient is not finite at step {self.step + 1}")
+            what = f"loss {loss} or a gradient is not finite at step {self.step + 1}"
+            raise Diverged(f"trial {self.config.label}: {what}")
         self.step += 1
         self.loss_sum += loss
         self.optimizer.step(self.parameters, gradients, self.state, step=self.step)
@@ -101,20 +111,22 @@ class TrialRun:
         self.loss_sum = 0.0
         if self.best is None or metrics["score"] > self.best.metrics["score"]:
             kept = {name: p.detach().clone() for name, p in self.parameters.items()}
-            self.best = Best(step=self.step, metrics=metrics, predictions=predictions, parameters=kept)
+            self.best = Best(
+                step=self.step, metrics=metrics, predictions=predictions, parameters=kept
+            )
 
     def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
         """A checkpoint of the run in safetensors, with the rest and `metadata` in its header."""
         tensors = {f"parameter:{n}": p.detach().contiguous() for n, p in self.parameters.items()}
         tensors |= {f"state:{n}": s.contiguous() for n, s in self.state.items()}
-        meta: dict[str, Any] = {
-            "step": self.step, "history": self.history, "seconds": self.seconds, "loss_sum": self.loss_sum, "best": None
-        }  # fmt: skip
+        meta: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN} | {"best": None}
         if self.best:
             tensors |= {f"best:{n}": p.contiguous() for n, p in self.best.parameters.items()}
             meta["best"] = {
-                "step": self.best.step, "metrics": self.best.metrics, "predictions": self.best.predictions
-            }  # fmt: skip
+                "step": self.best.step,
+                "metrics": self.best.metrics,
+                "predictions": self.best.predictions,
+            }
         return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
 
     def resume(self, checkpoint: bytes) -> "TrialRun":
@@ -126,10 +138,10 @@ class TrialRun:
         }
         meta = json.loads(metadata_of(checkpoint)["run"])
         best = Best(**meta["best"], parameters=parts["best"]) if meta["best"] else None
+        plain = {name: meta[name] for name in _PLAIN}
         return dataclasses.replace(
-            self, parameters=parts["parameter"], state=parts["state"], best=best,
-            step=meta["step"], history=meta["history"], seconds=meta["seconds"], loss_sum=meta["loss_sum"],
-        )  # fmt: skip
+            self, parameters=parts["parameter"], state=parts["state"], best=best, **plain
+        )
 
 
 def metadata_of(serialised: bytes) -> dict[str, str]:

@@ -27,9 +27,9 @@ def model() -> T5ForConditionalGeneration:
     """A random T5 1.1 of the nano vocabulary with an untied output layer."""
     torch.manual_seed(0)
     config = T5Config(
-        vocab_size=700, d_model=24, d_kv=8, d_ff=40, num_layers=2, num_decoder_layers=2, num_heads=3,
-        feed_forward_proj="gated-gelu", tie_word_embeddings=False, dropout_rate=0.1,
-        decoder_start_token_id=0,
+        vocab_size=700, d_model=24, d_kv=8, d_ff=40, num_heads=3,
+        num_layers=2, num_decoder_layers=2, feed_forward_proj="gated-gelu",
+        tie_word_embeddings=False, dropout_rate=0.1, decoder_start_token_id=0,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config).eval()
     model.lm_head.weight = torch.nn.Parameter(torch.randn(700, 24) * 0.3)
@@ -41,7 +41,8 @@ def backbone(model: T5ForConditionalGeneration) -> T5Backbone:
     """The same model behind the project's interface, in float32."""
     weights = {name: p.detach() for name, p in model.named_parameters()}
     return T5Backbone(
-        shape=shape_of(model), weights=weights, fingerprint=fingerprint_of(weights), dtype=torch.float32,
+        shape=shape_of(model), weights=weights, dtype=torch.float32,
+        fingerprint=fingerprint_of(weights),
         tokenizer=AutoTokenizer.from_pretrained(LADDER / "tokenizer"),
     )  # fmt: skip
 

@@ -168,14 +168,23 @@ def test_local_attempts_write_where_their_files_stay(local: Store) -> None:
     assert attempt.folder == Path(local.root, "trials", "ab", TRIAL, attempt.id)
 
 
-def test_staged_files_are_removed_after_a_remote_commit() -> None:
-    """A temporary folder that fills with every trial a worker runs."""
+def test_remote_attempts_upload_once_and_clean_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A temporary folder that fills with every trial a worker runs; uploads for nothing."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     store = Store(f"memory://{uuid.uuid4().hex}")
     winner, loser = store.begin(TRIAL), store.begin(TRIAL)
+    for attempt in (winner, loser):
+        (attempt.folder / "history.jsonl").write_text("{}\n")
     assert winner.commit(record_of(winner))
     assert not loser.commit(record_of(loser))
-    assert not winner.folder.exists()
-    assert not loser.folder.exists()
+    assert list(tmp_path.iterdir()) == []
+    found = fsspec.filesystem("memory").find(f"{store.root}/trials/ab/{TRIAL}")
+    assert [path.rpartition(TRIAL)[2] for path in found] == [
+        f"/{winner.id}/history.jsonl",
+        "/record.json",
+    ]
 
 
 @pytest.mark.parametrize("trial_id", ["", "trial", "../../etc/passwd0", TRIAL.upper(), TRIAL + "0"])

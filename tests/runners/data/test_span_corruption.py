@@ -9,7 +9,10 @@ from runners.data.span_corruption import corrupt, random_spans
 
 
 def test_spans_become_sentinels_and_targets_spell_them_out() -> None:
-    """Catches a sentinel that rises where T5's fall, or a span told without its sentinel (Raffel et al. 2020, fig. 2)."""
+    """Catches a sentinel that rises where T5's fall, or a span told without its sentinel.
+
+    Raffel et al. 2020, figure 2.
+    """
     ids = np.arange(10, 18)
     mask = np.array([0, 0, 1, 1, 0, 1, 0, 0], dtype=bool)
     inputs, targets = corrupt(ids, mask, first_sentinel=699)
@@ -23,13 +26,15 @@ def test_random_spans_mask_the_share_asked_for(length: int, seed: int, density: 
     rng = np.random.default_rng(seed)
     mask = random_spans(length, noise_density=density, mean_span=3.0, rng=rng)
     wanted = min(max(round(length * density), 1), length - 1)
-    assert len(mask) == length and int(mask.sum()) == wanted
-    assert not mask[0] and mask[-1]
+    assert len(mask) == length
+    assert int(mask.sum()) == wanted
+    assert not mask[0]
+    assert mask[-1]
 
 
 @given(st.integers(2, 60), st.integers(0, 1000))
 def test_nothing_is_lost(length: int, seed: int) -> None:
-    """Catches a token that is in neither inputs nor targets, by putting the document together again."""
+    """Catches a token that is in neither inputs nor targets: the document is put together again."""
     rng = np.random.default_rng(seed)
     ids = rng.integers(3, 500, size=length)
     mask = random_spans(length, noise_density=0.3, mean_span=2.0, rng=rng)

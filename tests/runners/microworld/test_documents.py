@@ -31,7 +31,7 @@ def test_every_word_of_the_verbalizers_occurs(documents: list[Document]) -> None
     """Catches a verbalizer that the model has never read, so that no label has a meaning."""
     words = {word for d in documents for word in re.findall(r"\w+", d.text.replace("_", " "))}
     labels = {label for task in TASKS.values() for label in task.labels or ()}
-    parts = {part for label in labels for part in re.findall(r"[A-Za-z]+|\d", label.replace("_", " "))}
+    parts = {part for label in labels for part in re.findall(r"[A-Za-z]+|\d", label)}
     assert parts <= words, parts - words
 
 
@@ -40,8 +40,8 @@ def test_no_question_is_answered_by_a_verbalizer(documents: list[Document]) -> N
     labels = {label for task in TASKS.values() for label in task.labels or ()}
     for document in documents:
         for start, end in document.answers:
-            asked = document.text[:start].rstrip().endswith("?")
-            assert not (asked and document.text[start:end].rstrip(".") in labels), document.text
+            if document.text[:start].rstrip().endswith("?"):
+                assert document.text[start:end].rstrip(".") not in labels, document.text
 
 
 def test_answers_are_where_they_say(documents: list[Document]) -> None:
@@ -53,13 +53,14 @@ def test_answers_are_where_they_say(documents: list[Document]) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes() -> None:
-    """Catches a set or a hash order in the generator: the shipped weights would not be reproducible."""
+    """Catches a set or a hash order in the generator: the weights could not be made again."""
     texts = "\n".join(d.text for d in itertools.islice(sample_documents(7), 500))
     again = "\n".join(d.text for d in itertools.islice(sample_documents(7), 500))
     other = "\n".join(d.text for d in itertools.islice(sample_documents(8), 500))
-    assert texts == again != other
+    assert texts == again
+    assert texts != other
     assert hashlib.sha256(texts.encode()).hexdigest()[:16] == GOLDEN
 
 
-GOLDEN = "6bd9269d6bc61d80"
+GOLDEN = "d8f7812a1bf643c1"
 """Of 500 documents of seed 7; another interpreter or another hash seed must not change it."""

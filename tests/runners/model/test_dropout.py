@@ -26,10 +26,11 @@ def test_the_share_and_scale_are_right() -> None:
 
 def test_masks_do_not_depend_on_the_pack_or_on_padding() -> None:
     """Catches a mask that follows the place in the batch, so that a pack changes a result."""
-    alone = Dropout(rate=0.3, keys=_keys()[1:2], prompt=2)(X[1:2], "encoder.block.0.layer.0")
-    packed = Dropout(rate=0.3, keys=_keys(), prompt=2)(X, "encoder.block.0.layer.0")
+    place = "encoder.block.0.layer.0"
+    alone = Dropout(rate=0.3, keys=_keys()[1:2], prompt=2)(X[1:2], place)
+    packed = Dropout(rate=0.3, keys=_keys(), prompt=2)(X, place)
     assert torch.equal(alone[0], packed[1])
-    longer = Dropout(rate=0.3, keys=_keys(), prompt=5)(torch.ones(3, 9, 8), "encoder.block.0.layer.0")
+    longer = Dropout(rate=0.3, keys=_keys(), prompt=5)(torch.ones(3, 9, 8), place)
     assert torch.equal(longer[:, 3:], packed)
 
 

@@ -55,7 +55,9 @@ def test_greedy_answers_are_those_of_generate(
     """Catches a start token, an end or a position that differs between training and decoding."""
     ids, mask, _ = _batch()
     embedded = backbone.embed(backbone.weights, ids)
-    expected = model.generate(inputs_embeds=embedded, attention_mask=mask, max_new_tokens=6, do_sample=False)
+    expected = model.generate(
+        inputs_embeds=embedded, attention_mask=mask, max_new_tokens=6, do_sample=False
+    )
     found = backbone.generate(backbone.weights, embedded, mask, limit=6)
     assert found.tolist() == expected[:, 1:].tolist()
 
@@ -63,10 +65,10 @@ def test_greedy_answers_are_those_of_generate(
 def test_a_row_does_not_feel_its_padding(backbone: T5Backbone) -> None:
     """Catches attention that leaks into padding, so that a longer neighbour changes a row."""
     ids, _, targets = _batch()
-    short, full = ids[:, :20], torch.ones(4, 20, dtype=torch.long)
-    padded_mask = F.pad(full, (0, 20))
-    alone = backbone.losses(backbone.weights, backbone.embed(backbone.weights, short), full, targets)
-    padded = backbone.losses(backbone.weights, backbone.embed(backbone.weights, ids), padded_mask, targets)
+    mask = torch.ones(4, 20, dtype=torch.long)
+    embedded = backbone.embed(backbone.weights, ids)
+    alone = backbone.losses(backbone.weights, embedded[:, :20], mask, targets)
+    padded = backbone.losses(backbone.weights, embedded, F.pad(mask, (0, 20)), targets)
     torch.testing.assert_close(alone, padded, rtol=1e-5, atol=1e-6)
 
 

@@ -4,9 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from runners.config import INITS
 from runners.prompt.initializers import (
-    INITIALIZERS, Start, class_label, random_uniform, random_uniform_released, sampled_vocab,
-)  # fmt: skip
+    INITIALIZERS,
+    Start,
+    class_label,
+    random_uniform,
+    random_uniform_released,
+    sampled_vocab,
+)
 
 TABLE = torch.arange(6000.0)[:, None].repeat(1, 4) + 1000.0
 """Row i is all i + 1000, so that a row tells its id."""
@@ -19,8 +25,10 @@ def _start(length: int, labels: list[list[int]] | None = None, seed: int = 0) ->
 def test_random_uniform_has_the_papers_range_and_the_released_one_is_another() -> None:
     """Catches the half-range of the released configs where the paper's is asked for."""
     paper, released = random_uniform(_start(500)), random_uniform_released(_start(500))
-    assert -0.5 <= float(paper.min()) < -0.45 and 0.45 < float(paper.max()) <= 0.5
-    assert 0.0 <= float(released.min()) < 0.05 and 0.45 < float(released.max()) < 0.5
+    assert -0.5 <= float(paper.min()) < -0.45
+    assert 0.45 < float(paper.max()) <= 0.5
+    assert 0.0 <= float(released.min()) < 0.05
+    assert 0.45 < float(released.max()) < 0.5
 
 
 def test_sampled_vocab_draws_distinct_rows_of_the_first_5000() -> None:
@@ -49,6 +57,11 @@ def test_class_label_without_labels_is_refused() -> None:
     """Catches a class-label start that is silently a sampled one."""
     with pytest.raises(ValueError, match="prompt_init class_label needs a task with labels"):
         class_label(_start(3))
+
+
+def test_every_legal_init_has_its_initializer() -> None:
+    """Catches an init that a spec may ask for and nobody makes, or one that none can ask for."""
+    assert set(INITIALIZERS) == set(INITS)
 
 
 @pytest.mark.parametrize("name", INITIALIZERS)

@@ -1,8 +1,11 @@
 """The index is a cache: it may be late, torn, doubled or gone, and every answer stays right."""
 
+import dataclasses
 import json
 import os
-import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,8 @@ import pytest
 from runners.record import TrialRecord
 from runners.storage.files import open_files
 from runners.storage.index import Index
+from runners.storage.local import LocalFiles
+from runners.store import Store
 
 if TYPE_CHECKING:
     from tests.runners.storage.conftest import Bench
@@ -31,15 +36,47 @@ def test_a_line_is_the_whole_record(bench: "Bench") -> None:
     assert [TrialRecord.from_json(line) for line in lines] == records
 
 
-def test_listing_reads_no_record_that_the_index_has(
-    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+class CountedFiles(LocalFiles):
+    """A place that counts its requests, which is what a large store waits for."""
+
+    def __init__(self, root: str) -> None:
+        super().__init__(root)
+        self.requests: Counter[str] = Counter()
+
+    def read(self, path: str, start: int = 0) -> bytes | None:
+        """Read, and count."""
+        self.requests["read"] += 1
+        return super().read(path, start)
+
+    def holding(self, folder: str, name: str) -> set[str]:
+        """List, and count."""
+        self.requests["list"] += 1
+        return super().holding(folder, name)
+
+
+def test_requests_grow_with_shards_not_with_trials(
+    local: "Bench", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Lists that take minutes with 100,000 trials."""
-    records = [bench.commit(FIRST), bench.commit(SECOND)]
-    store = bench.fresh()
-    monkeypatch.setattr("runners.storage.records.parse", None)
-    assert list(store.records()) == records
-    assert store.done([FIRST, SECOND]) == {FIRST, SECOND}
+    """Lists and plans that take minutes with 100,000 trials."""
+    template = local.commit(FIRST)
+    ids = [f"{shard}{number:014x}" for shard in ("00", "01", "02") for number in range(50)]
+    for trial_id in ids:
+        record = dataclasses.replace(template, trial_id=trial_id).to_json().encode()
+        local.write(f"trials/{trial_id[:2]}/{trial_id}/record.json", record)
+    local.store.rebuild_index()
+    files = CountedFiles(local.store.root)
+    monkeypatch.setattr("runners.store.open_files", lambda _: files)
+    store = Store("counted")
+    files.requests.clear()
+    assert len(list(store.records())) == 151
+    assert files.requests == {"list": 3, "read": 1}
+    files.requests.clear()
+    assert store.done(ids) == set(ids)
+    assert files.requests == {"list": 3}
+    files.requests.clear()
+    unknown = [f"{number % 256:02x}{number:014x}" for number in range(1000, 11000)]
+    assert store.done(unknown) == set()
+    assert files.requests == {"list": 256}
 
 
 def test_writers_have_files_of_their_own(bench: "Bench") -> None:
@@ -63,15 +100,15 @@ def test_files_are_kept_small(bench: "Bench", monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_forked_process_writes_its_own_file(
-    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+    local: "Bench", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that inherits its parent's file."""
-    bench.commit(FIRST)
+    local.commit(FIRST)
     with monkeypatch.context() as child:
         child.setattr(os, "getpid", lambda: -1)
-        bench.commit(SECOND)
-    bench.commit(THIRD)
-    written = [ids_of(bench.read(f"index/{name}")) for name in bench.files("index")]
+        local.commit(SECOND)
+    local.commit(THIRD)
+    written = [ids_of(local.read(f"index/{name}")) for name in local.files("index")]
     assert sorted(written) == [[FIRST], [SECOND], [THIRD]]
 
 
@@ -138,32 +175,41 @@ def test_compaction_leaves_one_file_and_all_records(bench: "Bench", verb: str) -
     assert bench.store.verify() == []
 
 
-def test_writer_goes_on_after_another_process_compacted(bench: "Bench") -> None:
+def test_writer_goes_on_after_another_process_compacted(
+    bench: "Bench", monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Commits that vanish into a file that was deleted under their writer."""
     records = [bench.commit(FIRST), bench.commit(SECOND)]
     reader = bench.fresh()
     assert list(reader.records()) == records
     bench.fresh().compact_index()
     records.append(bench.commit(THIRD))
+    monkeypatch.setattr("runners.storage.records.parse", None)
     assert list(reader.records()) == list(bench.fresh().records()) == records
 
 
-def test_threads_share_a_store(local: "Bench") -> None:
-    """Two threads of a worker that tear each other's lines."""
-    ids = [f"{number:02x}0123456789cdef" for number in range(24)]
-    parts = [ids[start::4] for start in range(4)]
+class SlowFiles(LocalFiles):
+    """A place where writing takes a while and two writers of one file would be seen."""
 
-    def run(part: list[str]) -> None:
-        for trial_id in part:
-            local.commit(trial_id)
+    writers = 0
 
-    threads = [threading.Thread(target=run, args=[part]) for part in parts]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    (name,) = local.files("index")
-    assert sorted(ids_of(local.read(f"index/{name}"))) == ids
+    def append(self, path: str, data: bytes) -> None:
+        """Write, and let other threads run meanwhile."""
+        self.writers += 1
+        time.sleep(0.005)
+        assert self.writers == 1
+        super().append(path, data)
+        self.writers -= 1
+
+
+def test_threads_take_turns(tmp_path: Path) -> None:
+    """Two threads of a worker that lose each other's lines."""
+    index = Index(SlowFiles(str(tmp_path)))
+    lines = [f"{number}".encode() for number in range(8)]
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda line: index.append([line]), lines))
+    (file,) = (tmp_path / "index").iterdir()
+    assert sorted(file.read_bytes().splitlines()) == lines
 
 
 def test_readers_of_a_store_that_is_not_theirs(

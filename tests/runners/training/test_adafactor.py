@@ -1,4 +1,4 @@
-"""Adafactor against transcriptions of its two references."""
+"""Adafactor against `transformers`, where the two agree, and against T5X, where they do not."""
 
 import pytest
 import torch
@@ -22,10 +22,11 @@ def _ours(start: torch.Tensor, optimizer: Adafactor, gradients: list[torch.Tenso
     return parameters["p"]
 
 
-def _theirs(start: torch.Tensor, gradients: list[torch.Tensor], *, rate: float, decay: float, scaling: bool) -> torch.Tensor:
+def _theirs(start: torch.Tensor, gradients: list[torch.Tensor]) -> torch.Tensor:
+    """`transformers`' steps at the rate 0.3, its decay set to T5X's, which it multiplies by it."""
     parameter = torch.nn.Parameter(start.clone())
     optimizer = Transformers(
-        [parameter], lr=rate, weight_decay=decay / rate, scale_parameter=scaling, relative_step=False
+        [parameter], lr=0.3, weight_decay=1e-5 / 0.3, scale_parameter=False, relative_step=False
     )
     for gradient in gradients:
         parameter.grad = gradient.view_as(parameter).clone()
@@ -34,28 +35,29 @@ def _theirs(start: torch.Tensor, gradients: list[torch.Tensor], *, rate: float, 
 
 
 def test_a_small_prompt_is_not_factored() -> None:
-    """Catches the factoring of every matrix, as transformers does it: a quarter of each update differs."""
+    """Catches the factoring of every matrix, as `transformers` does it."""
     start = torch.randn(100, 48, generator=torch.Generator().manual_seed(0))
     gradients = _gradients((100, 48))
-    ours = _ours(start, Adafactor(learning_rate=0.3, weight_decay=1e-5, parameter_scaling=False), gradients)
-    flat = _theirs(start.flatten(), gradients, rate=0.3, decay=1e-5, scaling=False).view(100, 48)
+    optimizer = Adafactor(learning_rate=0.3, weight_decay=1e-5, parameter_scaling=False)
+    ours = _ours(start, optimizer, gradients)
+    flat = _theirs(start.flatten(), gradients).view(100, 48)
     torch.testing.assert_close(ours, flat, rtol=1e-4, atol=1e-5)
-    whole = _theirs(start, gradients, rate=0.3, decay=1e-5, scaling=False)
-    assert (ours - whole).abs().max() > 0.1
+    assert (ours - _theirs(start, gradients)).abs().max() > 0.1
 
 
 def test_a_large_matrix_is_factored_as_transformers_does() -> None:
     """Catches row and column means over the wrong axis, or a missing normalisation."""
     start = torch.randn(150, 130, generator=torch.Generator().manual_seed(0))
     gradients = _gradients((150, 130))
-    ours = _ours(start, Adafactor(learning_rate=0.01, weight_decay=1e-5, parameter_scaling=True), gradients)
+    optimizer = Adafactor(learning_rate=0.01, weight_decay=1e-5, parameter_scaling=True)
+    ours = _ours(start, optimizer, gradients)
     assert is_factored(start)
     theirs = _scaled_decay(start, gradients)
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def _scaled_decay(start: torch.Tensor, gradients: list[torch.Tensor]) -> torch.Tensor:
-    """transformers' step with no decay of its own, and T5X's decay before it.
+    """`transformers`' step with no decay of its own, and T5X's decay before it.
 
     With parameter scaling the two decays are not proportional, so T5X's
     `(1 - weight_decay) * param - update` (t5x/adafactor.py) is written out.

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-import pytest
 import torch
 
 from runners.config import TrialConfig
@@ -42,12 +42,14 @@ def _prompt(kept: Kept, config: TrialConfig) -> torch.Tensor:
 
 
 def _neighbours(config: Make, steps: int) -> list[TrialConfig]:
-    common = {"train_steps": steps, "eval_every": steps, "dev_examples": 2}
+    differences: tuple[dict[str, Any], ...] = (
+        {},
+        {"task": "record", "prompt_length": 9, "seed": 1},
+        {"task": "wsc", "prompt_length": 1, "prompt_init": "random_uniform"},
+        {"task": "copa", "prompt_init": "sampled_vocab", "learning_rate": 3.0},
+    )
     return [
-        config(**common),
-        config(**common, task="record", prompt_length=9, seed=1),
-        config(**common, task="wsc", prompt_length=1, prompt_init="random_uniform"),
-        config(**common, task="copa", prompt_length=5, prompt_init="sampled_vocab", learning_rate=3.0),
+        config(train_steps=steps, eval_every=steps, dev_examples=2, **each) for each in differences
     ]
 
 
@@ -60,11 +62,13 @@ def test_packed_and_alone_give_the_same_prompt(backbone: T5Backbone, config: Mak
     trials = _neighbours(config, 50)
     packed = _train(backbone, trials, slots=4)
     for trial in trials:
-        alone = _train(backbone, [trial], slots=1)
-        torch.testing.assert_close(_prompt(packed, trial), _prompt(alone, trial), rtol=1e-3, atol=1e-3)
+        alone = _prompt(_train(backbone, [trial], slots=1), trial)
+        torch.testing.assert_close(_prompt(packed, trial), alone, rtol=1e-3, atol=1e-3)
 
 
-def test_in_the_same_pack_the_same_seed_gives_the_same_bytes(backbone: T5Backbone, config: Make) -> None:
+def test_in_the_same_pack_the_same_seed_gives_the_same_bytes(
+    backbone: T5Backbone, config: Make
+) -> None:
     """Catches a source of chance that no seed controls."""
     trials = _neighbours(config, 5)
     first, second = _train(backbone, trials, slots=4), _train(backbone, trials, slots=4)
@@ -100,8 +104,9 @@ def test_model_tuning_moves_every_weight_and_leaves_the_shared_model_alone(
     """Catches a baseline that trains a part only, or that spoils the model for its neighbours."""
     before = fingerprint_of(backbone.weights)
     trial = config(
-        method="model_tuning", prompt_length=None, prompt_init=None, learning_rate=1e-2, parameter_scaling=True
-    )
+        method="model_tuning", prompt_length=None, prompt_init=None,
+        learning_rate=1e-2, parameter_scaling=True,
+    )  # fmt: skip
     run = _train(backbone, [trial], slots=1).done[trial.trial_id]
     assert set(run.parameters) == set(backbone.weights)
     for name, weight in run.parameters.items():
@@ -119,13 +124,15 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
     kept = Kept()
     for _ in run_pack(backbone, iter(runs), slots=2, observer=kept):
         pass
-    alone = _train(backbone, [healthy], slots=1)
     assert list(kept.lost) == [broken.trial_id]
     assert "not finite at step 1" in kept.lost[broken.trial_id]
-    torch.testing.assert_close(_prompt(kept, healthy), _prompt(alone, healthy), rtol=1e-4, atol=1e-5)
+    alone = _prompt(_train(backbone, [healthy], slots=1), healthy)
+    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-4, atol=1e-5)
 
 
-def test_the_next_in_the_queue_takes_the_rows_of_who_is_done(backbone: T5Backbone, config: Make) -> None:
+def test_the_next_in_the_queue_takes_the_rows_of_who_is_done(
+    backbone: T5Backbone, config: Make
+) -> None:
     """Catches a pack that waits for its slowest trial before it takes more."""
     short, long, third = config(train_steps=3), config(seed=1), config(seed=2)
     kept = Kept()
@@ -139,7 +146,7 @@ def test_the_next_in_the_queue_takes_the_rows_of_who_is_done(backbone: T5Backbon
 
 
 def test_resumed_equals_uninterrupted(backbone: T5Backbone, config: Make) -> None:
-    """Catches a lost optimizer state, a repeated batch, or a best point forgotten in a checkpoint."""
+    """Catches a lost optimizer state, a repeated batch, or a best point that is forgotten."""
     trial = config(train_steps=9)
     whole = _train(backbone, [trial], slots=1)
     kept = Kept()
@@ -156,9 +163,9 @@ def test_resumed_equals_uninterrupted(backbone: T5Backbone, config: Make) -> Non
 
 def test_dropout_is_the_same_in_a_pack_and_alone(backbone: T5Backbone, config: Make) -> None:
     """Catches a mask drawn from the pack's stream of random numbers."""
-    trials = [config(dropout=0.1), config(dropout=0.1, seed=1, prompt_length=8, task="record")]
-    packed = _train(backbone, trials, slots=2)
-    plain = _train(backbone, [config()], slots=1)
-    alone = _train(backbone, trials[:1], slots=1)
-    torch.testing.assert_close(_prompt(packed, trials[0]), _prompt(alone, trials[0]), rtol=1e-3, atol=1e-4)
-    assert not torch.allclose(_prompt(alone, trials[0]), _prompt(plain, config()), atol=1e-3)
+    trial, dry = config(dropout=0.1), config()
+    neighbour = config(dropout=0.1, seed=1, prompt_length=8, task="record")
+    packed = _prompt(_train(backbone, [trial, neighbour], slots=2), trial)
+    alone = _prompt(_train(backbone, [trial], slots=1), trial)
+    torch.testing.assert_close(packed, alone, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(alone, _prompt(_train(backbone, [dry], slots=1), dry), atol=1e-3)

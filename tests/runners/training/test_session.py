@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load
 
 from runners.config import TrialConfig, to_mapping
+from runners.data.source import load_task_data
 from runners.model.backbone import T5Backbone
 from runners.store import Store
 from runners.training import session as module
@@ -30,16 +31,18 @@ def _finish(session: Session, *configs: TrialConfig) -> None:
 def test_a_finished_trial_is_committed_with_all_that_explains_it(
     backbone: T5Backbone, store: Store, config: Make
 ) -> None:
-    """Catches a record that leaves out where its number comes from, or a prompt that is not the best one."""
+    """Catches a record that hides where its number comes from, or a prompt not at its best."""
     trial = config()
     _finish(_session(backbone, store), trial)
     record = store.get(trial.trial_id)
     assert record is not None
     assert record.config == to_mapping(trial)
-    assert {"score", "accuracy", "invalid", "majority", "best_step", "train_loss"} <= set(record.metrics)
+    told = {"score", "accuracy", "invalid", "majority", "best_step", "train_loss"}
+    assert told <= set(record.metrics)
     assert record.provenance["trainable_parameters"] == 5 * backbone.width
     assert record.provenance["model_parameters"] == backbone.parameter_count
-    history = [json.loads(line) for line in store.read(trial.trial_id, "history.jsonl").splitlines()]
+    lines = store.read(trial.trial_id, "history.jsonl").splitlines()
+    history = [json.loads(line) for line in lines]
     assert [row["step"] for row in history] == [3, 6]
     best = max(history, key=lambda row: row["score"])
     assert (record.metrics["score"], record.metrics["best_step"]) == (best["score"], best["step"])
@@ -57,7 +60,7 @@ def test_the_recorded_score_is_that_of_the_recorded_predictions(
     _finish(_session(backbone, store), trial)
     record = store.get(trial.trial_id)
     assert record is not None
-    data = module.start(trial, backbone).data
+    data = load_task_data(trial, backbone)
     lines = store.read(trial.trial_id, "predictions.jsonl").splitlines()
     answers = [json.loads(line)["prediction"] for line in lines]
     assert data.task.score(answers, data.dev_examples)["score"] == record.metrics["score"]
@@ -66,8 +69,9 @@ def test_the_recorded_score_is_that_of_the_recorded_predictions(
 def test_model_tuning_leaves_no_prompt(backbone: T5Backbone, store: Store, config: Make) -> None:
     """Catches a baseline whose record pretends to a prompt."""
     trial = config(
-        method="model_tuning", prompt_length=None, prompt_init=None, learning_rate=1e-3, parameter_scaling=True
-    )
+        method="model_tuning", prompt_length=None, prompt_init=None,
+        learning_rate=1e-3, parameter_scaling=True,
+    )  # fmt: skip
     for _ in Session(backbone=backbone, store=store, slots=1).train([trial]):
         pass
     record = store.get(trial.trial_id)
@@ -121,13 +125,15 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_from(
     steps = _session(backbone, store, checkpoint_seconds=0.0).train([trial])
     next(steps)
     del steps
-    monkeypatch.setattr(module, "surroundings", lambda: {"code": "other", "versions": {}, "host": "h"})
+    monkeypatch.setattr(module, "code_fingerprint", lambda: "other")
     monkeypatch.setattr(TrialRun, "resume", lambda *_: pytest.fail("went on"))
     _finish(_session(backbone, store), trial)
     assert store.get(trial.trial_id) is not None
 
 
-def test_a_diverged_trial_is_recorded_as_such(backbone: T5Backbone, store: Store, config: Make) -> None:
+def test_a_diverged_trial_is_recorded_as_such(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
     """Catches a trial that vanishes, or that leaves a score of nothing."""
     trial, healthy = config(learning_rate=1e39), config(seed=3)
     _finish(_session(backbone, store), trial, healthy)

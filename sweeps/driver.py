@@ -1,0 +1,117 @@
+"""The driver of a running sweep: hands packs to Ray Tune and follows what becomes of them."""
+
+import logging
+import os
+import tempfile
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import cloudpickle, tune
+from ray.tune.experiment import Trial
+
+from runners.store import Store
+from sweeps import failures
+from sweeps.execution import Execution
+from sweeps.failures import Loss
+from sweeps.packs import Pack
+from sweeps.progress import Board, Progress, Report
+from sweeps.schedule import PackSearch
+from sweeps.trainable import PackTrainable
+
+OBJECT_STORE_BYTES = 100_000_000
+"""Ray's shared memory on this machine; workers exchange nothing through it."""
+
+
+def fit(
+    packs: list[Pack], execution: Execution, store: Store, progress: Progress, board: Board
+) -> None:
+    """Work through the packs with as many workers as `execution` wants."""
+    search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
+    watch = Watch(search, store, progress, board)
+    resources = tune.PlacementGroupFactory([{"CPU": float(execution.threads)}])
+    _connect(execution)
+    try:
+        with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
+            tune.Tuner(
+                tune.with_resources(PackTrainable, resources),
+                # Workers have folders of their own, so the store goes by its absolute name.
+                param_space={"execution": replace(execution, store=store.root)},
+                tune_config=tune.TuneConfig(
+                    search_alg=search,
+                    num_samples=-1,
+                    # Also lets Tune start all workers at once, in place of one after another.
+                    max_concurrent_trials=execution.workers,
+                    reuse_actors=True,
+                ),
+                run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
+            ).fit()
+    finally:
+        ray.shutdown()
+
+
+def _connect(execution: Execution) -> None:
+    """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as are asked for."""
+    if os.environ.get("RAY_ADDRESS"):
+        ray.init(log_to_driver=False, logging_level=logging.CRITICAL)
+        return
+    ray.init(
+        address="local",
+        num_cpus=execution.workers * execution.threads,
+        object_store_memory=OBJECT_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.CRITICAL,
+    )
+
+
+class Watch(tune.Callback):
+    """Follows the packs: shows progress, and sees to those that die."""
+
+    def __init__(self, search: PackSearch, store: Store, progress: Progress, board: Board) -> None:
+        self._search = search
+        self._store = store
+        self._progress = progress
+        self._board = board
+
+    def on_trial_start(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """A worker takes a pack."""
+        self._progress.begin(trial.trial_id, trial.config["pack"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Trial], trial: Trial, result: dict[str, Any], **info: Any
+    ) -> None:
+        """A worker goes on."""
+        report = Report(**{field.name: result[field.name] for field in fields(Report)})
+        self._progress.report(trial.trial_id, report)
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """A worker is through with its pack."""
+        self._progress.finish(trial.trial_id)
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
+    ) -> None:
+        """A worker died under its pack."""
+        self._progress.drop(trial.trial_id)
+        for pack, loss in self._search.died(trial.trial_id, _loss(trial)).items():
+            failures.record(self._store, pack, loss)
+            self._progress.give_up(pack)
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
+        """Show how far it is."""
+        if self._board.due():
+            progress = self._progress
+            self._board.show(progress.counts(), progress.names(), progress.seconds_left())
+
+
+def _loss(trial: Trial) -> Loss:
+    """Why a Ray trial ended, from the file in which Tune keeps its error."""
+    if trial.pickled_error_file is None:
+        return Loss(kind="code", message=Path(trial.error_file).read_text())
+    return failures.loss_of(cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()))

@@ -1,0 +1,157 @@
+"""A trial's task as token ids."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from runners.config import TrialConfig
+from runners.data import source as module
+from runners.data.source import load_task_data
+from runners.microworld import records
+from runners.model.backbone import T5Backbone
+from runners.tasks.superglue import TASKS
+
+Make = Callable[..., TrialConfig]
+SENTINEL, END, PAD = 699, 1, 0
+
+
+@pytest.fixture
+def fresh() -> Iterator[None]:
+    """Nothing is kept from before, and nothing for after."""
+    module._load.cache_clear()
+    yield
+    module._load.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("key", "limit", "rows"),
+    [("input_length", 25, "input_ids"), ("target_length", 1, "target_ids")],
+)
+def test_rows_that_are_too_long_are_counted_and_refused(
+    backbone: T5Backbone, config: Make, key: str, limit: int, rows: str
+) -> None:
+    """Catches a row that is cut in silence: a passage without its end, a label without its tail."""
+    lengths = [len(getattr(row, rows)) for row in load_task_data(config(), backbone).dev]
+    long = [length for length in lengths if length > limit]
+    assert long
+    message = (
+        f"{key}: {len(long)} of 12 rows of boolq are longer than {limit} tokens (the longest has "
+        f"{max(long)}); raise {key}, since rows are never cut"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_task_data(config(**{key: limit}), backbone)
+
+
+def test_a_row_of_just_the_limit_is_legal(backbone: T5Backbone, config: Make) -> None:
+    """Catches a limit that is off by the end-of-sequence."""
+    data = load_task_data(config(), backbone)
+    longest = max(len(row.input_ids) for row in [*data.train, *data.dev])
+    load_task_data(config(input_length=longest), backbone)
+    with pytest.raises(ValueError, match=f"longer than {longest - 1} tokens"):
+        load_task_data(config(input_length=longest - 1), backbone)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"task": "boolk"}, "task: 'boolk' is not one of boolq, .*; did you mean 'boolq'\\?"),
+        (
+            {"data_source": "superglue"},
+            "data_source: 'superglue' is not one of microworld; use one of these",
+        ),
+    ],
+)
+def test_unknown_names_are_refused(
+    backbone: T5Backbone, config: Make, changes: Mapping[str, str], message: str
+) -> None:
+    """Catches a KeyError that does not tell which names there are."""
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        load_task_data(config(**changes), backbone)
+
+
+@pytest.mark.parametrize("task", sorted(set(TASKS) - {"wsc"}))
+@pytest.mark.parametrize("objective", ["span_corruption", "span_corruption_sentinel"])
+def test_the_targets_are_scored_as_right(
+    backbone: T5Backbone, config: Make, task: str, objective: str
+) -> None:
+    """Catches a label that its own tokens do not spell, which no model could ever answer.
+
+    WSC is left out, since its dev targets are candidates and not answers.
+    """
+    data = load_task_data(config(task=task, pretraining_objective=objective), backbone)
+    padded = [[*row.target_ids, PAD, PAD] for row in data.dev]
+    metrics, answers = data.score(padded)
+    assert metrics["score"] == 100
+    assert metrics["invalid"] == 0
+    assert answers == [example.target for example in data.dev_examples]
+
+
+def test_only_a_sentinel_trial_has_sentinels_before_its_targets(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches an objective that differs in name only, or that leaks into the others."""
+    plain = load_task_data(config(), backbone)
+    marked = load_task_data(config(pretraining_objective="span_corruption_sentinel"), backbone)
+    for one, other in zip(plain.train, marked.train, strict=True):
+        assert other.target_ids.tolist() == [SENTINEL, *one.target_ids]
+        assert other.input_ids.tolist() == one.input_ids.tolist()
+    assert marked.target_limit == plain.target_limit + 1
+
+
+def test_an_answer_may_be_as_long_as_the_longest_target(backbone: T5Backbone, config: Make) -> None:
+    """Catches a limit that cuts the longest label, whose class could then never be predicted."""
+    data = load_task_data(config(task="rte", dev_examples=100), backbone)
+    longest = backbone.tokenizer("not_entailment")["input_ids"]
+    assert longest[-1] == END
+    assert data.target_limit == len(longest)
+
+
+def test_labels_of_the_class_label_start_are_words_without_an_end(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches an end-of-sequence that is averaged into the embedding of every label."""
+    data = load_task_data(config(task="cb"), backbone)
+    assert backbone.tokenizer.batch_decode([list(ids) for ids in data.labels]) == [
+        "entailment", "contradiction", "neutral",
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("fresh")
+def test_the_fingerprint_is_that_of_the_data(
+    backbone: T5Backbone, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a drift of the data that no record shows."""
+    before = load_task_data(config(), backbone).fingerprint
+    assert load_task_data(config(train_examples=63), backbone).fingerprint != before
+    assert load_task_data(config(dev_examples=11), backbone).fingerprint != before
+    assert load_task_data(config(seed=1), backbone).fingerprint == before
+
+    original = records.read_split
+
+    def one_label_turned(task: str, split: str) -> tuple[dict[str, Any], ...]:
+        first, *rest = original(task, split)
+        return ({**first, "label": not first["label"]}, *rest)
+
+    monkeypatch.setattr(records, "read_split", one_label_turned)
+    module._load.cache_clear()
+    assert load_task_data(config(), backbone).fingerprint != before
+
+
+def test_trials_share_the_rows_of_their_task(backbone: T5Backbone, config: Make) -> None:
+    """Catches a task that is encoded once for every trial, or kept once for every milestone."""
+    first = load_task_data(config(), backbone)
+    adapted = dataclasses.replace(backbone, fingerprint="another milestone")
+    assert load_task_data(config(seed=7, prompt_length=1), adapted) is first
+
+
+def test_examples_are_the_first_so_many(backbone: T5Backbone, config: Make) -> None:
+    """Catches a cut of the wrong split, or none at all."""
+    few = load_task_data(config(train_examples=8, dev_examples=3), backbone)
+    more = load_task_data(config(), backbone)
+    assert (len(few.train), len(few.dev)) == (8, 3)
+    assert (len(more.train), len(more.dev)) == (64, 12)
+    for one, other in zip(few.train, more.train, strict=False):
+        assert one.input_ids.tolist() == other.input_ids.tolist()

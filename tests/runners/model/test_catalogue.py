@@ -1,0 +1,125 @@
+"""From a trial's config to the model that it starts from."""
+
+import re
+from collections.abc import Callable, Mapping
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from runners.config import DTYPES, TrialConfig, adaptation_of
+from runners.model import catalogue as module
+from runners.model.backbone import T5Backbone, fingerprint_of
+from runners.model.catalogue import WEIGHTS, load_backbone, load_pretrained, with_weights
+from runners.model.sizes import NANO
+from runners.record import TrialRecord
+from runners.store import Store
+
+Make = Callable[..., TrialConfig]
+ADAPTED = {
+    "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 10,
+    "lm_adaptation_batch_size": 4, "lm_adaptation_learning_rate": 0.001, "lm_adaptation_seed": 0,
+}  # fmt: skip
+
+
+def _commit(store: Store, config: TrialConfig, weights: Mapping[str, Tensor]) -> None:
+    """The milestone that a trial starts from."""
+    adaptation = adaptation_of(config)
+    assert adaptation is not None
+    milestone = adaptation.milestone_id(config.lm_adaptation_steps)
+    attempt = store.begin(milestone)
+    save_file(dict(weights), attempt.folder / WEIGHTS)
+    attempt.commit(
+        TrialRecord(
+            trial_id=milestone, attempt=attempt.id, stage="lm_adaptation", label="60k-lm10",
+            config={}, metrics={}, provenance={}, files={},
+        )
+    )  # fmt: skip
+
+
+def _moved(backbone: T5Backbone) -> dict[str, Tensor]:
+    return {name: weight + 0.5 for name, weight in backbone.weights.items()}
+
+
+@pytest.mark.parametrize("size", NANO)
+def test_every_shipped_size_is_there_in_its_own_shape(size: str) -> None:
+    """Catches a rung that is missing, or that holds the checkpoint of another."""
+    loaded = load_pretrained("nano", size, "float32")
+    assert loaded.parameter_count == NANO[size].parameter_count()
+    assert loaded.width == NANO[size].d_model
+    assert len(loaded.tokenizer) == NANO[size].vocabulary
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_legal_dtype_is_one_of_torch(dtype: str) -> None:
+    """Catches a precision that a spec may ask for and no model can have."""
+    loaded = load_pretrained("nano", "60k", dtype)
+    assert loaded.dtype is getattr(torch, dtype)
+    assert {weight.dtype for weight in loaded.weights.values()} == {loaded.dtype}
+
+
+def test_an_unknown_size_is_refused() -> None:
+    """Catches a folder that is not found, in place of the sizes there are."""
+    with pytest.raises(ValueError, match="did you mean '60k'"):
+        load_pretrained("nano", "60", "float32")
+
+
+@pytest.mark.parametrize("objective", ["span_corruption", "span_corruption_sentinel"])
+def test_a_trial_without_adaptation_starts_from_the_pretrained_model(
+    backbone: T5Backbone,
+    config: Make,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    objective: str,
+) -> None:
+    """Catches an objective that asks the store for a milestone nobody makes."""
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    assert load_backbone(config(pretraining_objective=objective), store) is backbone
+
+
+def test_an_adapted_trial_starts_from_its_own_milestone(
+    backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches weights of another milestone, or of the model before adaptation."""
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    trial, further = config(**ADAPTED), config(**ADAPTED | {"lm_adaptation_steps": 20})
+    _commit(store, further, backbone.weights)
+    _commit(store, trial, _moved(backbone))
+    loaded = load_backbone(trial, store)
+    for name, weight in _moved(backbone).items():
+        assert torch.equal(loaded.weights[name], weight), name
+    assert loaded.fingerprint == fingerprint_of(_moved(backbone))
+    assert load_backbone(further, store).fingerprint == backbone.fingerprint
+
+
+def test_a_milestone_that_is_not_there_is_named(config: Make, store: Store) -> None:
+    """Catches a trial that starts from the model before adaptation for want of the other."""
+    message = (
+        f"lm_adaptation_steps: 10 of 60k is not in the store {store.root}; run the adaptation "
+        "first (python -m runners.lm_adaptation)"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_backbone(config(**ADAPTED), store)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"shared.weight": torch.zeros(3, 24)},
+            "shared.weight is (3, 24), the model wants (700, 24)",
+        ),
+        ({"extra": torch.zeros(2)}, "extra is (2,), the model wants None"),
+        ({"lm_head.weight": None}, "lm_head.weight is None, the model wants (700, 24)"),
+    ],
+)
+def test_weights_of_another_model_are_refused(
+    backbone: T5Backbone, changes: Mapping[str, Tensor | None], message: str
+) -> None:
+    """Catches an error deep in the arithmetic, or a weight that stays as it was."""
+    changed = {**backbone.weights, **changes}
+    given = {name: weight for name, weight in changed.items() if weight is not None}
+    told = f"weights here: {message}; give the weights of a model of the same shape"
+    with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
+        with_weights(backbone, given, source="here")

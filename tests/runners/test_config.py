@@ -1,0 +1,291 @@
+"""What defines a result: its identity, its rules, and what a mistake is told."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from runners import config as module
+from runners.config import (
+    RULES,
+    TrialConfig,
+    adaptation_of,
+    fingerprint,
+    from_mapping,
+    identity,
+    parse_overrides,
+    to_mapping,
+)
+from runners.rules import ConfigError
+from sweeps.execution import Execution
+
+ADAPTED: dict[str, Any] = {
+    "method": "prompt_tuning", "model_family": "nano", "model_size": "60k",
+    "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 100,
+    "lm_adaptation_batch_size": 32, "lm_adaptation_learning_rate": 0.001, "lm_adaptation_seed": 0,
+    "prompt_length": 20, "prompt_init": "class_label", "task": "boolq", "data_source": "microworld",
+    "train_examples": 64, "dev_examples": 12, "seed": 0, "train_steps": 100, "eval_every": 10,
+    "batch_size": 16, "learning_rate": 0.3, "weight_decay": 1e-5, "parameter_scaling": False,
+    "dropout": 0.0, "compute_dtype": "float32", "input_length": 512, "target_length": 16,
+}  # fmt: skip
+NOT_ADAPTED: dict[str, Any] = {
+    "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0,
+    "lm_adaptation_batch_size": None, "lm_adaptation_learning_rate": None,
+    "lm_adaptation_seed": None,
+}  # fmt: skip
+NO_PROMPT: dict[str, Any] = {"prompt_length": None, "prompt_init": None}
+OTHERS: dict[str, Any] = {
+    "model_family": "other", "model_size": "2m", "lm_adaptation_steps": 10,
+    "lm_adaptation_batch_size": 8, "lm_adaptation_learning_rate": 0.01, "lm_adaptation_seed": 1,
+    "prompt_length": 21, "prompt_init": "sampled_vocab", "task": "cb", "data_source": "files",
+    "train_examples": None, "dev_examples": None, "seed": 1, "train_steps": 101, "eval_every": 11,
+    "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
+    "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
+}  # fmt: skip
+"""Another legal value of every field that can be changed alone."""
+
+
+def _config(**changes: Any) -> TrialConfig:
+    return from_mapping({**ADAPTED, **changes})
+
+
+def _told(values: dict[str, Any]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        from_mapping(values)
+    return str(caught.value).splitlines()
+
+
+def test_every_field_is_identity() -> None:
+    """Catches a field that changes numbers and not the id: two results under one name."""
+    assert set(identity(_config())) == {field.name for field in dataclasses.fields(TrialConfig)}
+    assert set(OTHERS) | {"method", "pretraining_objective"} == set(RULES)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_every_field_changes_the_id(name: str) -> None:
+    """Catches a field that is lost on its way into the hash."""
+    assert _config(**{name: OTHERS[name]}).trial_id != _config().trial_id
+
+
+def test_method_and_objective_change_the_id() -> None:
+    """Catches two methods or stages that share a result."""
+    kinds = [
+        _config(),
+        _config(**NO_PROMPT, method="model_tuning"),
+        _config(**NOT_ADAPTED),
+        _config(**NOT_ADAPTED | {"pretraining_objective": "span_corruption_sentinel"}),
+    ]
+    assert len({kind.trial_id for kind in kinds}) == len(kinds)
+
+
+def test_no_setting_of_execution_is_identity() -> None:
+    """Catches an id that changes with the machine, so that a moved sweep starts over."""
+    settings = {field.name for field in dataclasses.fields(Execution)}
+    assert settings & set(RULES) == set()
+    assert [line for line in _told(ADAPTED | {"workers": 2}) if "is not a known key" in line]
+
+
+def test_the_id_does_not_depend_on_order_or_on_how_a_number_is_written() -> None:
+    """Catches ids of the spelling: 1 and 1.0, or the keys of another YAML file."""
+    backwards = from_mapping(dict(reversed(ADAPTED.items())))
+    assert backwards.trial_id == _config().trial_id
+    assert _config(learning_rate=1).trial_id == _config(learning_rate=1.0).trial_id
+    assert _config(dropout=0).trial_id == _config(dropout=0.0).trial_id
+
+
+def test_a_left_out_field_is_its_default() -> None:
+    """Catches a trial that is run again because somebody wrote a default down."""
+    defaults = ("weight_decay", "parameter_scaling", "dropout", "compute_dtype", "input_length")
+    short = {name: value for name, value in ADAPTED.items() if name not in defaults}
+    assert from_mapping(short) == _config()
+
+
+def test_the_label_is_not_identity() -> None:
+    """Catches results that are found by a name which leaves most of the config out."""
+    one, other = _config(), _config(learning_rate=0.1)
+    assert one.label == other.label == "60k-p20-class_label-lm100-boolq-s0"
+    assert one.trial_id != other.trial_id
+    baseline = _config(**NO_PROMPT | NOT_ADAPTED, method="model_tuning")
+    assert baseline.label == "60k-model_tuning-span_corruption-boolq-s0"
+
+
+def test_a_later_field_leaves_older_ids_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a new field that orphans every stored result.
+
+    Played backwards: `dropout` is taken for the new field, so ids from before
+    it are hashes of everything else.
+    """
+    old = identity(_config())
+    del old["dropout"]
+    monkeypatch.setattr(module, "_LATER_FIELDS", frozenset({"dropout"}))
+    assert _config().trial_id == fingerprint(old)
+    assert _config(dropout=0.1).trial_id == fingerprint({**old, "dropout": 0.1})
+
+
+def test_later_fields_have_a_default_that_keeps_the_old_meaning() -> None:
+    """Catches a later field that every old config would have to name."""
+    required = {name for name in RULES if name not in module._DEFAULTS}
+    assert required & module._LATER_FIELDS == set()
+
+
+def test_a_config_goes_through_json_unchanged() -> None:
+    """Catches an id that a record, read again, would not have."""
+    for each in (_config(), _config(**NO_PROMPT, method="model_tuning", learning_rate=1e-5)):
+        assert from_mapping(json.loads(json.dumps(to_mapping(each)))) == each
+
+
+def test_a_config_does_not_change() -> None:
+    """Catches a result whose config was altered after its id was taken."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        _config().seed = 1  # type: ignore[misc]
+
+
+COUNT, WHOLE = "a whole number of 1 or more", "a whole number of 0 or more"
+POSITIVE, BOOL = "a number above 0", "true or false"
+MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
+    (
+        {"prompt_length": None},
+        [("prompt_length", None, "is missing for method prompt_tuning", f"give {COUNT}")],
+    ),
+    (
+        {"prompt_init": None},
+        [("prompt_init", None, "is missing for method prompt_tuning", "give a word")],
+    ),
+    (
+        {"method": "model_tuning"},
+        [
+            ("prompt_length", 20, "does not apply to method model_tuning", "leave it out"),
+            ("prompt_init", "class_label", "does not apply to method model_tuning", "leave it out"),
+        ],
+    ),
+    (
+        NOT_ADAPTED | {"lm_adaptation_steps": 100},
+        [
+            (
+                "lm_adaptation_steps",
+                100,
+                "does not fit pretraining_objective span_corruption",
+                "give 0 steps, or pretraining_objective lm_adaptation",
+            )
+        ],
+    ),
+    (
+        {"lm_adaptation_steps": 0},
+        [
+            (
+                "lm_adaptation_steps",
+                0,
+                "does not fit pretraining_objective lm_adaptation",
+                "give 1 or more steps",
+            )
+        ],
+    ),
+    (
+        {"lm_adaptation_seed": None},
+        [
+            (
+                "lm_adaptation_seed",
+                None,
+                "is missing for pretraining_objective lm_adaptation",
+                f"give {WHOLE}",
+            )
+        ],
+    ),
+    (
+        NOT_ADAPTED | {"lm_adaptation_batch_size": 8},
+        [
+            (
+                "lm_adaptation_batch_size",
+                8,
+                "does not apply to pretraining_objective span_corruption",
+                "leave it out",
+            )
+        ],
+    ),
+    (
+        {"eval_every": 101},
+        [
+            (
+                "eval_every",
+                101,
+                "is more than train_steps 100, so nothing would be evaluated",
+                "evaluate at least once",
+            )
+        ],
+    ),
+]
+"""Fields that are legal alone and not together, and the key, value, rule and remedy told."""
+
+
+@pytest.mark.parametrize(("changes", "problems"), MISFITS)
+def test_one_meaning_has_one_config(
+    changes: dict[str, Any], problems: list[tuple[object, ...]]
+) -> None:
+    """Catches a second spelling of a trial, or a value that is ignored in silence."""
+    with pytest.raises(ConfigError) as caught:
+        TrialConfig(**ADAPTED | changes)
+    assert [dataclasses.astuple(problem) for problem in caught.value.problems] == problems
+
+
+def test_every_mistake_is_told_at_once() -> None:
+    """Catches a config whose second typo shows only after the first is mended."""
+    values = ADAPTED | {"prompt_lenght": 5, "dropout": 1, "seed": -1, "compute_dtype": "float16"}
+    del values["task"]
+    assert _told(values) == [
+        "prompt_lenght: 'prompt_lenght' is not a known key; did you mean 'prompt_length'?",
+        "task: None is missing; give a word",
+        f"seed: -1 is not {WHOLE}; write {WHOLE}",
+        "dropout: 1 is not a number of 0 or more below 1; write a number of 0 or more below 1",
+        "compute_dtype: 'float16' is not one of float32, bfloat16; did you mean 'bfloat16'?",
+    ]
+
+
+def test_words_become_typed_values() -> None:
+    """Catches a number that stays text, or a 'false' that is true."""
+    words = [
+        "prompt_length=20", "learning_rate=3e-1", "parameter_scaling=false", "task=cb",
+        "train_examples=null",
+    ]  # fmt: skip
+    assert parse_overrides(words) == {
+        "prompt_length": 20, "learning_rate": 0.3, "parameter_scaling": False, "task": "cb",
+        "train_examples": None,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("seed", "seed: 'seed' has no '='; write key=value"),
+        ("sed=1", "sed: 'sed' is not a known key; did you mean 'seed'?"),
+        ("seed=one", f"seed: 'one' is not {WHOLE}; write {WHOLE}"),
+        ("seed=null", f"seed: None is missing; give {WHOLE}"),
+        ("batch_size=1.5", f"batch_size: '1.5' is not {COUNT}; write {COUNT}"),
+        ("learning_rate=inf", f"learning_rate: inf is not {POSITIVE}; write {POSITIVE}"),
+        ("parameter_scaling=yes", f"parameter_scaling: 'yes' is not {BOOL}; write {BOOL}"),
+        ("task=", "task: '' is not a word; write a word"),
+    ],
+)
+def test_a_word_that_does_not_read_is_told(word: str, message: str) -> None:
+    """Catches a bare ValueError of int(), or an override that is dropped."""
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides([word])
+    assert str(caught.value) == message
+
+
+def test_every_bad_word_is_told_at_once() -> None:
+    """Catches a command that is mended one word at a time."""
+    with pytest.raises(ConfigError) as caught:
+        parse_overrides(["seed", "seed=1", "sed=1", "dropout=2"])
+    assert [problem.key for problem in caught.value.problems] == ["seed", "sed", "dropout"]
+
+
+def test_trials_of_one_adaptation_share_its_run_and_its_milestones() -> None:
+    """Catches an adaptation that is paid for once for every trial, or shared where it differs."""
+    adaptation = adaptation_of(_config())
+    assert adaptation is not None
+    assert adaptation == adaptation_of(_config(seed=5, task="cb", lm_adaptation_steps=10))
+    assert adaptation != adaptation_of(_config(lm_adaptation_seed=1))
+    assert adaptation_of(_config(**NOT_ADAPTED)) is None
+    names = [adaptation.run_id, adaptation.milestone_id(10), adaptation.milestone_id(100)]
+    assert len({*names, _config().trial_id}) == 4

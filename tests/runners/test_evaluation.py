@@ -1,0 +1,114 @@
+"""Greedy answers of many trials in shared batches."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from runners import evaluation as module
+from runners.data.batching import Encoded
+from runners.evaluation import Questions, answer
+from runners.model.backbone import T5Backbone
+from runners.model.t5 import Weights
+
+END = 1
+LIMIT = 6
+
+
+@pytest.fixture(scope="module")
+def weights(backbone: T5Backbone) -> Weights:
+    """The model with a loud end-of-sequence, so that some answers end early."""
+    output = backbone.weights["lm_head.weight"].clone()
+    output[END] *= 3
+    return {**backbone.weights, "lm_head.weight": output}
+
+
+def _rows(count: int, seed: int) -> list[Encoded]:
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(2, 30, size=count)
+    nothing = np.array([END])
+    return [Encoded(input_ids=rng.integers(3, 600, size=n), target_ids=nothing) for n in lengths]
+
+
+def _asked(backbone: T5Backbone) -> list[Questions]:
+    """Three trials with prompts of different lengths, of which the second is the least patient."""
+    generator = torch.Generator().manual_seed(2)
+    return [
+        Questions(
+            prompt=torch.randn(length, backbone.width, generator=generator),
+            rows=_rows(15, seed=length),
+            limit=limit,
+        )
+        for length, limit in ((1, LIMIT), (9, 2), (4, LIMIT))
+    ]
+
+
+def _alone(backbone: T5Backbone, weights: Weights, questions: Questions) -> list[list[int]]:
+    """Each row in a batch of its own."""
+    single = (dataclasses.replace(questions, rows=[row]) for row in questions.rows)
+    return [answer(backbone, weights, [each])[0][0] for each in single]
+
+
+def test_an_answer_depends_on_its_own_prompt_and_input_alone(
+    backbone: T5Backbone, weights: Weights
+) -> None:
+    """Catches a neighbour that is felt, padding that is kept, or rows in another order."""
+    asked = _asked(backbone)
+    together = answer(backbone, weights, asked)
+    assert together == [_alone(backbone, weights, questions) for questions in asked]
+    ended = [ids[-1] == END for answers in together for ids in answers]
+    assert any(ended)
+    assert not all(ended)
+
+
+@pytest.mark.parametrize("tokens", [1, 100, 400])
+def test_the_cut_into_batches_changes_no_answer(
+    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch, tokens: int
+) -> None:
+    """Catches a row that is lost or doubled where one batch ends and the next begins."""
+    whole = answer(backbone, weights, _asked(backbone))
+    monkeypatch.setattr(module, "TOKENS_A_BATCH", tokens)
+    assert answer(backbone, weights, _asked(backbone)) == whole
+
+
+def test_no_batch_holds_more_tokens_than_allowed(
+    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a bound that forgets the prompts or the padding, and then memory on long inputs."""
+    shapes: list[Sequence[int]] = []
+
+    class Noted(T5Backbone):
+        def generate(self, weights: Weights, embedded: torch.Tensor, *rest: Any, limit: int) -> Any:
+            shapes.append(embedded.shape[:2])
+            return super().generate(weights, embedded, *rest, limit=limit)
+
+    monkeypatch.setattr(module, "TOKENS_A_BATCH", 200)
+    answer(Noted(**vars(backbone)), weights, _asked(backbone))
+    assert sum(rows for rows, _ in shapes) == 45
+    assert max(rows * positions for rows, positions in shapes) <= 200
+    assert max(rows for rows, _ in shapes) > 1
+
+
+def test_an_answer_is_the_start_of_a_longer_one(backbone: T5Backbone, weights: Weights) -> None:
+    """Catches a limit that is another trial's, or that counts something else than tokens."""
+    asked = _asked(backbone)
+    longer = answer(backbone, weights, [dataclasses.replace(q, limit=LIMIT) for q in asked])
+    for questions, found, full in zip(asked, answer(backbone, weights, asked), longer, strict=True):
+        assert found == [ids[: questions.limit] for ids in full]
+        assert max(map(len, found)) == questions.limit
+
+
+def test_without_prompts_the_model_is_asked_as_it_is(
+    backbone: T5Backbone, weights: Weights
+) -> None:
+    """Catches a prompt, or a padding in its place, before the inputs of model tuning."""
+    rows = _rows(5, seed=0)
+    found = answer(backbone, weights, [Questions(prompt=None, rows=rows, limit=LIMIT)])[0]
+    for row, ids in zip(rows, found, strict=True):
+        inputs = torch.from_numpy(row.input_ids)[None]
+        embedded = backbone.embed(weights, inputs)
+        expected = backbone.generate(weights, embedded, torch.ones_like(inputs), limit=LIMIT)
+        assert ids == expected[0].tolist()

@@ -1,0 +1,162 @@
+"""Packs: what is missing, cut so that trials which share a batch may share it."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from runners.config import TrialConfig, adaptation_of
+from runners.model.sizes import shape_of
+from runners.store import Store
+from runners.training.method import METHODS
+from sweeps.packs import ALONE, DEV_EXAMPLES, INPUT_TOKENS, ROUNDS, Pack, cost_of, packs_of
+from sweeps.plan import plan
+from sweeps.spec import SweepSpec, parse
+
+Act = Callable[..., None]
+
+
+def packs(spec: SweepSpec, store: Store, *, workers: int = 2, slots: int = 8) -> list[Pack]:
+    """The packs of what `store` lacks."""
+    planned = plan(spec, store, running=(), code="c1")
+    return packs_of(planned, workers=workers, slots=slots)
+
+
+def ids(found: list[Pack]) -> Counter[str]:
+    """Trials of all packs."""
+    return Counter(config.trial_id for pack in found for config in pack.trials)
+
+
+def with_seeds(text: str, count: int) -> SweepSpec:
+    """The small spec with so many seeds."""
+    return parse(text.replace("seed: [0]", f"seed: {list(range(count))}"), path="small.yaml")
+
+
+def test_every_missing_trial_is_in_one_pack(spec: SweepSpec, store: Store) -> None:
+    """A trial in no pack never runs; one in two packs runs twice."""
+    assert ids(packs(spec, store)) == Counter(trial.config.trial_id for trial in spec.trials)
+
+
+def test_done_trials_are_in_no_pack(spec: SweepSpec, store: Store, commit: Act, fail: Act) -> None:
+    """A finished trial that runs again; a failed one that is never tried again."""
+    done, failed = (trial.config.trial_id for trial in spec.trials[:2])
+    commit(done)
+    fail(failed, "code")
+    found = ids(packs(spec, store))
+    assert found[done] == 0
+    assert found[failed] == 1
+
+
+def test_trials_of_a_pack_start_from_one_model(text: str, store: Store) -> None:
+    """A prompt trained on the model of its neighbour."""
+    for pack in packs(with_seeds(text, 5), store):
+        parents = set()
+        for config in pack.trials:
+            adaptation = adaptation_of(config)
+            parents.add(adaptation.milestone_id(config.lm_adaptation_steps) if adaptation else None)
+        assert parents <= {pack.parent}
+        shared = {(c.method, c.model_family, c.model_size) for c in pack.trials}
+        assert len(shared) == (0 if pack.adaptation else 1)
+
+
+def test_dropout_and_precision_are_never_mixed(spec: SweepSpec, store: Store) -> None:
+    """One rate and one precision serve the whole batch."""
+    changed = [
+        replace(trial, config=replace(trial.config, dropout=0.1 * (number % 2)))
+        for number, trial in enumerate(spec.trials)
+    ]
+    for pack in packs(replace(spec, trials=tuple(changed)), store):
+        assert len({(config.dropout, config.compute_dtype) for config in pack.trials}) <= 1
+
+
+def test_like_prompts_and_tasks_are_neighbours(text: str, store: Store) -> None:
+    """A prompt of 1 that is padded to 20 throughout costs as much as one of 20."""
+    found = [p for p in packs(with_seeds(text, 8), store, slots=4) if p.name.startswith("60k p")]
+    kinds = [{(c.prompt_length, c.task) for c in pack.trials} for pack in found]
+    assert sum(map(len, kinds)) < 1.5 * len(kinds)
+
+
+def test_trials_with_a_model_of_their_own_share_no_batch(text: str, store: Store) -> None:
+    """Two model-tuning trials in one batch would train one model."""
+    assert {name for name, method in METHODS.items() if not method.shares_model} == ALONE
+    for pack in packs(with_seeds(text, 30), store, slots=8):
+        if pack.trials:
+            assert pack.slots == (1 if pack.trials[0].method in ALONE else 8)
+
+
+@pytest.mark.parametrize("seeds", [1, 3, 9, 200])
+def test_packs_are_neither_long_nor_ragged(text: str, store: Store, seeds: int) -> None:
+    """A pack that one worker still runs when the others are idle, or that dies with hundreds."""
+    groups: dict[str, list[Pack]] = {}
+    for pack in packs(with_seeds(text, seeds), store, workers=2, slots=8):
+        if pack.trials:
+            assert len(pack.trials) <= ROUNDS * pack.slots
+            groups.setdefault(f"{pack.name.split(' ')[:2]}{pack.parent}", []).append(pack)
+    for group in groups.values():
+        sizes = [len(pack.trials) for pack in group]
+        assert max(sizes) - min(sizes) <= 1
+        assert len({pack.name for pack in group}) == len(group)
+
+
+def test_a_single_slot_still_makes_packs_of_several(text: str, store: Store) -> None:
+    """A worker that is asked after each trial of two seconds is asked too often."""
+    found = packs(with_seeds(text, 50), store, slots=1)
+    longest = max(len(pack.trials) for pack in found)
+    assert longest == ROUNDS
+
+
+def test_an_adaptation_makes_the_milestones_that_are_missing(
+    spec: SweepSpec, store: Store, commit: Act
+) -> None:
+    """A milestone made twice, or one that nobody makes."""
+    first, *_ = plan(spec, store, running=(), code="c1").milestones
+    commit(first.id)
+    made = {p.adaptation.model_size: p.milestones for p in packs(spec, store) if p.adaptation}
+    assert made == {"60k": (1000,), "200k": (100, 1000)}
+
+
+def test_no_adaptation_without_a_trial_that_needs_it(
+    spec: SweepSpec, store: Store, commit: Act
+) -> None:
+    """Minutes of adaptation for a size whose trials are all done."""
+    for trial in spec.trials:
+        if trial.config.model_size == "60k":
+            commit(trial.config.trial_id)
+    found = [pack.adaptation.model_size for pack in packs(spec, store) if pack.adaptation]
+    assert found == ["200k"]
+
+
+def test_the_most_urgent_come_first(spec: SweepSpec, store: Store) -> None:
+    """The longest pack started last keeps one worker busy alone at the end."""
+    found = packs(spec, store)
+    is_adaptation = [pack.adaptation is not None for pack in found]
+    assert is_adaptation == sorted(is_adaptation, reverse=True)
+    for kind in (True, False):
+        costs = [p.cost for p, a in zip(found, is_adaptation, strict=True) if a is kind]
+        assert costs == sorted(costs, reverse=True)
+
+
+def test_singles_are_the_trials_one_by_one(text: str, store: Store) -> None:
+    """A neighbour that is lost with the one that fails, or that waits for another parent."""
+    pack = max(packs(with_seeds(text, 4), store), key=lambda pack: len(pack.trials))
+    singles = pack.singles()
+    assert [single.trials for single in singles] == [(config,) for config in pack.trials]
+    assert {single.parent for single in singles} == {pack.parent}
+    assert sum(single.cost for single in singles) == pytest.approx(pack.cost)
+
+
+def _with_method(spec: SweepSpec, method: str) -> TrialConfig:
+    return next(t.config for t in spec.trials if t.config.method == method)
+
+
+def test_cost_counts_weights_tokens_and_passes(spec: SweepSpec) -> None:
+    """A forecast that ignores what training all weights, or evaluating, costs."""
+    prompt, model = (_with_method(spec, m) for m in ("prompt_tuning", "model_tuning"))
+    weights = shape_of("nano", prompt.model_size).parameter_count()
+    assert prompt.prompt_length is not None
+    tokens = INPUT_TOKENS + prompt.prompt_length
+    assert cost_of(prompt) == weights * tokens * (4 * 200 * 16 + 2 * 4 * 100)
+    assert cost_of(model) == weights * INPUT_TOKENS * (6 * 400 * 16 + 2 * 4 * 100)
+    whole = replace(model, dev_examples=None)
+    assert cost_of(whole) - cost_of(model) == weights * INPUT_TOKENS * 8 * (DEV_EXAMPLES - 100)

@@ -1,0 +1,151 @@
+"""The worker, in this process and without Ray: what it does with a pack and what it says."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runners.config import TrialConfig, adaptation_of, from_mapping
+from runners.store import Store
+from sweeps.execution import Execution
+from sweeps.failures import PackError
+from sweeps.packs import Pack, cost_of
+from sweeps.trainable import PackTrainable
+
+BASE: dict[str, Any] = {
+    "method": "prompt_tuning", "model_family": "nano", "model_size": "60k",
+    "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0, "prompt_length": 2,
+    "prompt_init": "class_label", "task": "cb", "train_steps": 4, "eval_every": 2,
+    "batch_size": 4, "learning_rate": 0.3, "train_examples": 16, "dev_examples": 4,
+}  # fmt: skip
+ADAPTED = {
+    "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 2, "lm_adaptation_seed": 0,
+    "lm_adaptation_batch_size": 2, "lm_adaptation_learning_rate": 1e-3,
+}  # fmt: skip
+Work = Callable[[Pack], list[dict[str, Any]]]
+
+
+def trials(*seeds: int, **changes: Any) -> tuple[TrialConfig, ...]:
+    """A trial of each seed."""
+    return tuple(from_mapping({**BASE, "seed": seed, **changes}) for seed in seeds)
+
+
+def pack_of(*configs: TrialConfig) -> Pack:
+    """A pack whose trials share the batch two at a time."""
+    cost = sum(map(cost_of, configs))
+    return Pack(name="pack", cost=cost, trials=configs, slots=2)
+
+
+@pytest.fixture
+def work(store: Store, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """Gives packs to one worker, which reports after every step; returns its reports."""
+    monkeypatch.setattr("sweeps.trainable.REPORT_SECONDS", 0.0)
+    execution = Execution(store=store.root, checkpoint_seconds=0.001)
+    # Without Ray's own constructor, which wants a running Ray.
+    worker = object.__new__(PackTrainable)
+
+    def run(pack: Pack) -> list[dict[str, Any]]:
+        assert worker.reset_config({"pack": pack, "execution": execution})
+        reports = [worker.step()]
+        while not reports[-1]["done"]:
+            reports.append(worker.step())
+        return reports
+
+    return run
+
+
+def test_a_pack_is_trained_and_committed(work: Work, store: Store) -> None:
+    """A pack whose last trial is forgotten, or a share that jumps back."""
+    configs = trials(0, 1, 2)
+    reports = work(pack_of(*configs))
+    assert store.done(config.trial_id for config in configs) == {c.trial_id for c in configs}
+    shares = [report["share"] for report in reports]
+    assert shares == sorted(shares)
+    assert (shares[0], shares[-1]) == (0.0, pytest.approx(1.0))
+    seen = [(report["committed"], report["running"]) for report in reports]
+    assert (0, 2) in seen
+    assert (2, 1) in seen
+    assert seen[-1] == (3, 0)
+    assert max(running for _, running in seen) == 2
+    assert store.running() == set()
+
+
+def test_what_is_done_is_not_trained_again(work: Work, store: Store) -> None:
+    """A pack that is taken again starts over, or its done trials are lost from the count."""
+    configs = trials(0, 1)
+    work(pack_of(configs[0]))
+    before = store.get(configs[0].trial_id)
+    reports = work(pack_of(*configs))
+    assert reports[0]["committed"] == 1
+    assert reports[-1]["committed"] == 2
+    assert store.get(configs[0].trial_id) == before
+    assert list(store.discards()) == []
+    again = work(pack_of(*configs))
+    assert [(report["share"], report["committed"]) for report in again] == [(1.0, 2)] * 2
+
+
+def test_a_pack_left_in_the_middle_goes_on_from_its_checkpoints(
+    work: Work, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost worker that costs its pack from the first step on."""
+    config = trials(0)[0]
+    execution = Execution(store=store.root, checkpoint_seconds=1e-9)
+    left = object.__new__(PackTrainable)
+    left.setup({"pack": pack_of(config), "execution": execution})
+    while left.step()["share"] < 0.7:
+        pass
+    assert store.running() == {config.trial_id}
+    reports = work(pack_of(config))
+    assert [report["share"] for report in reports] == [0.0, 1.0, 1.0]
+
+
+def test_a_trial_that_diverges_is_counted(work: Work, store: Store) -> None:
+    """A worker that reports a failed trial as missing for ever."""
+    good, bad = trials(0)[0], trials(1, learning_rate=1e39)[0]
+    last = work(pack_of(good, bad))[-1]
+    assert (last["committed"], last["failed"]) == (1, 1)
+    assert [failure.kind for failure in store.failures()] == ["diverged"]
+
+
+def test_an_adaptation_makes_milestones_that_trials_start_from(work: Work, store: Store) -> None:
+    """A milestone under an id that no trial asks for."""
+    config = trials(0, **ADAPTED)[0]
+    adaptation = adaptation_of(config)
+    assert adaptation is not None
+    pack = Pack(name="a", cost=1.0, adaptation=adaptation, milestones=(1, 2))
+    shares = [report["share"] for report in work(pack)]
+    assert shares == [0.5, 1.0, 1.0]
+    record = store.get(adaptation.milestone_id(2))
+    assert record is not None
+    work(pack_of(config))
+    trained = store.get(config.trial_id)
+    assert trained is not None
+
+
+def test_errors_come_out_in_words(work: Work) -> None:
+    """An error class that the driver may not be able to rebuild."""
+    with pytest.raises(PackError, match="is not in the store") as caught:
+        work(pack_of(*trials(0, **ADAPTED)))
+    assert caught.value.loss.kind == "code"
+
+
+def test_taking_a_pack_loads_nothing_heavy(tmp_path: Path) -> None:
+    """Workers that load torch before they are up: Tune ends those that are slower to start."""
+    code = (
+        "import sys\n"
+        "from sweeps.execution import Execution\n"
+        "from sweeps.packs import Pack\n"
+        "from sweeps.trainable import PackTrainable\n"
+        "worker = object.__new__(PackTrainable)\n"
+        f"execution = Execution(store={str(tmp_path)!r})\n"
+        "worker.setup({'pack': Pack(name='p', cost=1.0), 'execution': execution})\n"
+        "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))\n"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
