@@ -17,11 +17,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5Config, T5ForConditionalGeneration
+from transformers import (
+    AutoTokenizer,
+    PreTrainedTokenizerBase,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from runners.data.corpus import CorruptedRows, read_microworld
 from runners.microworld.documents import sample_documents
@@ -76,10 +82,12 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
-    """Train by `recipe` and write the checkpoint to `out`/<size>, resuming from `work` where it can."""
+    """Train by `recipe` into `out`/<size>, resuming from `work` where it can."""
     tokenizer = _tokenizer(out / "tokenizer")
     model = new_model(NANO[recipe.size], seed=recipe.seed)
-    weights = {name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()}
+    weights = {
+        name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()
+    }
     backbone = _behind(model, tokenizer, recipe)
     optimizer = torch.optim.AdamW(list(weights.values()), betas=BETAS, weight_decay=0.0)
     work.mkdir(parents=True, exist_ok=True)
@@ -108,13 +116,14 @@ def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
 
 
 def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
-    """A random T5 1.1 of this shape, its output layer untied and drawn at a variance of 1 / H (T5X)."""
+    """A random T5 1.1, its output layer untied and drawn at a variance of 1 / H (T5X)."""
     torch.manual_seed(seed)
+    # transformers' annotations miss two of the keywords that its T5Config takes.
+    untied: dict[str, Any] = {"tie_word_embeddings": False, "decoder_start_token_id": 0}
     config = T5Config(
         vocab_size=shape.vocabulary, d_model=shape.d_model, d_kv=shape.d_kv, d_ff=shape.d_ff,
         num_layers=shape.encoder_layers, num_decoder_layers=shape.decoder_layers,
-        num_heads=shape.heads, feed_forward_proj="gated-gelu", tie_word_embeddings=False,
-        dropout_rate=0.0, decoder_start_token_id=0,
+        num_heads=shape.heads, feed_forward_proj="gated-gelu", dropout_rate=0.0, **untied,
     )  # fmt: skip
     model = T5ForConditionalGeneration(config)
     spread = shape.d_model**-0.5
@@ -155,24 +164,27 @@ def _behind(
 
 def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int) -> CorruptedRows:
     tokenizer = backbone.tokenizer
+    (first_sentinel,) = tokenizer("<extra_id_0>", add_special_tokens=False)["input_ids"]
     return CorruptedRows(
         documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK),
         batch_size=recipe.batch_size, seed=seed, end_id=tokenizer.eos_token_id,
-        first_sentinel=tokenizer.convert_tokens_to_ids("<extra_id_0>"), salient=recipe.salient,
+        first_sentinel=first_sentinel, salient=recipe.salient,
     )  # fmt: skip
 
 
 def _save(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int) -> None:
     tensors = {f"weight:{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
-        tensors |= {f"{key}:{name}": optimizer.state[weight][key] for key in ("exp_avg", "exp_avg_sq")}
+        tensors |= {
+            f"{key}:{name}": optimizer.state[weight][key] for key in ("exp_avg", "exp_avg_sq")
+        }
     fresh = path.with_suffix(".new")
     save_file(tensors, fresh, metadata={"step": str(step)})
     fresh.replace(path)
 
 
 def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
-    """Fill weights and moments from a checkpoint; returns the steps that it had done, 0 without one."""
+    """Fill weights and moments from a checkpoint; returns its steps, 0 without one."""
     if not path.exists():
         return 0
     tensors = load_file(path)
@@ -187,11 +199,16 @@ def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW
 
 
 def _write(
-    model: T5ForConditionalGeneration, weights: dict[str, Tensor], recipe: Recipe, log: Path, folder: Path
+    model: T5ForConditionalGeneration,
+    weights: dict[str, Tensor],
+    recipe: Recipe,
+    log: Path,
+    folder: Path,
 ) -> None:
     for name, parameter in model.named_parameters():
         parameter.data.copy_(weights[name])
-    model.to(torch.bfloat16).save_pretrained(folder)
+    torch.nn.Module.to(model, torch.bfloat16)
+    model.save_pretrained(folder)
     recipe_line = json.dumps({"recipe": recipe.__dict__})
     (folder / "training.jsonl").write_text(f"{recipe_line}\n{log.read_text()}", encoding="utf-8")
 
@@ -202,7 +219,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.002)
-    parser.add_argument("--salient", type=float, default=0.8, help="share of documents that lose answers")
+    parser.add_argument(
+        "--salient", type=float, default=0.8, help="share of documents that lose answers"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=["float32", "bfloat16"], default="float32")
     parser.add_argument("--threads", type=int, default=1)

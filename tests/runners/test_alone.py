@@ -1,6 +1,5 @@
 """One trial from the shell."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +11,14 @@ from runners.model.backbone import T5Backbone
 
 QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
 SPAN = [
-    "pretraining_objective=span_corruption", "lm_adaptation_steps=0", "lm_adaptation_batch_size=null",
-    "lm_adaptation_learning_rate=null", "lm_adaptation_seed=null",
+    "pretraining_objective=span_corruption", "lm_adaptation_steps=0",
+    "lm_adaptation_batch_size=null", "lm_adaptation_learning_rate=null", "lm_adaptation_seed=null",
 ]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> Iterator[None]:
+def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
     monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: backbone)
-    yield
 
 
 def _main(tmp_path: Path, *words: str) -> int:

@@ -12,11 +12,16 @@ from runners import pretraining as module
 from runners.model.catalogue import LADDER
 from runners.model.sizes import NANO
 from runners.pretraining import Recipe, new_model, pretrain
+from runners.training.language_model import held_out_loss
 
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"STEPS_A_CHUNK": 2, "DOCUMENTS_A_CHUNK": 64, "TOKENIZER_DOCUMENTS": 3000}.items():
+    for name, value in {
+        "STEPS_A_CHUNK": 2,
+        "DOCUMENTS_A_CHUNK": 64,
+        "TOKENIZER_DOCUMENTS": 3000,
+    }.items():
         monkeypatch.setattr(module, name, value)
 
 
@@ -48,7 +53,7 @@ def test_a_run_that_was_cut_off_ends_at_the_same_weights(
     for out in ("whole", "cut"):
         shutil.copytree(LADDER / "tokenizer", tmp_path / out / "tokenizer")
     pretrain(_recipe(6), out=tmp_path / "whole", work=tmp_path / "work_whole")
-    original, calls = module.held_out_loss, iter(range(10))
+    original, calls = held_out_loss, iter(range(10))
 
     def stop(*arguments: object) -> float:
         if next(calls) == 2:
