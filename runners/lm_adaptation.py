@@ -1,6 +1,6 @@
 """LM adaptation: a span-corruption model learns to continue text (Lester et al. 2021, 2.2).
 
-    python -m runners.lm_adaptation model_size=60k steps=100,500,1000 --store results/adapted
+    python -m runners.lm_adaptation --size 60k --steps 100 500 1000 --store results/alone
 
 One run yields every milestone: the learning rate is constant, so the
 checkpoint after 100 steps is the same whatever follows. Milestones are
@@ -8,8 +8,10 @@ committed to the store as they appear, and a run that is cut off goes on from
 its last checkpoint.
 """
 
+import argparse
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -23,6 +25,7 @@ from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
 from runners.model.backbone import Backbone
 from runners.model.catalogue import WEIGHTS, load_pretrained
+from runners.model.sizes import shape_of
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
@@ -186,3 +189,60 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
         end_id=backbone.tokenizer.eos_token_id,
     )
     return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Adapt one size, show its milestones, and return the exit code."""
+    parser = _parser()
+    options = parser.parse_args(words)
+    config = AdaptationConfig(
+        model_family=options.family,
+        model_size=options.size,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        seed=options.seed,
+    )
+    try:
+        shape_of(config.model_family, config.model_size)
+        store = Store(options.store)
+    except ValueError as error:
+        parser.error(str(error))
+    for step, last in adapt(config, options.steps, store):
+        if step * 10 // last > (step - 1) * 10 // last:
+            print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
+    for steps in sorted(set(options.steps)):
+        print(_describe(config, steps, store))
+    return 0
+
+
+def _describe(config: AdaptationConfig, steps: int, store: Store) -> str:
+    record = store.get(config.milestone_id(steps))
+    assert record is not None
+    loss = record.metrics["held_out_loss"]
+    return f"{record.label}  held-out loss {loss:.3f} nats a token  (milestone {record.trial_id})"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m runners.lm_adaptation",
+        description="LM adaptation of one model; one run yields every milestone.",
+    )
+    parser.add_argument("--family", default="nano", help="ladder of models (default %(default)s)")
+    parser.add_argument("--size", required=True, help="a rung of it, such as 60k")
+    parser.add_argument("--steps", type=_count, nargs="+", required=True, help="milestones")
+    parser.add_argument("--batch-size", type=_count, default=32)
+    parser.add_argument("--learning-rate", type=float, default=0.003)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")
+    return parser
+
+
+def _count(word: str) -> int:
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is too few; give a whole number of 1 or more")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -14,7 +14,7 @@ from typing import TextIO
 from sweeps.packs import Pack
 
 ENOUGH = 0.02
-"""Share of all cost from which on a forecast is given; the first packs load and say little."""
+"""Share of all cost that has to be done, beyond the first report, before there is a forecast."""
 NAMES = 4
 """Packs that a line of progress names."""
 TERMINAL_SECONDS, FILE_SECONDS = 1.0, 15.0
@@ -60,16 +60,19 @@ class Progress:
     cost: float
     failed: int = 0
     finished: float = 0.0
-    began: float = field(default_factory=time.monotonic)
     _live: dict[str, tuple[Pack, Report]] = field(default_factory=dict)
+    _since: tuple[float, float] | None = None
+    """When the first report came, and the cost that was done by then."""
 
     def begin(self, key: str, pack: Pack) -> None:
-        """A worker takes a pack."""
-        self._live[key] = pack, Report(share=0.0)
+        """A worker takes a pack, and fills its batch."""
+        self._live[key] = pack, Report(share=0.0, running=min(pack.slots, len(pack.trials)))
 
     def report(self, key: str, report: Report) -> None:
         """A worker goes on."""
         self._live[key] = self._live[key][0], report
+        # Workers load for a while before the first report, which says nothing of their pace.
+        self._since = self._since or (time.monotonic(), self._cost_done())
 
     def finish(self, key: str) -> None:
         """A worker is through with its pack; its last report stands."""
@@ -103,10 +106,17 @@ class Progress:
 
     def seconds_left(self) -> float | None:
         """Seconds until all is done at the pace so far, or None while that is not known."""
-        done = self.finished + sum(pack.cost * report.share for pack, report in self._live.values())
-        if done < ENOUGH * self.cost:
+        if self._since is None:
             return None
-        return (time.monotonic() - self.began) * max(0.0, self.cost / done - 1.0)
+        since, before = self._since
+        done = self._cost_done()
+        if done - before < ENOUGH * self.cost:
+            return None
+        pace = (done - before) / (time.monotonic() - since)
+        return max(0.0, self.cost - done) / pace
+
+    def _cost_done(self) -> float:
+        return self.finished + sum(pack.cost * r.share for pack, r in self._live.values())
 
 
 class Board:

@@ -47,13 +47,14 @@ def run(spec: SweepSpec) -> int:
 
 
 def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:
+    counts = _counts(plan)
+    cost = sum(pack.cost for pack in packs)
+    progress = Progress(trials=counts.total, done=counts.done, cost=cost)
+    board.show(progress.counts(), progress.names(), progress.seconds_left())
     os.environ.update(RAY_SETTINGS)
     # Ray reads its settings while it is imported, and a sweep that lacks nothing needs no Ray.
     from sweeps.driver import fit
 
-    counts = _counts(plan)
-    cost = sum(pack.cost for pack in packs)
-    progress = Progress(trials=counts.total, done=counts.done, cost=cost)
     fit(packs, plan.spec.execution, store, progress, board)
 
 

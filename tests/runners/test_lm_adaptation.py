@@ -1,15 +1,18 @@
 """LM adaptation: one run, every milestone."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from safetensors.torch import load
 
 from runners import lm_adaptation as module
 from runners.config import AdaptationConfig
-from runners.lm_adaptation import STATE, adapt
+from runners.lm_adaptation import STATE, adapt, main
 from runners.model.backbone import T5Backbone
 from runners.model.catalogue import WEIGHTS
 from runners.store import Store
+from runners.training.trial import Diverged
 
 CONFIG = AdaptationConfig(
     model_family="nano", model_size="60k", batch_size=4, learning_rate=0.003, seed=0
@@ -87,3 +90,61 @@ def test_a_later_milestone_goes_through_the_same_path(store: Store) -> None:
     _run(store, 2)
     _run(store, 2, 5)
     assert _same(_weights(store, 5), _weights(whole, 5))
+
+
+def test_a_milestone_behind_the_checkpoint_is_made_too(store: Store) -> None:
+    """Catches a grown sweep that waits for ever for a milestone that its resumed run passed."""
+    steps = adapt(CONFIG, [6], store, checkpoint_seconds=0.0)
+    for _ in range(3):
+        next(steps)
+    del steps
+    assert [done for done, _ in _run(store, 2, 6)] == [1, 2, 3, 4, 5, 6]
+    assert store.done(map(CONFIG.milestone_id, (2, 6))) == set(map(CONFIG.milestone_id, (2, 6)))
+
+
+def test_a_checkpoint_of_another_model_is_not_gone_on_from(
+    store: Store, backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a milestone that is half of a ladder that was since pre-trained anew."""
+    steps = adapt(CONFIG, [4], store, checkpoint_seconds=0.0)
+    next(steps)
+    del steps
+    other = replace(backbone, fingerprint="another")
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: other)
+    assert [done for done, _ in _run(store, 4)] == [1, 2, 3, 4]
+
+
+def test_a_run_without_finite_numbers_diverges(store: Store) -> None:
+    """Catches a milestone of NaNs from which hundreds of trials start."""
+    wild = replace(CONFIG, learning_rate=1e38)
+    with pytest.raises(Diverged, match="60k LM adaptation: loss nan at step 2"):
+        list(adapt(wild, [3], store))
+    assert list(store.records()) == []
+
+
+def test_the_door_adapts_and_shows_the_milestones(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a command in an error message that does not exist."""
+    words = ["--size", "60k", "--steps", "4", "2", "--batch-size", "4", "--store", store.root]
+    assert main(words) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split("  ")[0] for line in told] == ["60k-lm2", "60k-lm4"]
+    assert CONFIG.milestone_id(2) in told[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--size", "600", "--steps", "2"], "did you mean '600k'?"),
+        (["--size", "60k", "--steps", "0"], "give a whole number of 1 or more"),
+    ],
+)
+def test_the_door_refuses_what_it_cannot_do(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a traceback for a mistyped size."""
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    assert said in capsys.readouterr().err

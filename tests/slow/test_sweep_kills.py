@@ -59,16 +59,20 @@ class Sweep:
     steps: dict[str, int] = field(default_factory=dict)
 
     def check(self) -> None:
-        """Nothing committed is gone or was run again, and nobody fell behind a checkpoint."""
+        """Nothing committed is gone or was run again."""
         winners = {
             r.trial_id: (r.attempt, self._attempts(r.trial_id)) for r in self.store.records()
         }
         assert self.winners.items() <= winners.items()
-        steps = {i: step for i in self.store.running() for step in self._steps(i)}
-        for trial_id, step in self.steps.items():
-            assert trial_id in winners or trial_id not in steps or steps[trial_id] >= step
         assert self.store.verify() == []
-        self.winners, self.steps = winners, self.steps | steps
+        self.winners = winners
+
+    def look(self) -> None:
+        """Nobody falls behind a checkpoint, before a kill or after it."""
+        for trial_id in self.store.running():
+            for step in self._steps(trial_id):
+                assert step >= self.steps.get(trial_id, 0), f"{trial_id} began again"
+                self.steps[trial_id] = step
 
     def _attempts(self, trial_id: str) -> frozenset[str]:
         folder = Path(self.store.root, "trials", trial_id[:2], trial_id)
@@ -98,9 +102,10 @@ def torment(sweep: Sweep, start: Callable[[Path], Any], moments: random.Random, 
     left = kills
     while True:
         process = start(sweep.spec)
-        while left and process.driver.poll() is None:
-            _await_moment(process, sweep.store, moments)
-            left -= _kill_something(process, moments)
+        while process.driver.poll() is None:
+            _await_moment(process, sweep, moments)
+            if left:
+                left -= _kill_something(process, moments)
         output = process.finish()
         sweep.check()
         if process.driver.returncode == 0:
@@ -108,15 +113,16 @@ def torment(sweep: Sweep, start: Callable[[Path], Any], moments: random.Random, 
             return kills - left
 
 
-def _await_moment(process: Any, store: Store, moments: random.Random) -> None:
-    """Sleep to one of four kills in the start, and three in the middle of training."""
-    if moments.random() < 0.25:
-        time.sleep(moments.uniform(0.0, EARLY))
-        return
+def _await_moment(process: Any, sweep: Sweep, moments: random.Random) -> None:
+    """Watch up to a moment: one of four in the start, and three in the middle of training."""
     since = time.time()
-    while process.driver.poll() is None and _last_write(store) < since:
+    is_early = moments.random() < 0.25
+    while not is_early and process.driver.poll() is None and _last_write(sweep.store) < since:
         time.sleep(0.1)
-    time.sleep(moments.uniform(0.0, LATE))
+    moment = time.time() + moments.uniform(0.0, EARLY if is_early else LATE)
+    while process.driver.poll() is None and time.time() < moment:
+        sweep.look()
+        time.sleep(0.1)
 
 
 def _last_write(store: Store) -> float:

@@ -37,9 +37,9 @@ def counts_of(found: Progress) -> tuple[int, int, int, int]:
 def test_counts_follow_what_workers_report(trials: tuple[TrialConfig, ...]) -> None:
     """A trial that is counted twice, or in no column."""
     found = Progress(trials=20, done=5, cost=10.0)
-    pack = Pack(name="p", cost=10.0, trials=trials[:8])
+    pack = Pack(name="p", cost=10.0, trials=trials[:8], slots=4)
     found.begin("1", pack)
-    assert counts_of(found) == (5, 0, 15, 0)
+    assert counts_of(found) == (5, 4, 11, 0)
     found.report("1", Report(share=0.5, committed=3, running=4, failed=1))
     assert counts_of(found) == (8, 4, 7, 1)
     found.report("1", Report(share=1.0, committed=7, failed=1))
@@ -75,15 +75,18 @@ def test_what_is_given_up_has_failed(trials: tuple[TrialConfig, ...]) -> None:
 
 
 def test_the_forecast_is_what_is_left_at_the_pace_so_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hours foretold from the first second, or packs that died counted as work done."""
+    """Hours foretold because torch took long to load, or packs that died counted as work done."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    found = Progress(trials=8, done=0, cost=100.0, began=now)
+    found = Progress(trials=8, done=0, cost=100.0)
     found.begin("1", Pack(name="p", cost=40.0))
     assert found.seconds_left() is None
-    now = 110.0
-    found.report("1", Report(share=0.5))
-    assert found.seconds_left() == pytest.approx(40.0)
+    now = 130.0
+    found.report("1", Report(share=0.1))
+    assert found.seconds_left() is None
+    now = 140.0
+    found.report("1", Report(share=0.6))
+    assert found.seconds_left() == pytest.approx(10.0 * 76 / 20)
     found.drop("1")
     assert found.seconds_left() is None
     found.begin("2", Pack(name="p", cost=40.0))

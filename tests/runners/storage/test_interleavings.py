@@ -237,3 +237,16 @@ class StoreMachine(RuleBasedStateMachine):
 
 StoreMachine.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
 TestStoreMachine = StoreMachine.TestCase
+
+
+def test_a_stale_line_of_a_deleted_record_is_no_defect() -> None:
+    """Catches a verify that fails on a cache which no reader trusts."""
+    machine = StoreMachine()
+    first = machine.begin(trial_id="000123456789cdef")
+    machine.commit(attempt=first)
+    second = machine.begin(trial_id="000123456789cdef")
+    machine.reopen()
+    machine.delete_by_hand(trial_id="000123456789cdef")
+    machine.commit(attempt=second)
+    machine.holds_what_was_committed()
+    machine.teardown()
