@@ -19,6 +19,8 @@ RETRIES = 2
 """A pack is given to so many more workers when those that had it were lost and got no further."""
 LOOK_SECONDS = 1.0
 """Milestones are looked for at most so often, since the store may be far away."""
+PATIENCE_SECONDS = 300.0
+"""A shared file system may show a new milestone late, but not later than this."""
 
 
 class PackSearch(Searcher):
@@ -36,6 +38,7 @@ class PackSearch(Searcher):
         self._is_there = is_there
         self._there: set[str] = set()
         self._looked = float("-inf")
+        self._moved = time.monotonic()
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """The next ready pack, None where all wait for a parent, or `Searcher.FINISHED`."""
@@ -46,6 +49,8 @@ class PackSearch(Searcher):
             if pack.parent is None or pack.parent in self._there:
                 self._given[trial_id] = self._waiting.pop(place)
                 return {"pack": pack}
+        idle = time.monotonic() - self._moved
+        assert self._given or idle < PATIENCE_SECONDS, "all packs wait for what nobody makes"
         return None
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
@@ -60,6 +65,7 @@ class PackSearch(Searcher):
             del self._given[trial_id]
             self._reached.pop(trial_id, None)
         self._looked = float("-inf")
+        self._moved = time.monotonic()
 
     def died(self, trial_id: str, loss: Loss) -> dict[Pack, Loss]:
         """What is given up because a worker died, and why.
@@ -98,8 +104,6 @@ class PackSearch(Searcher):
         self._looked = time.monotonic()
         parents = {pack.parent for pack in self._waiting if pack.parent is not None}
         self._there |= {parent for parent in parents - self._there if self._is_there(parent)}
-        stuck = not self._given and all(pack.parent for pack in self._waiting)
-        assert not stuck or parents & self._there, "every pack waits for what nobody makes"
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: the store knows what is done, and a new driver plans anew."""
