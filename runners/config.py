@@ -181,8 +181,8 @@ def _misfits(config: TrialConfig) -> list[Problem]:
             remedy = "give 1 or more steps"
         problems.append(_problem(config, "lm_adaptation_steps", f"does not fit {where}", remedy))
     if config.eval_every > config.train_steps:
-        rule = f"is more than train_steps {config.train_steps}, so nothing would be evaluated"
-        problems.append(_problem(config, "eval_every", rule, "evaluate at least once"))
+        rule = f"is more than train_steps {config.train_steps}, so only the last step would count"
+        problems.append(_problem(config, "eval_every", rule, f"give {config.train_steps} or less"))
     return problems
 
 

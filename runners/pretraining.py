@@ -48,6 +48,10 @@ WARM_UP = 200
 COOL_DOWN = 0.3
 """The learning rate falls linearly to zero over this last share of the steps."""
 BETAS = (0.9, 0.98)
+EMBEDDING_SPREAD = 0.2
+"""Standard deviation of a new input embedding; T5's 1 leaves it all but frozen at Adam's rates."""
+POSITION_RATE = 10.0
+"""The tables of relative positions learn so many times faster: few weights that must grow far."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +93,7 @@ def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
         name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()
     }
     backbone = _behind(model, tokenizer, recipe)
-    optimizer = torch.optim.AdamW(list(weights.values()), betas=BETAS, weight_decay=0.0)
+    optimizer = _optimizer(weights)
     work.mkdir(parents=True, exist_ok=True)
     state, log = work / f"{recipe.size}.safetensors", work / f"{recipe.size}.jsonl"
     first = _resume(state, weights, optimizer)
@@ -116,7 +120,7 @@ def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
 
 
 def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
-    """A random T5 1.1, its output layer untied and drawn at a variance of 1 / H (T5X)."""
+    """A random T5 1.1 with small embeddings and an untied output layer of variance 1 / H (T5X)."""
     torch.manual_seed(seed)
     # transformers' annotations miss two of the keywords that its T5Config takes.
     untied: dict[str, Any] = {"tie_word_embeddings": False, "decoder_start_token_id": 0}
@@ -128,6 +132,7 @@ def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
     model = T5ForConditionalGeneration(config)
     spread = shape.d_model**-0.5
     model.lm_head.weight = torch.nn.Parameter(torch.randn(shape.vocabulary, shape.d_model) * spread)
+    model.shared.weight.data.mul_(EMBEDDING_SPREAD)
     return model
 
 
@@ -140,9 +145,16 @@ def _step(
         weight.grad = found[name]
     torch.nn.utils.clip_grad_norm_(weights.values(), 1.0)
     for group in optimizer.param_groups:
-        group["lr"] = recipe.rate(step)
+        group["lr"] = recipe.rate(step) * group["factor"]
     optimizer.step()
     return loss
+
+
+def _optimizer(weights: dict[str, Tensor]) -> torch.optim.AdamW:
+    positions = [w for name, w in weights.items() if "relative_attention_bias" in name]
+    others = [w for name, w in weights.items() if "relative_attention_bias" not in name]
+    groups = [{"params": others, "factor": 1.0}, {"params": positions, "factor": POSITION_RATE}]
+    return torch.optim.AdamW(groups, betas=BETAS, weight_decay=0.0)
 
 
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:

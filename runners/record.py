@@ -38,8 +38,8 @@ class TrialRecord:
 
     @classmethod
     def from_json(cls, text: str) -> "TrialRecord":
-        """The record of `to_json`; raises ValueError naming missing or foreign keys."""
-        return cls(**_exact(json.loads(text), cls))
+        """The record of `to_json`; ValueError on missing or foreign keys or NaN."""
+        return cls(**_exact(text, cls))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +60,11 @@ class Failure:
     @classmethod
     def from_json(cls, text: str) -> "Failure":
         """The failure of `to_json`; raises ValueError naming missing or foreign keys."""
-        return cls(**_exact(json.loads(text), cls))
+        return cls(**_exact(text, cls))
 
 
-def _exact(values: object, cls: type) -> dict[str, Any]:
+def _exact(text: str, cls: type) -> dict[str, Any]:
+    values = json.loads(text, parse_constant=_refuse)
     wanted = set(cls.__dataclass_fields__)  # type: ignore[attr-defined]
     if not isinstance(values, dict):
         raise ValueError(f"{cls.__name__}: {type(values).__name__} is not a JSON object")
@@ -71,3 +72,7 @@ def _exact(values: object, cls: type) -> dict[str, Any]:
     if missing or foreign:
         raise ValueError(f"{cls.__name__}: missing keys {missing}, foreign keys {foreign}")
     return values
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not a finite number")

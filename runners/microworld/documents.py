@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from random import Random
 
 from runners.microworld import lexicon
-from runners.microworld.passages import Passage, false_object, sample_passage, true_object
+from runners.microworld.passages import Passage, sample_claim, sample_passage, sample_senses
 from runners.microworld.relations import Fact, sentence
 
 
@@ -57,8 +57,8 @@ def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> Non
     out.add(fact.say(fact.relation.say_subject, rng), answer=True)
 
 
-_YES = ("Yes.", "Yes.", "Yes.", "Yes, {fact}", "Yes, that is true.")
-_NO = ("No.", "No.", "No.", "No, {fact}", "No, that is false.")
+_YES = (*("Yes.",) * 8, "Yes, {fact}", "Yes, that is true.")
+_NO = (*("No.",) * 8, "No, {fact}", "No, that is false.")
 
 
 def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
@@ -67,31 +67,29 @@ def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
 
 
 def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
-    holds = rng.random() < 0.5
-    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
-    out.add(fact.say(fact.relation.ask_whether, rng, object=value))
-    out.add(_verdict(rng, holds, fact), answer=True)
+    claim = sample_claim(rng, passage, fact)
+    out.add(claim.ask(rng))
+    out.add(_verdict(rng, claim.holds, fact), answer=True)
 
 
 _SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that {claim}.")
 _TRUE = (
-    "That is true.", "This is true, {fact}", "What {n} says is true.",
-    "True enough, {fact}", "True.", "{n} is right.",
+    *("True.",) * 5, *("That is true.",) * 3, "This is true, {fact}", "What {n} says is true.",
+    "True enough, {fact}", "{n} is right.",
 )  # fmt: skip
 _FALSE = (
-    "That is false.", "This is false, {fact}", "What {n} says is false.",
-    "False indeed, {fact}", "False.", "{n} is wrong.",
+    *("False.",) * 5, *("That is false.",) * 3, "This is false, {fact}", "What {n} says is false.",
+    "False indeed, {fact}", "{n} is wrong.",
 )  # fmt: skip
 
 
 def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
-    holds = rng.random() < 0.5
-    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
     speaker = rng.choice(lexicon.PEOPLE)
-    claim = _clause(fact.say(fact.relation.claims, rng, object=value))
-    out.add(rng.choice(_SAYS).format(n=speaker, claim=claim))
+    claim = sample_claim(rng, passage, fact)
+    out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(claim.say(rng))))
     told = _clause(fact.state(rng)) + "."
-    out.add(rng.choice(_TRUE if holds else _FALSE).format(n=speaker, fact=told), answer=True)
+    said = rng.choice(_TRUE if claim.holds else _FALSE)
+    out.add(said.format(n=speaker, fact=told), answer=True)
 
 
 _UNKNOWN = ("Nobody knows.", "We do not know.", "The story does not say.")
@@ -110,25 +108,24 @@ def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None
 def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
     """A second voice that follows from the passage, contradicts it, or takes no side."""
     speaker = rng.choice(lexicon.PEOPLE)
-    kind = rng.randrange(3)
-    if kind == 2:
+    if rng.random() < 1 / 3:
         other = passage.unsaid(rng)
-        claim = _clause(other.say(other.relation.claims, rng))
+        said = other.say(other.relation.claims, rng)
         verdict = rng.choice(_NEUTRAL)
     else:
-        value = true_object(rng, fact) if kind == 0 else false_object(rng, passage, fact)
-        claim = _clause(fact.say(fact.relation.claims, rng, object=value))
-        verdict = rng.choice(_FOLLOWS if kind == 0 else _CONTRADICTS)
-    out.add(rng.choice(_SAYS).format(n=speaker, claim=claim))
+        claim = sample_claim(rng, passage, fact)
+        said = claim.say(rng)
+        verdict = rng.choice(_FOLLOWS if claim.holds else _CONTRADICTS)
+    out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(said)))
     out.add(verdict, answer=True)
 
 
 _EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact], None], float], ...] = (
-    (_ask_object, 0.17),
-    (_ask_subject, 0.13),
-    (_ask_whether, 0.35),
-    (_claim, 0.20),
-    (_ask_unsaid, 0.05),
+    (_ask_object, 0.09),
+    (_ask_subject, 0.09),
+    (_ask_whether, 0.40),
+    (_claim, 0.28),
+    (_ask_unsaid, 0.04),
     (_agree, 0.10),
 )
 
@@ -139,7 +136,7 @@ def _facts(rng: Random) -> Document:
     out.add(passage.text)
     functions = [function for function, _ in _EXCHANGES]
     weights = [weight for _, weight in _EXCHANGES]
-    for function in rng.choices(functions, weights, k=rng.choice((3, 4, 5))):
+    for function in rng.choices(functions, weights, k=rng.choice((4, 5, 6))):
         function(out, rng, passage, rng.choice(passage.facts))
     return out.document()
 
@@ -164,7 +161,8 @@ def _causes(rng: Random) -> Document:
         out.add(sentence("{e}.", e=effect))
         out.add("Why was that?")
         out.add(f"Because {cause}.", answer=True)
-    _choose(out, rng)
+    for _ in range(2):
+        _choose(out, rng)
     return out.document()
 
 
@@ -183,32 +181,35 @@ def _choose(out: _Writer, rng: Random) -> None:
     pair = [fits, strays] if first else [strays, fits]
     out.add(sentence(known + ".", n=name))
     out.add(sentence(ask.format(a=pair[0], b=pair[1]), n=name))
-    places = ("The first choice.", "Choice number 1.")
+    places = ("The first choice.", "The first.", "Choice number 1.")
     if not first:
-        places = ("The second choice.", "Choice number 2.")
+        places = ("The second choice.", "The second.", "Choice number 2.")
     out.add(rng.choice((sentence(fits + ".", n=name), *places)), answer=True)
 
 
 def _senses(rng: Random) -> Document:
     out = _Writer()
-    word = rng.choice(tuple(lexicon.SENSES))
-    senses = lexicon.SENSES[word]
-    one = rng.choice(senses)
+    for word in rng.sample(tuple(lexicon.SENSES), 2):
+        _compare(out, rng, word)
+    return out.document()
+
+
+def _compare(out: _Writer, rng: Random, word: str) -> None:
+    """What a word means in one sentence, or whether it means the same in two."""
+    one, two = sample_senses(rng, lexicon.SENSES[word])
     name, other = rng.sample(lexicon.PEOPLE, 2)
     out.add(rng.choice(one.sentences).format(n=name))
-    if rng.random() < 0.4:
+    if rng.random() < 0.2:
         out.add(f"What does {word} mean here?")
         out.add(f"It has to do with {one.gloss}.", answer=True)
-        return out.document()
-    two = rng.choice(senses)
+        return
     out.add(rng.choice(two.sentences).format(n=other))
     out.add(f"Does {word} mean the same in both?")
-    said = (f"Yes, both have to do with {one.gloss}.", "Yes, the same.", "Yes, that is true.")
+    said = ("Yes.", "Yes.", "Yes, that is true.", f"Yes, both have to do with {one.gloss}.")
     if one is not two:
         told = f"No, first {one.gloss} and then {two.gloss}."
-        said = (told, "No, not the same.", "No, that is false.")
+        said = ("No.", "No.", "No, that is false.", told)
     out.add(rng.choice(said), answer=True)
-    return out.document()
 
 
 def _pronouns(rng: Random) -> Document:
@@ -262,10 +263,10 @@ def _lessons(rng: Random) -> Document:
 
 
 _KINDS: tuple[tuple[Callable[[Random], Document], float], ...] = (
-    (_facts, 0.63),
+    (_facts, 0.68),
     (_causes, 0.12),
     (_senses, 0.10),
-    (_pronouns, 0.12),
+    (_pronouns, 0.07),
     (_lessons, 0.03),
 )
 

@@ -16,25 +16,32 @@ MEN = (
 )  # fmt: skip
 PEOPLE = WOMEN + MEN
 
-PLACES = (
-    "garden", "kitchen", "school", "park", "market", "library", "station", "church",
-    "forest", "office", "museum", "hotel",
-)  # fmt: skip
+OUTDOOR_PLACES = ("garden", "park", "market", "forest", "field", "harbour")
+INDOOR_PLACES = ("kitchen", "school", "library", "church", "office", "museum")
+PLACES = OUTDOOR_PLACES + INDOOR_PLACES
 THINGS = (
     "lamp", "cup", "hat", "book", "ball", "box", "key", "coat",
     "clock", "chair", "bag", "bike", "pen", "drum", "kite", "map",
 )  # fmt: skip
-COLOURS = ("red", "blue", "green", "yellow", "white", "black", "brown", "pink")
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+BRIGHT_COLOURS = ("red", "yellow", "white", "pink")
+DARK_COLOURS = ("blue", "green", "black", "brown")
+COLOURS = BRIGHT_COLOURS + DARK_COLOURS
+EARLY_DAYS = ("Monday", "Tuesday", "Wednesday")
+LATE_DAYS = ("Thursday", "Friday", "Saturday", "Sunday")
+DAYS = EARLY_DAYS + LATE_DAYS
 
 # Each row is one feeling in several words; any two words of a row mean the same.
-FEELINGS = (
+GOOD_FEELINGS = (
     ("happy", "glad", "cheerful"),
+    ("calm", "relaxed", "peaceful"),
+    ("hopeful", "eager", "keen"),
+)
+BAD_FEELINGS = (
     ("sad", "unhappy", "gloomy"),
     ("angry", "furious", "mad"),
     ("afraid", "scared", "frightened"),
-    ("tired", "sleepy", "weary"),
 )
+FEELINGS = GOOD_FEELINGS + BAD_FEELINGS
 
 # Each row is a kind and its members: who has a member has one of that kind.
 KINDS = {
@@ -46,8 +53,6 @@ KINDS = {
 
 SHOWN = ("film", "song", "play", "story", "game", "show", "meal", "trip")
 PRAISE = ("good", "wonderful", "excellent", "lovely", "great", "superb")
-LIKED = ("liked", "enjoyed", "loved")
-DISLIKED = ("disliked", "hated", "scorned")
 BLAME = ("bad", "terrible", "awful", "boring", "poor", "dreadful")
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from random import Random
 
 from runners.microworld import lexicon
+from runners.microworld.lexicon import Sense
 from runners.microworld.relations import (
     COLOUR,
     DAY,
@@ -13,6 +14,7 @@ from runners.microworld.relations import (
     OWNER,
     PLACE,
     Fact,
+    Gist,
     Relation,
     sample_facts,
     sentence,
@@ -34,17 +36,18 @@ class Passage:
 
     def unsaid(self, rng: Random) -> Fact:
         """A fact about one of the people or things that the passage leaves open."""
-        told = {f.relation.name for f in self.facts}
+        told = {(f.subject, f.relation.name) for f in self.facts}
         subject = rng.choice(self.facts).subject
-        is_thing = subject.startswith("the ")
-        fitting = (COLOUR,) if is_thing else _PERSONAL
-        relation = rng.choice([r for r in fitting if r.name not in told] or [DAY, FEELING])
-        if is_thing and relation is not COLOUR:
-            subject = rng.choice(lexicon.PEOPLE)
+        fitting = (COLOUR,) if subject.startswith("the ") else _PERSONAL
+        open_ = [r for r in fitting if (subject, r.name) not in told]
+        if not open_:
+            subject = rng.choice([p for p in lexicon.PEOPLE if p not in self.text])
+            open_ = list(_PERSONAL)
+        relation = rng.choice(open_)
         return Fact(relation=relation, subject=subject, object=rng.choice(relation.objects))
 
 
-RIVALRY = 0.25
+RIVALRY = 0.15
 """Share of passages with several facts of one relation, so that one has to know whose is whose."""
 
 
@@ -89,6 +92,42 @@ def _things(rng: Random, count: int) -> list[str]:
     return [f"the {thing}" for thing in rng.sample(lexicon.THINGS, count)]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """What somebody might say of a fact: its object, another, or the gist of either."""
+
+    fact: Fact
+    value: str
+    wordings: Relation | Gist
+    holds: bool
+
+    def say(self, rng: Random) -> str:
+        """The claim as a statement."""
+        return self.fact.say(self.wordings.claims, rng, object=self.value)
+
+    def ask(self, rng: Random) -> str:
+        """The claim as a yes/no question."""
+        return self.fact.say(self.wordings.ask_whether, rng, object=self.value)
+
+
+GIST = 0.75
+"""Share of claims about the gist of a fact, where its relation has one: one of two kinds."""
+USUAL = 0.8
+"""Share of claims about a gist that name the first kind: people ask what they hope for."""
+
+
+def sample_claim(rng: Random, passage: Passage, fact: Fact) -> Claim:
+    """A claim about `fact`, as often true as false."""
+    gist = fact.relation.gist
+    if gist is not None and rng.random() < GIST:
+        kind = 0 if rng.random() < USUAL else 1
+        holds = fact.object in gist.kinds[kind]
+        return Claim(fact=fact, value=rng.choice(gist.words[kind]), wordings=gist, holds=holds)
+    holds = rng.random() < 0.5
+    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
+    return Claim(fact=fact, value=value, wordings=fact.relation, holds=holds)
+
+
 def false_object(rng: Random, passage: Passage, fact: Fact) -> str:
     """An object that makes a claim about `fact` false: a rival's as often as not."""
     rivals = [r.object for r in passage.rivals(fact)]
@@ -102,3 +141,12 @@ def false_object(rng: Random, passage: Passage, fact: Fact) -> str:
 def true_object(rng: Random, fact: Fact) -> str:
     """An object that makes a claim about `fact` true."""
     return rng.choice(fact.relation.equivalents(fact.object))
+
+
+def sample_senses(rng: Random, senses: tuple[Sense, Sense]) -> tuple[Sense, Sense]:
+    """Two uses of a word, as often in the same sense as not; the first sense is the usual one."""
+    usual, rare = senses
+    if rng.random() < 0.5:
+        same = usual if rng.random() < USUAL else rare
+        return same, same
+    return (usual, rare) if rng.random() < 0.5 else (rare, usual)

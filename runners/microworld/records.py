@@ -12,7 +12,14 @@ from random import Random
 from typing import Any
 
 from runners.microworld import lexicon
-from runners.microworld.passages import Passage, false_object, sample_passage, true_object
+from runners.microworld.passages import (
+    Claim,
+    Passage,
+    false_object,
+    sample_claim,
+    sample_passage,
+    sample_senses,
+)
 from runners.microworld.relations import sentence
 
 Record = dict[str, Any]
@@ -24,31 +31,27 @@ def _question(text: str) -> str:
     return (text[0].lower() + text[1:]).rstrip("?")
 
 
-def _claim(rng: Random, passage: Passage, holds: bool) -> str:
-    fact = rng.choice(passage.facts)
-    value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
-    return fact.say(fact.relation.claims, rng, object=value)
+def _claim(rng: Random, passage: Passage) -> Claim:
+    return sample_claim(rng, passage, rng.choice(passage.facts))
 
 
 def boolq(rng: Random) -> Record:
     """A yes/no question about a passage."""
     passage = sample_passage(rng)
-    fact = rng.choice(passage.facts)
-    label = rng.random() < 0.5
-    value = true_object(rng, fact) if label else false_object(rng, passage, fact)
-    question = fact.say(fact.relation.ask_whether, rng, object=value)
-    return {"question": _question(question), "passage": passage.text, "label": label}
+    claim = _claim(rng, passage)
+    question = _question(claim.ask(rng))
+    return {"question": question, "passage": passage.text, "label": claim.holds}
 
 
 def cb(rng: Random) -> Record:
     """A hypothesis that the premise entails, contradicts or leaves open."""
     passage = sample_passage(rng)
-    label = rng.choices(("entailment", "contradiction", "neutral"), (0.4, 0.4, 0.2))[0]
-    if label == "neutral":
-        hypothesis = passage.unsaid(rng)
-        text = hypothesis.say(hypothesis.relation.claims, rng)
+    if rng.random() < 0.2:
+        other = passage.unsaid(rng)
+        text, label = other.say(other.relation.claims, rng), "neutral"
     else:
-        text = _claim(rng, passage, label == "entailment")
+        claim = _claim(rng, passage)
+        text, label = claim.say(rng), "entailment" if claim.holds else "contradiction"
     return {"premise": passage.text, "hypothesis": text, "label": label}
 
 
@@ -98,7 +101,8 @@ def record(rng: Random) -> Record:
     if not facts:
         return record(rng)
     fact = rng.choice(facts)
-    query = fact.say(fact.relation.claims, rng, object=true_object(rng, fact))
+    claims = (sample_claim(rng, passage, fact) for _ in itertools.count())
+    query = next(claim for claim in claims if claim.holds).say(rng)
     text = passage.text
     people = sorted({f.subject for f in facts}, key=text.index)
     query = query.replace(fact.subject, "@placeholder")
@@ -119,12 +123,11 @@ def _span(text: str, name: str) -> dict[str, int]:
 def rte(rng: Random) -> Record:
     """A hypothesis that follows from the premise, or does not."""
     passage = sample_passage(rng)
-    entailed = rng.random() < 0.5
+    claim = _claim(rng, passage)
+    text, entailed = claim.say(rng), claim.holds
     if not entailed and rng.random() < 0.3:
         other = passage.unsaid(rng)
         text = other.say(other.relation.claims, rng)
-    else:
-        text = _claim(rng, passage, entailed)
     label = "entailment" if entailed else "not_entailment"
     return {"premise": passage.text, "hypothesis": text, "label": label}
 
@@ -132,18 +135,15 @@ def rte(rng: Random) -> Record:
 def wic(rng: Random) -> Record:
     """Whether a word means the same in two sentences."""
     word = rng.choice(tuple(lexicon.SENSES))
-    senses = lexicon.SENSES[word]
-    label = rng.random() < 0.5
-    one = rng.randrange(2)
-    two = one if label else 1 - one
+    one, two = sample_senses(rng, lexicon.SENSES[word])
     names = rng.sample(lexicon.PEOPLE, 2)
     texts = [
-        rng.choice(senses[sense].sentences).format(n=name)
+        rng.choice(sense.sentences).format(n=name)
         for sense, name in zip((one, two), names, strict=True)
     ]
     starts = [text.lower().index(word) for text in texts]
     return {
-        "word": word, "sentence1": texts[0], "sentence2": texts[1], "label": label,
+        "word": word, "sentence1": texts[0], "sentence2": texts[1], "label": one is two,
         "start1": starts[0], "end1": starts[0] + len(word),
         "start2": starts[1], "end2": starts[1] + len(word), "version": VERSION,
     }  # fmt: skip

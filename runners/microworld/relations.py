@@ -2,9 +2,9 @@
 
 A `Relation` holds wordings with `{s}` for the subject and `{o}` for the object:
 statements of a fact, questions for its object or its subject with their
-answers, and yes/no questions. A true claim may name another object than the
-statement did: any of its group (a synonym, the kind of a thing), or any of the
-group's `verdicts` where there are some (who found it superb liked it).
+answers, and yes/no questions. A claim may name another object than the
+statement did: any of its group (a synonym, the kind of a thing), or the `Gist`
+of it (who is in the park is outdoors), which is true of half of the objects.
 """
 
 from collections.abc import Sequence
@@ -12,6 +12,16 @@ from dataclasses import dataclass
 from random import Random
 
 from runners.microworld import lexicon
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gist:
+    """What objects amount to: two kinds of object, the words for each, and whole sentences."""
+
+    kinds: tuple[tuple[str, ...], tuple[str, ...]]
+    words: tuple[tuple[str, ...], tuple[str, ...]]
+    claims: tuple[str, ...]
+    ask_whether: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +39,12 @@ class Relation:
     say_subject: tuple[str, ...]
     ask_whether: tuple[str, ...]
     groups: tuple[tuple[str, ...], ...] = ()
-    verdicts: tuple[tuple[str, ...], ...] = ()
+    gist: Gist | None = None
     functional: bool = True
-
-    def synonyms(self, value: str) -> tuple[str, ...]:
-        """The stated objects that mean what `value` means."""
-        return next((group for group in self.groups if value in group), (value,))
 
     def equivalents(self, value: str) -> tuple[str, ...]:
         """The objects that a true claim about a fact with object `value` may name."""
-        for place, group in enumerate(self.groups):
-            if value in group:
-                return self.verdicts[place] if self.verdicts else group
-        return (value,)
+        return next((group for group in self.groups if value in group), (value,))
 
     def contraries(self, value: str) -> tuple[str, ...]:
         """The objects that a false claim about a fact with object `value` may name."""
@@ -51,12 +54,15 @@ class Relation:
     @property
     def claim_objects(self) -> tuple[str, ...]:
         """Every object that a claim may name."""
-        grouped = tuple(value for group in self.verdicts or self.groups for value in group)
-        return grouped or self.objects
+        return tuple(value for group in self.groups for value in group) or self.objects
 
 
 def _the(nouns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"the {noun}" for noun in nouns)
+
+
+def _flat(rows: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    return tuple(word for row in rows for word in row)
 
 
 def _article(noun: str) -> str:
@@ -79,6 +85,12 @@ PLACE = Relation(
     ask_subject=("Who is in {o}?", "Who went to {o}?"),
     say_subject=("{s}.", "{s} is in {o}.", "It is {s}."),
     ask_whether=("Is {s} in {o}?", "Can you find {s} in {o}?"),
+    gist=Gist(
+        kinds=(_the(lexicon.OUTDOOR_PLACES), _the(lexicon.INDOOR_PLACES)),
+        words=(("outdoors", "in the open", "outside"), ("indoors", "inside", "under a roof")),
+        claims=("{s} is {o}.",),
+        ask_whether=("Is {s} {o}?", "Is it true that {s} is {o}?"),
+    ),
 )
 OWNER = Relation(
     name="owner",
@@ -104,11 +116,17 @@ COLOUR = Relation(
     ask_subject=("What is {o}?", "Which thing is {o}?"),
     say_subject=("{s}.", "It is {s}.", "{s} is {o}."),
     ask_whether=("Is {s} {o}?", "Was {s} painted {o}?"),
+    gist=Gist(
+        kinds=(lexicon.BRIGHT_COLOURS, lexicon.DARK_COLOURS),
+        words=(("bright", "of a bright colour"), ("dark", "of a dark colour")),
+        claims=("{s} is {o}.",),
+        ask_whether=("Is {s} {o}?", "Is it true that {s} is {o}?"),
+    ),
 )
 FEELING = Relation(
     name="feeling",
     subjects=lexicon.PEOPLE,
-    objects=tuple(word for row in lexicon.FEELINGS for word in row),
+    objects=_flat(lexicon.FEELINGS),
     statements=("{s} is {o}.", "{s} feels {o}.", "{s} seems {o}."),
     claims=("{s} is {o}.",),
     ask_object=("How does {s} feel?", "How is {s}?"),
@@ -117,6 +135,12 @@ FEELING = Relation(
     say_subject=("{s}.", "{s} is {o}.", "It is {s}."),
     ask_whether=("Is {s} {o}?", "Does {s} feel {o}?"),
     groups=lexicon.FEELINGS,
+    gist=Gist(
+        kinds=(_flat(lexicon.GOOD_FEELINGS), _flat(lexicon.BAD_FEELINGS)),
+        words=(("in a good mood", "in high spirits"), ("in a bad mood", "in low spirits")),
+        claims=("{s} is {o}.",),
+        ask_whether=("Is {s} {o}?", "Is it true that {s} is {o}?"),
+    ),
 )
 DAY = Relation(
     name="day",
@@ -129,6 +153,12 @@ DAY = Relation(
     ask_subject=("Who came on {o}?", "Who arrived on {o}?"),
     say_subject=("{s}.", "{s} came on {o}.", "It is {s}."),
     ask_whether=("Did {s} come on {o}?", "Did {s} arrive on {o}?"),
+    gist=Gist(
+        kinds=(lexicon.EARLY_DAYS, lexicon.LATE_DAYS),
+        words=(("early in the week", "before Thursday"), ("late in the week", "after Wednesday")),
+        claims=("{s} came {o}.",),
+        ask_whether=("Did {s} come {o}?", "Did {s} arrive {o}?"),
+    ),
 )
 KIND = Relation(
     name="kind",
@@ -153,14 +183,18 @@ OPINION = Relation(
     subjects=lexicon.PEOPLE,
     objects=lexicon.PRAISE + lexicon.BLAME,
     statements=("{s} thought it was {o}.", "{s} found it {o}.", "{s} called it {o}."),
-    claims=("{s} {o} it.",),
+    claims=("{s} found it {o}.",),
     ask_object=("What did {s} think of it?", "How did {s} find it?"),
     say_object=("{o}.", "{s} found it {o}."),
     ask_subject=("Who found it {o}?", "Who called it {o}?"),
     say_subject=("{s}.", "{s} found it {o}.", "It is {s}."),
-    ask_whether=("Is it true that {s} {o} it?", "Is it so that {s} {o} it?"),
-    groups=(lexicon.PRAISE, lexicon.BLAME),
-    verdicts=(lexicon.LIKED, lexicon.DISLIKED),
+    ask_whether=("Did {s} find it {o}?", "Did {s} call it {o}?"),
+    gist=Gist(
+        kinds=(lexicon.PRAISE, lexicon.BLAME),
+        words=(("liked", "enjoyed", "loved"), ("disliked", "hated", "scorned")),
+        claims=("{s} {o} it.",),
+        ask_whether=("Is it true that {s} {o} it?", "Is it so that {s} {o} it?"),
+    ),
 )
 RELATIONS = (PLACE, OWNER, COLOUR, FEELING, DAY, KIND, OPINION)
 
@@ -194,6 +228,6 @@ def sample_facts(rng: Random, relation: Relation, subjects: Sequence[str]) -> li
     taken: set[str] = set()
     for subject in subjects:
         value = rng.choice([o for o in relation.objects if o not in taken])
-        taken.update(relation.synonyms(value))
+        taken.update(relation.equivalents(value))
         facts.append(Fact(relation=relation, subject=subject, object=value))
     return facts

@@ -10,7 +10,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from runners.config import TrialConfig, adaptation_of
-from runners.model.backbone import Backbone, T5Backbone, fingerprint_of, load_t5
+from runners.model.backbone import T5Backbone, fingerprint_of, load_t5
 from runners.model.sizes import shape_of
 from runners.store import Store
 
@@ -21,28 +21,44 @@ WEIGHTS = "model.safetensors"
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def load_backbone(config: TrialConfig, store: Store) -> Backbone:
-    """The frozen model of a trial: a pre-trained checkpoint or a milestone of its LM adaptation.
+def load_backbone(config: TrialConfig, store: Store) -> T5Backbone:
+    """The model that a trial starts from: pre-trained, or a milestone of its LM adaptation.
 
-    Raises ValueError where the family or size is unknown, or the milestone is
-    not in the store.
+    Its weights are kept in the compute dtype where they stay frozen, in float32
+    where they train. Raises ValueError where the family or size is unknown, or
+    the milestone is not in the store.
     """
+    kept = "float32" if config.method == "model_tuning" else config.compute_dtype
+    backbone = _pretrained_or_adapted(config, store, kept)
+    return dataclasses.replace(backbone, dtype=_DTYPES[config.compute_dtype])
+
+
+def _pretrained_or_adapted(config: TrialConfig, store: Store, kept: str) -> T5Backbone:
     adaptation = adaptation_of(config)
     if adaptation is None:
-        return load_pretrained(config.model_family, config.model_size, config.compute_dtype)
+        return load_pretrained(config.model_family, config.model_size, kept)
     milestone = adaptation.milestone_id(config.lm_adaptation_steps)
     if store.get(milestone) is None:
         raise ValueError(
             f"lm_adaptation_steps: {config.lm_adaptation_steps} of {config.model_size} is not in "
             f"the store {store.root}; run the adaptation first (python -m runners.lm_adaptation)"
         )
-    return _adapted(store, milestone, config.model_family, config.model_size, config.compute_dtype)
+    return _adapted(store, milestone, config.model_family, config.model_size, kept)
 
 
 @functools.lru_cache(maxsize=2)
 def load_pretrained(family: str, size: str, dtype: str) -> T5Backbone:
-    """A pre-trained checkpoint; raises ValueError where the family or size is unknown."""
+    """A pre-trained checkpoint in dtype.
+
+    Raises ValueError where the family or size is unknown, or its checkpoint is
+    not there.
+    """
     shape_of(family, size)
+    if not (LADDER / size).is_dir():
+        raise ValueError(
+            f"model_size {size}: there is no checkpoint {LADDER / size}; make it "
+            f"(python -m runners.pretraining --size {size} --steps N) or restore the folder"
+        )
     return load_t5(LADDER / size, tokenizer=LADDER / "tokenizer", dtype=_DTYPES[dtype])
 
 

@@ -20,7 +20,7 @@ _WORD = 0xFFFFFFFF
 class Dropout:
     """Dropout of one forward pass.
 
-    `keys` [B] are int64, one a row, unique to (trial, step, row). `prompt` is
+    `keys` [B] are int64, one a row, hashed from (trial, step, row). `prompt` is
     the number of positions P before the input, so that position P + j is
     hashed as j whatever the padding of the prompt. A rate of 0 costs nothing.
     """
@@ -64,9 +64,11 @@ NONE = Dropout()
 
 
 def row_keys(trial_key: int, step: int, rows: int) -> Tensor:
-    """Keys [rows] of one trial's rows at one step."""
-    base = torch.arange(rows, dtype=torch.int64)
-    return _mix(_mix(base + ((trial_key & _WORD) << 8)) + step * _PRIMES[0])
+    """Keys [rows] of one trial's rows at one step, hashed from all 64 bits of its key."""
+    state = torch.zeros(rows, dtype=torch.int64)
+    for part in (trial_key, trial_key >> 32, step):
+        state = _mix(state + (part & _WORD))
+    return _mix(state + torch.arange(rows))
 
 
 def _mix(x: Tensor) -> Tensor:

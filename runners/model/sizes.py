@@ -51,19 +51,19 @@ class T5Shape:
         )
 
 
-def _nano(*, d_model: int, layers: int, d_ff: int, heads: int) -> T5Shape:
+def _nano(*, d_model: int, layers: int, d_ff: int, heads: int, d_kv: int) -> T5Shape:
     return T5Shape(
-        vocabulary=700, d_model=d_model, d_ff=d_ff, heads=heads, d_kv=16,
+        vocabulary=700, d_model=d_model, d_ff=d_ff, heads=heads, d_kv=d_kv,
         encoder_layers=layers, decoder_layers=layers,
     )  # fmt: skip
 
 
 NANO: Mapping[str, T5Shape] = MappingProxyType(
     {
-        "60k": _nano(d_model=32, layers=1, d_ff=64, heads=2),
-        "200k": _nano(d_model=48, layers=2, d_ff=128, heads=3),
-        "600k": _nano(d_model=80, layers=3, d_ff=160, heads=5),
-        "2m": _nano(d_model=128, layers=4, d_ff=256, heads=8),
+        "60k": _nano(d_model=32, layers=1, d_ff=64, heads=2, d_kv=16),
+        "200k": _nano(d_model=48, layers=2, d_ff=128, heads=3, d_kv=16),
+        "600k": _nano(d_model=80, layers=3, d_ff=160, heads=3, d_kv=32),
+        "2m": _nano(d_model=128, layers=4, d_ff=256, heads=4, d_kv=32),
     }
 )
 """The rungs that a laptop trains, smallest first; each about three times the last."""

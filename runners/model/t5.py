@@ -143,7 +143,7 @@ def _attend(
     keys, values = keys_values
     queries = _heads(shape, _linear(x, weights[f"{name}.q.weight"]))
     scores = queries @ keys.transpose(2, 3) + bias
-    shares = dropout.attention(F.softmax(scores.float(), dim=-1).to(x.dtype), name)
+    shares = dropout.attention(F.softmax(scores, dim=-1), name)
     read = (shares @ values).transpose(1, 2).flatten(2)  # [B, D, N * C]
     return _linear(read, weights[f"{name}.o.weight"])
 

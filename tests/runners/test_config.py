@@ -209,8 +209,8 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
             (
                 "eval_every",
                 101,
-                "is more than train_steps 100, so nothing would be evaluated",
-                "evaluate at least once",
+                "is more than train_steps 100, so only the last step would count",
+                "give 100 or less",
             )
         ],
     ),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,7 +76,36 @@ def test_a_trial_without_adaptation_starts_from_the_pretrained_model(
 ) -> None:
     """Catches an objective that asks the store for a milestone nobody makes."""
     monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
-    assert load_backbone(config(pretraining_objective=objective), store) is backbone
+    loaded = load_backbone(config(pretraining_objective=objective), store)
+    assert loaded.fingerprint == backbone.fingerprint
+    assert loaded.weights is backbone.weights
+
+
+@pytest.mark.parametrize(
+    ("method", "kept"),
+    [("prompt_tuning", torch.bfloat16), ("model_tuning", torch.float32)],
+)
+def test_weights_that_train_are_not_rounded(
+    config: Make, store: Store, method: str, kept: torch.dtype
+) -> None:
+    """Catches model tuning that starts from weights already rounded to the compute dtype."""
+    prompt: dict[str, object] = {}
+    if method == "model_tuning":
+        prompt = {"prompt_length": None, "prompt_init": None}
+    trial = config(method=method, compute_dtype="bfloat16", **prompt)
+    loaded = load_backbone(trial, store)
+    assert loaded.dtype is torch.bfloat16
+    assert {weight.dtype for weight in loaded.weights.values()} == {kept}
+
+
+def test_a_checkpoint_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Catches a question to the hub for a model that is made here."""
+    monkeypatch.setattr(module, "LADDER", tmp_path)
+    load_pretrained.cache_clear()
+    with pytest.raises(ValueError, match="--size 60k"):
+        load_pretrained("nano", "60k", "float32")
 
 
 def test_an_adapted_trial_starts_from_its_own_milestone(

@@ -48,3 +48,10 @@ def test_attention_masks_do_not_depend_on_padding() -> None:
     short = Dropout(rate=0.3, keys=_keys(), prompt=2).attention(torch.ones(3, 2, 6, 6), place)
     longer = Dropout(rate=0.3, keys=_keys(), prompt=4).attention(torch.ones(3, 2, 8, 8), place)
     assert torch.equal(short, longer[:, :, 2:, 2:])
+
+
+def test_trials_that_differ_in_any_bit_have_keys_of_their_own() -> None:
+    """Catches a key that forgets half of a trial's id, or trials whose rows overlap."""
+    trials = [1 << bit for bit in range(64)] + [0]
+    keys = [key for trial in trials for key in row_keys(trial, 3, 300).tolist()]
+    assert len(set(keys)) == len(keys)
