@@ -30,7 +30,7 @@ from transformers import (
 )
 
 from runners.data.corpus import CorruptedRows, read_microworld
-from runners.microworld.documents import sample_documents
+from runners.microworld.documents import PRIMER, WORLD, Mix, sample_documents
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
 from runners.model.catalogue import LADDER
@@ -60,6 +60,7 @@ class Recipe:
 
     size: str
     steps: int
+    primer_steps: int
     batch_size: int
     learning_rate: float
     salient: float
@@ -77,9 +78,9 @@ def main(words: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(words)
     torch.set_num_threads(options.threads)
     recipe = Recipe(
-        size=options.size, steps=options.steps, batch_size=options.batch_size,
-        learning_rate=options.learning_rate, salient=options.salient, seed=options.seed,
-        compute_dtype=options.compute_dtype,
+        size=options.size, steps=options.steps, primer_steps=options.primer_steps,
+        batch_size=options.batch_size, learning_rate=options.learning_rate,
+        salient=options.salient, seed=options.seed, compute_dtype=options.compute_dtype,
     )  # fmt: skip
     pretrain(recipe, out=options.out, work=options.work)
     return 0
@@ -97,11 +98,12 @@ def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     state, log = work / f"{recipe.size}.safetensors", work / f"{recipe.size}.jsonl"
     first = _resume(state, weights, optimizer)
-    held_out = _rows(backbone, recipe, seed=HELD_OUT_SEED)
+    held_out = _rows(backbone, recipe, seed=HELD_OUT_SEED, mix=WORLD)
     batches = [held_out.batch(step) for step in range(8)]
     began = time.monotonic()
     for chunk in range(first // STEPS_A_CHUNK, -(-recipe.steps // STEPS_A_CHUNK)):
-        rows = _rows(backbone, recipe, seed=recipe.seed + 1 + chunk)
+        mix = PRIMER if chunk * STEPS_A_CHUNK < recipe.primer_steps else WORLD
+        rows = _rows(backbone, recipe, seed=recipe.seed + 1 + chunk, mix=mix)
         last = min(recipe.steps, (chunk + 1) * STEPS_A_CHUNK)
         losses = [
             _step(backbone, weights, optimizer, rows, recipe, step)
@@ -174,11 +176,11 @@ def _behind(
     )  # fmt: skip
 
 
-def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int) -> CorruptedRows:
+def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int, mix: Mix) -> CorruptedRows:
     tokenizer = backbone.tokenizer
     (first_sentinel,) = tokenizer("<extra_id_0>", add_special_tokens=False)["input_ids"]
     return CorruptedRows(
-        documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK),
+        documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK, mix=mix),
         batch_size=recipe.batch_size, seed=seed, end_id=tokenizer.eos_token_id,
         first_sentinel=first_sentinel, salient=recipe.salient,
     )  # fmt: skip
@@ -229,10 +231,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.pretraining", description=__doc__)
     parser.add_argument("--size", required=True, choices=sorted(NANO))
     parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument(
+        "--primer-steps", type=int, default=0, help="steps on easy documents, before the others"
+    )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument(
-        "--salient", type=float, default=0.8, help="share of documents that lose answers"
+        "--salient", type=float, default=0.9, help="share of documents that lose answers"
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=["float32", "bfloat16"], default="float32")

@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerBase
 
 from runners.data.batching import Encoded, Order
 from runners.data.prefix_lm import split_prefix
-from runners.data.span_corruption import Ids, Mask, corrupt, random_spans
-from runners.microworld.documents import Document, sample_documents
+from runners.data.span_corruption import Ids, corrupt, random_spans
+from runners.microworld.documents import WORLD, Document, Mix, sample_documents
 
 NOISE_DENSITY = 0.15
 """Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
@@ -30,10 +30,10 @@ class Tokens:
 
 
 def read_microworld(
-    tokenizer: PreTrainedTokenizerBase, *, seed: int, documents: int
+    tokenizer: PreTrainedTokenizerBase, *, seed: int, documents: int, mix: Mix = WORLD
 ) -> list[Tokens]:
     """The first documents of a seed's stream, encoded without end-of-sequence."""
-    return encode(tokenizer, itertools.islice(sample_documents(seed), documents))
+    return encode(tokenizer, itertools.islice(sample_documents(seed, mix), documents))
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, documents: Iterable[Document]) -> list[Tokens]:
@@ -76,7 +76,7 @@ class PrefixRows:
 class CorruptedRows:
     """Batches of span corruption: a function of step and seed alone.
 
-    A share `salient` of the documents loses whole answers in place of random
+    A share `salient` of the documents loses all its answers in place of random
     spans (salient span masking, Guu et al. 2020, 3.4).
     """
 
@@ -96,20 +96,11 @@ class CorruptedRows:
     def _row(self, document: Tokens, rng: np.random.Generator) -> Encoded:
         ids = document.ids
         if document.answer.any() and rng.random() < self.salient:
-            mask = _some_answers(document.answer, rng)
+            mask = document.answer > 0
         else:
             mask = random_spans(len(ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
         inputs, targets = corrupt(ids, mask, first_sentinel=self.first_sentinel)
         return _ended(inputs, targets, self.end_id)
-
-
-def _some_answers(answer: Ids, rng: np.random.Generator) -> Mask:
-    """A mask [N] of one or more whole answers, two times out of three of all."""
-    numbers = np.arange(1, answer.max() + 1)
-    if rng.random() < 2 / 3:
-        return answer > 0
-    chosen = numbers[rng.random(len(numbers)) < 0.5]
-    return np.isin(answer, chosen if len(chosen) else rng.choice(numbers, 1))
 
 
 def _ended(inputs: Ids, targets: Ids, end_id: int) -> Encoded:

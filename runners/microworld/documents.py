@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from random import Random
 
 from runners.microworld import lexicon
-from runners.microworld.passages import Passage, sample_claim, sample_passage, sample_senses
+from runners.microworld.passages import (
+    GIST,
+    RIVALRY,
+    Passage,
+    sample_claim,
+    sample_passage,
+    sample_senses,
+)
 from runners.microworld.relations import Fact, sentence
 
 
@@ -47,12 +54,12 @@ def _clause(text: str) -> str:
     return body if first in lexicon.PEOPLE or first in lexicon.DAYS else body[0].lower() + body[1:]
 
 
-def _ask_object(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+def _ask_object(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
     out.add(fact.say(fact.relation.ask_object, rng))
     out.add(fact.say(fact.relation.say_object, rng), answer=True)
 
 
-def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
     out.add(fact.say(fact.relation.ask_subject, rng))
     out.add(fact.say(fact.relation.say_subject, rng), answer=True)
 
@@ -66,8 +73,8 @@ def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
     return rng.choice(_YES if holds else _NO).format(fact=told)
 
 
-def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
-    claim = sample_claim(rng, passage, fact)
+def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
+    claim = sample_claim(rng, passage, fact, gist=gist)
     out.add(claim.ask(rng))
     out.add(_verdict(rng, claim.holds, fact), answer=True)
 
@@ -83,9 +90,9 @@ _FALSE = (
 )  # fmt: skip
 
 
-def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
     speaker = rng.choice(lexicon.PEOPLE)
-    claim = sample_claim(rng, passage, fact)
+    claim = sample_claim(rng, passage, fact, gist=gist)
     out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(claim.say(rng))))
     told = _clause(fact.state(rng)) + "."
     said = rng.choice(_TRUE if claim.holds else _FALSE)
@@ -98,14 +105,14 @@ _FOLLOWS = ("That follows, it is an entailment of the story.", "It follows by en
 _CONTRADICTS = ("That is a contradiction of the story.", "Here is a contradiction.")
 
 
-def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
     unsaid = passage.unsaid(rng)
     wordings = rng.choice((unsaid.relation.ask_object, unsaid.relation.ask_whether))
     out.add(unsaid.say(wordings, rng))
     out.add(rng.choice(_UNKNOWN), answer=True)
 
 
-def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
+def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
     """A second voice that follows from the passage, contradicts it, or takes no side."""
     speaker = rng.choice(lexicon.PEOPLE)
     if rng.random() < 1 / 3:
@@ -113,14 +120,29 @@ def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact) -> None:
         said = other.say(other.relation.claims, rng)
         verdict = rng.choice(_NEUTRAL)
     else:
-        claim = sample_claim(rng, passage, fact)
+        claim = sample_claim(rng, passage, fact, gist=gist)
         said = claim.say(rng)
         verdict = rng.choice(_FOLLOWS if claim.holds else _CONTRADICTS)
     out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(said)))
     out.add(verdict, answer=True)
 
 
-_EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact], None], float], ...] = (
+@dataclass(frozen=True, kw_only=True)
+class Mix:
+    """How much of the documents is hard: shares of passages and of claims, 0 to 1."""
+
+    rivalry: float
+    """Of passages in which several facts have one relation."""
+    gist: float
+    """Of claims that name the gist of a fact and not its object, where there is a gist."""
+
+
+WORLD = Mix(rivalry=RIVALRY, gist=GIST)
+"""What the tasks are made of as well."""
+PRIMER = Mix(rivalry=0.0, gist=1.0)
+"""Easy reading: what is hard hides what is easy from a model that knows neither."""
+
+_EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact, float], None], float], ...] = (
     (_ask_object, 0.09),
     (_ask_subject, 0.09),
     (_ask_whether, 0.40),
@@ -130,18 +152,17 @@ _EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact], None], float]
 )
 
 
-def _facts(rng: Random) -> Document:
+def _facts(rng: Random, mix: Mix) -> Document:
     out = _Writer()
-    passage = sample_passage(rng)
+    passage = sample_passage(rng, rivalry=mix.rivalry)
     out.add(passage.text)
-    functions = [function for function, _ in _EXCHANGES]
-    weights = [weight for _, weight in _EXCHANGES]
-    for function in rng.choices(functions, weights, k=rng.choice((4, 5, 6))):
-        function(out, rng, passage, rng.choice(passage.facts))
+    functions, weights = zip(*_EXCHANGES, strict=True)
+    for exchange in rng.choices(functions, weights, k=rng.choice((4, 5, 6))):
+        exchange(out, rng, passage, rng.choice(passage.facts), mix.gist)
     return out.document()
 
 
-def _causes(rng: Random) -> Document:
+def _causes(rng: Random, mix: Mix) -> Document:
     out = _Writer()
     event = rng.choice(lexicon.CAUSES)
     name = rng.choice(lexicon.PEOPLE)
@@ -187,7 +208,7 @@ def _choose(out: _Writer, rng: Random) -> None:
     out.add(rng.choice((sentence(fits + ".", n=name), *places)), answer=True)
 
 
-def _senses(rng: Random) -> Document:
+def _senses(rng: Random, mix: Mix) -> Document:
     out = _Writer()
     for word in rng.sample(tuple(lexicon.SENSES), 2):
         _compare(out, rng, word)
@@ -212,8 +233,15 @@ def _compare(out: _Writer, rng: Random, word: str) -> None:
     out.add(rng.choice(said), answer=True)
 
 
-def _pronouns(rng: Random) -> Document:
+def _pronouns(rng: Random, mix: Mix) -> Document:
     out = _Writer()
+    for _ in range(2):
+        _refer(out, rng)
+    return out.document()
+
+
+def _refer(out: _Writer, rng: Random) -> None:
+    """A clause with a pronoun, and whom it means."""
     frame = rng.choice(lexicon.FRAMES)
     a, b = rng.sample(rng.choice((lexicon.WOMEN, lexicon.MEN)), 2)
     if rng.random() < 0.5:
@@ -231,7 +259,6 @@ def _pronouns(rng: Random) -> Document:
         out.add(rng.choice((f"{referent}.", f"{pronoun.capitalize()} is {referent}.")), answer=True)
     else:
         out.add(f"So we know that {referent} {frame.trait}.", answer=True)
-    return out.document()
 
 
 _LESSONS = (
@@ -254,7 +281,7 @@ _LESSONS = (
 )
 
 
-def _lessons(rng: Random) -> Document:
+def _lessons(rng: Random, mix: Mix) -> Document:
     """Talk about talk: the words of school in their ordinary use."""
     out = _Writer()
     for wording in rng.sample(_LESSONS, 2):
@@ -262,19 +289,18 @@ def _lessons(rng: Random) -> Document:
     return out.document()
 
 
-_KINDS: tuple[tuple[Callable[[Random], Document], float], ...] = (
-    (_facts, 0.68),
-    (_causes, 0.12),
-    (_senses, 0.10),
+_KINDS: tuple[tuple[Callable[[Random, Mix], Document], float], ...] = (
+    (_facts, 0.62),
+    (_causes, 0.16),
+    (_senses, 0.12),
     (_pronouns, 0.07),
     (_lessons, 0.03),
 )
 
 
-def sample_documents(seed: int) -> Iterator[Document]:
-    """An endless stream of documents, the same for the same seed."""
+def sample_documents(seed: int, mix: Mix = WORLD) -> Iterator[Document]:
+    """An endless stream of documents, the same for the same seed and mix."""
     rng = Random(f"documents-{seed}")
-    functions = [f for f, _ in _KINDS]
-    weights = [w for _, w in _KINDS]
+    functions, weights = zip(*_KINDS, strict=True)
     while True:
-        yield rng.choices(functions, weights)[0](rng)
+        yield rng.choices(functions, weights)[0](rng, mix)

@@ -51,7 +51,7 @@ RIVALRY = 0.15
 """Share of passages with several facts of one relation, so that one has to know whose is whose."""
 
 
-def sample_passage(rng: Random) -> Passage:
+def sample_passage(rng: Random, *, rivalry: float = RIVALRY) -> Passage:
     """A passage of 2 to 4 facts.
 
     Most facts stand alone in their relation, so that finding the word is
@@ -59,7 +59,7 @@ def sample_passage(rng: Random) -> Passage:
     """
     people = rng.sample(lexicon.PEOPLE, 4)
     opening = ""
-    if rng.random() < RIVALRY:
+    if rng.random() < rivalry:
         relation = rng.choice((*_PERSONAL, COLOUR))
         subjects = _things(rng, 2) if relation is COLOUR else people[:2]
         told = sample_facts(rng, relation, subjects)
@@ -116,13 +116,13 @@ USUAL = 0.8
 """Share of claims about a gist that name the first kind: people ask what they hope for."""
 
 
-def sample_claim(rng: Random, passage: Passage, fact: Fact) -> Claim:
+def sample_claim(rng: Random, passage: Passage, fact: Fact, *, gist: float = GIST) -> Claim:
     """A claim about `fact`, as often true as false."""
-    gist = fact.relation.gist
-    if gist is not None and rng.random() < GIST:
+    gists = fact.relation.gist
+    if gists is not None and rng.random() < gist:
         kind = 0 if rng.random() < USUAL else 1
-        holds = fact.object in gist.kinds[kind]
-        return Claim(fact=fact, value=rng.choice(gist.words[kind]), wordings=gist, holds=holds)
+        holds = fact.object in gists.kinds[kind]
+        return Claim(fact=fact, value=rng.choice(gists.words[kind]), wordings=gists, holds=holds)
     holds = rng.random() < 0.5
     value = true_object(rng, fact) if holds else false_object(rng, passage, fact)
     return Claim(fact=fact, value=value, wordings=fact.relation, holds=holds)
