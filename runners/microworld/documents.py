@@ -5,6 +5,7 @@ finish a thought. Documents never use the text-to-text formats of the tasks;
 the words of the verbalizers occur as in ordinary text.
 """
 
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
@@ -17,6 +18,7 @@ from runners.microworld.passages import (
     sample_claim,
     sample_passage,
     sample_senses,
+    wrong_object,
 )
 from runners.microworld.relations import Fact, sentence
 
@@ -54,29 +56,54 @@ def _clause(text: str) -> str:
     return body if first in lexicon.PEOPLE or first in lexicon.DAYS else body[0].lower() + body[1:]
 
 
-def _ask_object(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
-    out.add(fact.say(fact.relation.ask_object, rng))
-    out.add(fact.say(fact.relation.say_object, rng), answer=True)
+@dataclass(frozen=True, kw_only=True)
+class _Exchange:
+    """Something asked or said of a passage, and the reply, which may have a cue before it."""
+
+    asked: str
+    reply: str
+    cue: str = ""
 
 
-def _ask_subject(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
-    out.add(fact.say(fact.relation.ask_subject, rng))
-    out.add(fact.say(fact.relation.say_subject, rng), answer=True)
+_Make = Callable[[Random, Passage, Fact, float], _Exchange]
 
 
-_YES = (*("Yes.",) * 8, "Yes, {fact}", "Yes, that is true.")
-_NO = (*("No.",) * 8, "No, {fact}", "No, that is false.")
+def _ask_object(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
+    relation = fact.relation
+    return _Exchange(
+        asked=fact.say(relation.ask_object, rng), reply=fact.say(relation.say_object, rng)
+    )
 
 
-def _verdict(rng: Random, holds: bool, fact: Fact) -> str:
-    told = _clause(fact.state(rng)) + "."
-    return rng.choice(_YES if holds else _NO).format(fact=told)
+def _ask_subject(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
+    relation = fact.relation
+    return _Exchange(
+        asked=fact.say(relation.ask_subject, rng), reply=fact.say(relation.say_subject, rng)
+    )
 
 
-def _ask_whether(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
+_SOMEBODY = ("{said} Who is it?", "{said} Who?", "{said} Do you know who?")
+_SOMETHING = ("{said} What is it?", "{said} What?", "{said} Do you know what?")
+
+
+def _ask_somebody(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
+    """A true claim of which the subject is left open."""
+    claims = (sample_claim(rng, passage, fact, gist=gist) for _ in itertools.count())
+    claim = next(claim for claim in claims if claim.holds)
+    is_thing = fact.subject.startswith("the ")
+    said = claim.say(rng, subject="something" if is_thing else "somebody")
+    asked = rng.choice(_SOMETHING if is_thing else _SOMEBODY).format(said=said)
+    return _Exchange(asked=asked, reply=fact.say(("{s}.", "It is {s}.", "{s}, I think."), rng))
+
+
+_YES = (*("Yes.",) * 4, *("That is true.",) * 3, *("True, I think.",) * 2, "Yes, {fact}")
+_NO = (*("No.",) * 4, *("That is false.",) * 3, *("False, I think.",) * 2, "No, {fact}")
+
+
+def _ask_whether(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
     claim = sample_claim(rng, passage, fact, gist=gist)
-    out.add(claim.ask(rng))
-    out.add(_verdict(rng, claim.holds, fact), answer=True)
+    reply = rng.choice(_YES if claim.holds else _NO).format(fact=_told(rng, fact))
+    return _Exchange(asked=claim.ask(rng), reply=reply)
 
 
 _SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that {claim}.")
@@ -90,41 +117,67 @@ _FALSE = (
 )  # fmt: skip
 
 
-def _claim(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
-    speaker = rng.choice(lexicon.PEOPLE)
+def _claim(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
     claim = sample_claim(rng, passage, fact, gist=gist)
-    out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(claim.say(rng))))
-    told = _clause(fact.state(rng)) + "."
-    said = rng.choice(_TRUE if claim.holds else _FALSE)
-    out.add(said.format(n=speaker, fact=told), answer=True)
+    speaker = rng.choice(lexicon.PEOPLE)
+    reply = rng.choice(_TRUE if claim.holds else _FALSE)
+    return _Exchange(
+        asked=_says(rng, speaker, claim.say(rng)),
+        reply=reply.format(n=speaker, fact=_told(rng, fact)),
+    )
 
 
 _UNKNOWN = ("Nobody knows.", "We do not know.", "The story does not say.")
-_NEUTRAL = ("We stay neutral, since nobody knows.", "On that the story is neutral.")
-_FOLLOWS = ("That follows, it is an entailment of the story.", "It follows by entailment.")
-_CONTRADICTS = ("That is a contradiction of the story.", "Here is a contradiction.")
 
 
-def _ask_unsaid(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
+def _ask_unsaid(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
     unsaid = passage.unsaid(rng)
     wordings = rng.choice((unsaid.relation.ask_object, unsaid.relation.ask_whether))
-    out.add(unsaid.say(wordings, rng))
-    out.add(rng.choice(_UNKNOWN), answer=True)
+    return _Exchange(asked=unsaid.say(wordings, rng), reply=rng.choice(_UNKNOWN))
 
 
-def _agree(out: _Writer, rng: Random, passage: Passage, fact: Fact, gist: float) -> None:
+_VERDICTS = {
+    "entailment": ("It follows by entailment.", "That is an entailment of the story."),
+    "contradiction": ("That is a contradiction of the story.", "Here is a contradiction."),
+    "neutral": ("On that the story is neutral.", "We stay neutral, since nobody knows."),
+}
+_CUES = ("I call that", "That is what I call", "In short:")
+
+
+def _agree(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
     """A second voice that follows from the passage, contradicts it, or takes no side."""
     speaker = rng.choice(lexicon.PEOPLE)
-    if rng.random() < 1 / 3:
+    if rng.random() < 0.2:
         other = passage.unsaid(rng)
-        said = other.say(other.relation.claims, rng)
-        verdict = rng.choice(_NEUTRAL)
+        said, verdict = other.say(other.relation.claims, rng), "neutral"
     else:
         claim = sample_claim(rng, passage, fact, gist=gist)
-        said = claim.say(rng)
-        verdict = rng.choice(_FOLLOWS if claim.holds else _CONTRADICTS)
-    out.add(rng.choice(_SAYS).format(n=speaker, claim=_clause(said)))
-    out.add(verdict, answer=True)
+        said, verdict = claim.say(rng), "entailment" if claim.holds else "contradiction"
+    asked = _says(rng, speaker, said)
+    if rng.random() < 0.7:
+        return _Exchange(asked=asked, cue=rng.choice(_CUES), reply=f"{verdict}.")
+    return _Exchange(asked=asked, reply=rng.choice(_VERDICTS[verdict]))
+
+
+_RIGHT = ("Right.", "Yes.", "That is true.", "True, I think.")
+_WRONG = ("Wrong.", "No.", "That is false.", "False, I think.")
+
+
+def _guess(rng: Random, passage: Passage, fact: Fact, gist: float) -> _Exchange:
+    """A question and a guess at its answer."""
+    holds = rng.random() < 0.5
+    value = fact.object if holds else wrong_object(rng, passage, fact)
+    guess = sentence("{o}, {n} says.", o=value, n=rng.choice(lexicon.PEOPLE))
+    asked = f"{fact.say(fact.relation.ask_object, rng)} {guess}"
+    return _Exchange(asked=asked, reply=rng.choice(_RIGHT if holds else _WRONG))
+
+
+def _told(rng: Random, fact: Fact) -> str:
+    return _clause(fact.state(rng)) + "."
+
+
+def _says(rng: Random, speaker: str, said: str) -> str:
+    return rng.choice(_SAYS).format(n=speaker, claim=_clause(said))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,24 +195,43 @@ WORLD = Mix(rivalry=RIVALRY, gist=GIST)
 PRIMER = Mix(rivalry=0.0, gist=1.0)
 """Easy reading: what is hard hides what is easy from a model that knows neither."""
 
-_EXCHANGES: tuple[tuple[Callable[[_Writer, Random, Passage, Fact, float], None], float], ...] = (
-    (_ask_object, 0.09),
-    (_ask_subject, 0.09),
-    (_ask_whether, 0.40),
-    (_claim, 0.28),
-    (_ask_unsaid, 0.04),
-    (_agree, 0.10),
+_EXCHANGES: tuple[tuple[_Make, float], ...] = (
+    (_ask_object, 0.06),
+    (_ask_subject, 0.06),
+    (_ask_somebody, 0.10),
+    (_ask_whether, 0.28),
+    (_claim, 0.18),
+    (_ask_unsaid, 0.03),
+    (_agree, 0.15),
+    (_guess, 0.14),
 )
+LEADING = 0.5
+"""Share of passages before which something is asked that is answered after it."""
 
 
 def _facts(rng: Random, mix: Mix) -> Document:
+    """A passage and what people ask and say of it."""
     out = _Writer()
     passage = sample_passage(rng, rivalry=mix.rivalry)
-    out.add(passage.text)
-    functions, weights = zip(*_EXCHANGES, strict=True)
-    for exchange in rng.choices(functions, weights, k=rng.choice((4, 5, 6))):
-        exchange(out, rng, passage, rng.choice(passage.facts), mix.gist)
+    makers, weights = zip(*_EXCHANGES, strict=True)
+    first, *others = (
+        make(rng, passage, rng.choice(passage.facts), mix.gist)
+        for make in rng.choices(makers, weights, k=rng.choice((3, 4, 5)))
+    )
+    leads = rng.random() < LEADING
+    for text in (first.asked, passage.text) if leads else (passage.text, first.asked):
+        out.add(text)
+    _reply(out, first)
+    for exchange in others:
+        out.add(exchange.asked)
+        _reply(out, exchange)
     return out.document()
+
+
+def _reply(out: _Writer, exchange: _Exchange) -> None:
+    if exchange.cue:
+        out.add(exchange.cue)
+    out.add(exchange.reply, answer=True)
 
 
 def _causes(rng: Random, mix: Mix) -> Document:
@@ -182,7 +254,7 @@ def _causes(rng: Random, mix: Mix) -> Document:
         out.add(sentence("{e}.", e=effect))
         out.add("Why was that?")
         out.add(f"Because {cause}.", answer=True)
-    for _ in range(2):
+    for _ in range(3):
         _choose(out, rng)
     return out.document()
 
@@ -200,12 +272,19 @@ def _choose(out: _Writer, rng: Random) -> None:
         ask = "Was it because {a}, or because {b}?"
     first = rng.random() < 0.5
     pair = [fits, strays] if first else [strays, fits]
-    out.add(sentence(known + ".", n=name))
-    out.add(sentence(ask.format(a=pair[0], b=pair[1]), n=name))
-    places = ("The first choice.", "The first.", "Choice number 1.")
-    if not first:
-        places = ("The second choice.", "The second.", "Choice number 2.")
-    out.add(rng.choice((sentence(fits + ".", n=name), *places)), answer=True)
+    asked = [
+        sentence(known + ".", n=name),
+        sentence(ask.format(a=pair[0], b=pair[1]), n=name),
+    ]
+    for text in reversed(asked) if rng.random() < LEADING else asked:
+        out.add(text)
+    place, number = ("first", 1) if first else ("second", 2)
+    if rng.random() < 0.4:
+        out.add("I take")
+        out.add(f"choice {number}.", answer=True)
+    else:
+        replies = (f"The {place}.", f"The {place} choice.", sentence(fits + ".", n=name))
+        out.add(rng.choice(replies), answer=True)
 
 
 def _senses(rng: Random, mix: Mix) -> Document:
@@ -226,10 +305,10 @@ def _compare(out: _Writer, rng: Random, word: str) -> None:
         return
     out.add(rng.choice(two.sentences).format(n=other))
     out.add(f"Does {word} mean the same in both?")
-    said = ("Yes.", "Yes.", "Yes, that is true.", f"Yes, both have to do with {one.gloss}.")
+    said = ("Yes.", "That is true.", "True, I think.", f"Yes, both have to do with {one.gloss}.")
     if one is not two:
         told = f"No, first {one.gloss} and then {two.gloss}."
-        said = ("No.", "No.", "No, that is false.", told)
+        said = ("No.", "That is false.", "False, I think.", told)
     out.add(rng.choice(said), answer=True)
 
 

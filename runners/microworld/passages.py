@@ -101,9 +101,10 @@ class Claim:
     wordings: Relation | Gist
     holds: bool
 
-    def say(self, rng: Random) -> str:
-        """The claim as a statement."""
-        return self.fact.say(self.wordings.claims, rng, object=self.value)
+    def say(self, rng: Random, *, subject: str | None = None) -> str:
+        """The claim as a statement; `subject` replaces the fact's own."""
+        wording = rng.choice(self.wordings.claims)
+        return sentence(wording, s=subject or self.fact.subject, o=self.value)
 
     def ask(self, rng: Random) -> str:
         """The claim as a yes/no question."""
@@ -136,6 +137,14 @@ def false_object(rng: Random, passage: Passage, fact: Fact) -> str:
     if rivals and rng.random() < 0.6:
         return rng.choice(rivals)
     return rng.choice(fact.relation.contraries(fact.object))
+
+
+def wrong_object(rng: Random, passage: Passage, fact: Fact) -> str:
+    """A wrong answer to a question for the object: often one that answers another question."""
+    others = [f.object for f in passage.facts if f.relation is not fact.relation]
+    if others and rng.random() < 0.7:
+        return rng.choice(others)
+    return false_object(rng, passage, fact)
 
 
 def true_object(rng: Random, fact: Fact) -> str:

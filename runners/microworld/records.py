@@ -15,10 +15,10 @@ from runners.microworld import lexicon
 from runners.microworld.passages import (
     Claim,
     Passage,
-    false_object,
     sample_claim,
     sample_passage,
     sample_senses,
+    wrong_object,
 )
 from runners.microworld.relations import sentence
 
@@ -81,7 +81,7 @@ def multirc(rng: Random) -> Record:
     passage = sample_passage(rng)
     questions = []
     for number, fact in enumerate(rng.sample(passage.facts, 2)):
-        wrong = {false_object(rng, passage, fact) for _ in range(2)}
+        wrong = {wrong_object(rng, passage, fact) for _ in range(2)}
         options = [(fact.object, 1)] + [(value, 0) for value in sorted(wrong)]
         rng.shuffle(options)
         kept = options[: rng.choice((2, 3))]

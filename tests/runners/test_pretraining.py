@@ -27,8 +27,8 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _recipe(steps: int) -> Recipe:
     return Recipe(
-        size="60k", steps=steps, batch_size=4, learning_rate=1e-3, salient=0.5, seed=0,
-        compute_dtype="float32",
+        size="60k", steps=steps, primer_steps=0, batch_size=4, learning_rate=1e-3, salient=0.5,
+        seed=0, compute_dtype="float32",
     )  # fmt: skip
 
 

@@ -62,5 +62,5 @@ def test_the_same_seed_gives_the_same_bytes() -> None:
     assert hashlib.sha256(texts.encode()).hexdigest()[:16] == GOLDEN
 
 
-GOLDEN = "c396771bc21f7c45"
+GOLDEN = "082a091700adb34d"
 """Of 500 documents of seed 7; another interpreter or another hash seed must not change it."""
