@@ -47,7 +47,8 @@ _HOMES = {
 }
 _SHARED = tuple(name for name in RULES if name not in _HOMES)
 # Methods may train differently, but are compared on the same data.
-_OF_METHOD = tuple(name for name in _SHARED if name != "data_source")
+_DATA = ("data_source", "train_examples", "dev_examples", "input_length", "target_length")
+_OF_METHOD = tuple(name for name in _SHARED if name not in _DATA)
 _OF_BASELINE = (*_OF_METHOD, "pretraining_objective", "lm_adaptation_steps")
 # Stands in for missing or broken settings, so that all else can still be checked.
 _PLACEHOLDER = AdaptationSettings(batch_size=1, learning_rate=1.0, seed=0)

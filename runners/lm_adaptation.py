@@ -102,8 +102,11 @@ def adapt(
     while run.step < wanted[-1]:
         loss, found = gradients(backbone, run.weights, rows.batch(run.step))
         run.step += 1
-        if not math.isfinite(loss):
-            raise Diverged(f"{config.model_size} LM adaptation: loss {loss} at step {run.step}")
+        if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.values()):
+            raise Diverged(
+                f"{config.model_size} LM adaptation: loss {loss} or its gradient is not finite "
+                f"at step {run.step}"
+            )
         optimizer.step(run.weights, found, run.state, step=run.step)
         run.seconds = spent + time.monotonic() - began
         if run.step in wanted:

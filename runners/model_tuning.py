@@ -24,6 +24,7 @@ DEFAULTS: dict[str, object] = {
     "batch_size": 32,
     "learning_rate": 0.001,
     "parameter_scaling": True,
+    "weight_decay": 0.0,
     "dev_examples": 500,
 }
 

@@ -108,10 +108,17 @@ def _closing(scale: Panel) -> Iterator[Claim]:
     )  # fmt: skip
     yield Claim(
         claim=f"the gap at the smallest size is {_TIMES:g} times that at the largest, or more",
-        effect=f"gap at {smallest} less {_TIMES:g} gaps at {largest}, points",
-        measured=weighted(gaps, {smallest: 1.0, largest: -_TIMES}),
+        effect=f"gap at {smallest} less {_TIMES:g} gaps at {largest} (0 or more), points",
+        # A gap in favour of prompts at the largest size is as good as none, and not thrice so.
+        measured=weighted(_no_less_than_none(gaps, largest), {smallest: 1.0, largest: -_TIMES}),
         rule=">=", bound=0.0,
     )  # fmt: skip
+
+
+def _no_less_than_none(gaps: pd.Series, size: str) -> pd.Series:
+    """The gaps, with those of one size that are below 0 set to 0."""
+    there = gaps.index.get_level_values("model_size") == size
+    return gaps.mask(there & (gaps < 0), 0.0)
 
 
 def _aims(scale: Panel) -> Iterator[Claim]:

@@ -42,11 +42,12 @@ class TaskData:
 
     def score(self, generated: Sequence[Sequence[int]]) -> tuple[dict[str, float], list[str]]:
         """Metrics of generated token ids for the dev examples in order, and the answers as text."""
-        ids = [list(row) for row in generated]
-        answers = self.tokenizer.batch_decode(ids, skip_special_tokens=not self.sentinel)
+        # A sentinel in the answer of a model that should give none is an error, and stays.
+        answers = self.tokenizer.batch_decode([list(row) for row in generated])
+        specials = (self.tokenizer.eos_token, self.tokenizer.pad_token)
+        answers = [_without(text, specials) for text in answers]
         if self.sentinel:
-            specials = (self.tokenizer.eos_token, self.tokenizer.pad_token)
-            answers = [strip_sentinel(_without(text, specials)) for text in answers]
+            answers = [strip_sentinel(text) for text in answers]
         return self.task.score(answers, self.dev_examples), answers
 
 

@@ -21,12 +21,14 @@ UNIFORM_RANGE = 0.5
 class Start:
     """What an initializer may use.
 
-    `length` is P, `table` the embedding [V, H]; `labels` are the token ids of
-    each class label, without end-of-sequence.
+    `length` is P, `table` the embedding [V, H]; `pieces` are the ids of ordinary
+    pieces in the vocabulary's order, without sentinels and other special tokens,
+    `labels` the token ids of each class label, without end-of-sequence.
     """
 
     length: int
     table: Tensor
+    pieces: Sequence[int]
     labels: Sequence[Sequence[int]]
     rng: np.random.Generator
 
@@ -48,8 +50,8 @@ def _uniform(start: Start, low: float) -> Tensor:
 
 def sampled_vocab(start: Start) -> Tensor:
     """Embeddings of P of the first 5,000 pieces, without replacement while there are enough."""
-    population = min(POPULATION, start.table.shape[0])
-    ids = start.rng.choice(population, size=start.length, replace=start.length > population)
+    population = np.asarray(start.pieces[:POPULATION])
+    ids = start.rng.choice(population, size=start.length, replace=start.length > len(population))
     return start.table[torch.from_numpy(ids)].float().clone()
 
 

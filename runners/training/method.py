@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 from runners.config import TrialConfig
 from runners.data.source import TaskData
@@ -47,6 +48,7 @@ class PromptTuning:
         start = Start(
             length=config.prompt_length,
             table=backbone.embedding_table(),
+            pieces=_ordinary_pieces(backbone.tokenizer),
             labels=data.labels,
             rng=np.random.default_rng([config.seed, config.prompt_length]),
         )
@@ -59,6 +61,11 @@ class PromptTuning:
     def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
         """The prompt."""
         return parameters["prompt"]
+
+
+def _ordinary_pieces(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    special = set(tokenizer.all_special_ids)
+    return [piece for piece in range(len(tokenizer)) if piece not in special]
 
 
 class ModelTuning:

@@ -34,7 +34,7 @@ def test_every_claim_measures_its_effect(frame_of: Any) -> None:
         "the gap closes with size: gap at 60k less gap at 2m, points": 20.0,
         "the gap closes with size: slope of the gap, points for ten times the parameters": SLOPE,
         "the gap at the smallest size is 3 times that at the largest, or more: "
-        "gap at 60k less 3 gaps at 2m, points": 20.0,
+        "gap at 60k less 3 gaps at 2m (0 or more), points": 20.0,
         "the smallest model is not enough for a prompt: gap at 60k, points": 20.0,
         "prompt tuning matches model tuning at the largest size: gap at 2m, points": 0.0,
         f"prompt length matters less for larger models: {slope}": SLOPE / 2,
@@ -59,8 +59,18 @@ def test_gaps_of_the_ends_are_compared_as_the_claims_say(frame_of: Any) -> None:
 
     ends = {name.split(": ")[1]: mean for name, mean in found.items() if "gap" in name}
     assert ends["gap at 60k less gap at 2m, points"] == 16.0
-    assert ends["gap at 60k less 3 gaps at 2m, points"] == 8.0
+    assert ends["gap at 60k less 3 gaps at 2m (0 or more), points"] == 8.0
     assert ends["gap at 2m, points"] == 4.0
+
+
+def test_a_gap_that_widens_the_other_way_is_no_closing_gap(frame_of: Any) -> None:
+    """'Three times the largest's' where the smallest has a gap below 0, and thrice it lower."""
+    gap = {"60k": -1.0, "200k": -1.0, "2m": -2.0}
+    frame = frame_of(scorer=lambda c: 70.0 - gap[c.model_size] * (c.method == "prompt_tuning"))
+
+    found = next(c for c in claims(_panels(frame)) if "3 times" in c.claim)
+
+    assert (found.measured.mean, found.holds) == (-1.0, False)
 
 
 def test_learned_tasks_are_counted_by_the_last_that_is_needed(frame_of: Any) -> None:

@@ -101,6 +101,22 @@ def test_only_a_sentinel_trial_has_sentinels_before_its_targets(
     assert marked.target_limit == plain.target_limit + 1
 
 
+def test_a_sentinel_in_an_answer_is_an_error_but_where_the_objective_has_one(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches span corruption that is helped as only the sentinel objective should be."""
+    plain = load_task_data(config(), backbone)
+    marked = load_task_data(config(pretraining_objective="span_corruption_sentinel"), backbone)
+    given = [[SENTINEL, *row.target_ids] for row in plain.dev]
+    metrics, answers = plain.score(given)
+    assert metrics["score"] == 0
+    assert metrics["invalid"] == 1
+    assert all(answer.startswith("<extra_id_0>") for answer in answers)
+    assert marked.score(given)[0]["score"] == 100
+    twice = [[SENTINEL, *row] for row in given]
+    assert marked.score(twice)[0]["score"] == 0
+
+
 def test_an_answer_may_be_as_long_as_the_longest_target(backbone: T5Backbone, config: Make) -> None:
     """Catches a limit that cuts the longest label, whose class could then never be predicted."""
     data = load_task_data(config(task="rte", dev_examples=100), backbone)

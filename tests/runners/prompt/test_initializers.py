@@ -18,8 +18,13 @@ TABLE = torch.arange(6000.0)[:, None].repeat(1, 4) + 1000.0
 """Row i is all i + 1000, so that a row tells its id."""
 
 
+PIECES = range(3, 5950)
+"""All ids but those of the special tokens at both ends."""
+
+
 def _start(length: int, labels: list[list[int]] | None = None, seed: int = 0) -> Start:
-    return Start(length=length, table=TABLE, labels=labels or [], rng=np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return Start(length=length, table=TABLE, pieces=PIECES, labels=labels or [], rng=rng)
 
 
 def test_random_uniform_has_the_papers_range_and_the_released_one_is_another() -> None:
@@ -31,12 +36,12 @@ def test_random_uniform_has_the_papers_range_and_the_released_one_is_another() -
     assert 0.45 < float(released.max()) < 0.5
 
 
-def test_sampled_vocab_draws_distinct_rows_of_the_first_5000() -> None:
-    """Catches a draw from the whole vocabulary, sentinels included, or with replacement."""
+def test_sampled_vocab_draws_distinct_rows_of_the_first_5000_pieces() -> None:
+    """Catches a draw from the whole vocabulary, special tokens included, or with replacement."""
     prompt = sampled_vocab(_start(4900))
     ids = prompt[:, 0] - 1000
     assert len(ids.unique()) == 4900
-    assert float(ids.max()) < 5000
+    assert 3 <= float(ids.min()) < float(ids.max()) < 5003
     assert torch.equal(prompt[:, 0], prompt[:, 3])
 
 
