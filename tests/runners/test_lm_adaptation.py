@@ -117,7 +117,7 @@ def test_a_checkpoint_of_another_model_is_not_gone_on_from(
 def test_a_run_without_finite_numbers_diverges(store: Store) -> None:
     """Catches a milestone of NaNs from which hundreds of trials start."""
     wild = replace(CONFIG, learning_rate=1e38)
-    with pytest.raises(Diverged, match="60k LM adaptation: loss .* is not finite at step"):
+    with pytest.raises(Diverged, match="is not finite at step"):
         list(adapt(wild, [3], store))
     assert list(store.records()) == []
 
