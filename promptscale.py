@@ -19,6 +19,9 @@ VERBS = {
     "plan": ("sweeps.cli", "what a sweep is, has, lacks and waits for"),
     "run": ("sweeps.cli", "run what is missing"),
     "status": ("sweeps.cli", "how far a sweep is, and what failed"),
+    "verify": ("sweeps.cli", "read a sweep's store and say what is wrong with it"),
+    "withdraw": ("sweeps.cli", "take back results, so that their trials run again"),
+    "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
     "figures": ("analysis.cli", "draw the figures from the store"),
 }
 """Each verb, the module whose `main` takes it, and what it does."""

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.frame import MAJORITY_TOLERANCE
+from analysis.frame import CHANCE_TOLERANCE
 
 CELL = (
     "method",
@@ -67,7 +67,7 @@ def shared_tasks(rows: pd.DataFrame) -> tuple[str, ...]:
 def cell_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each (cell, seed): `score`, the mean over its tasks, NaN where one is not done.
 
-    Also `majority` and `invalid` likewise, `planned` and `done` counts of
+    Also `chance` and `invalid` likewise, `planned` and `done` counts of
     trials, and `lacking`, the tasks that are not done. Raises ValueError where
     two trials share cell, task and seed.
     """
@@ -77,11 +77,11 @@ def cell_scores(rows: pd.DataFrame) -> pd.DataFrame:
         is_done=rows["status"] == "done", lacking=rows["task"].where(rows["status"] != "done")
     ).groupby(keys, dropna=False, sort=False)
     table = groups.agg(
-        score=("score", "mean"), majority=("majority", "mean"), invalid=("invalid", "mean"),
+        score=("score", "mean"), chance=("chance", "mean"), invalid=("invalid", "mean"),
         planned=("task", "size"), done=("is_done", "sum"), lacking=("lacking", _words),
     ).reset_index()  # fmt: skip
     whole = table["done"] == table["planned"]
-    for name in ("score", "majority", "invalid"):
+    for name in ("score", "chance", "invalid"):
         table[name] = table[name].where(whole)
     return table
 
@@ -107,10 +107,13 @@ def over_seeds(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([table, counts, wide.reset_index(drop=True)], axis="columns")
 
 
-def majorities(rows: pd.DataFrame) -> pd.Series:
-    """The majority baseline of each task [task -> 0..100]; NaN where its trials disagree."""
-    known = rows.groupby("task", sort=False)["majority"]
-    return known.first().where(known.max() - known.min() <= MAJORITY_TOLERANCE)
+def chance_levels(rows: pd.DataFrame) -> pd.Series:
+    """The best score of each task that needs no reading [task -> 0..100].
+
+    NaN where its trials disagree.
+    """
+    known = rows.groupby("task", sort=False)["chance"]
+    return known.first().where(known.max() - known.min() <= CHANCE_TOLERANCE)
 
 
 def model_parameters(frame: pd.DataFrame) -> pd.Series:

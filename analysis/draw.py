@@ -112,7 +112,7 @@ def _save(
 
 def _shown(panel: Panel) -> pd.DataFrame:
     """The table of a panel with what is the same in all of its rows."""
-    table = panel.table.assign(majority=panel.majority, tasks=" ".join(panel.tasks))
+    table = panel.table.assign(chance=panel.chance, tasks=" ".join(panel.tasks))
     table.insert(0, "panel", panel.axis.panel)
     return table
 

@@ -21,14 +21,14 @@ from runners.store import Defect, Store
 STATUSES = ("done", "failed", "missing", "broken")
 """Committed and usable; failed and not done since; never committed; committed but unusable."""
 
-MAJORITY_TOLERANCE = 1e-6
-"""Points by which two records of one task may differ in their majority baseline."""
+CHANCE_TOLERANCE = 1e-6
+"""Points by which two records of one task may differ in their chance level."""
 
 _DTYPES = {int: "Int64", float: "float64", bool: "boolean", str: "str"}
 
 _NEEDED = {
     "score": "float64",
-    "majority": "float64",
+    "chance": "float64",
     "invalid": "float64",
     "model_parameters": "Int64",
     "code": "str",
@@ -182,13 +182,13 @@ def _drifts(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _disputes(done: pd.DataFrame) -> list[str]:
-    """A note for each task whose trials state different majority baselines."""
-    stated = done.groupby("task", sort=False)["majority"].agg(["min", "max"])
+    """A note for each task whose trials state different chance levels."""
+    stated = done.groupby("task", sort=False)["chance"].agg(["min", "max"])
     return [
-        f"the records of {task} state majority baselines from {low:g} to {high:g}, so it has none; "
+        f"the records of {task} state chance levels from {low:g} to {high:g}, so it has none; "
         "give all trials of a task the same training and dev examples"
         for task, low, high in stated.itertuples()
-        if high - low > MAJORITY_TOLERANCE
+        if high - low > CHANCE_TOLERANCE
     ]
 
 

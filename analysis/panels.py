@@ -7,7 +7,7 @@ import pandas as pd
 from ablation.axis import Axis, Value
 from analysis.aggregate import (
     cell_scores,
-    majorities,
+    chance_levels,
     model_parameters,
     over_seeds,
     shared_tasks,
@@ -21,7 +21,7 @@ class Panel:
 
     `table` has a row for each (value, model size), in the order of figures; a
     cell without any complete seed is a row whose `mean` is NaN. `scores` has
-    each (cell, seed), `trials` each trial. `majority` is the mean majority
+    each (cell, seed), `trials` each trial. `chance` is the mean chance
     baseline of `tasks`, or NaN where a task has none yet.
     """
 
@@ -31,7 +31,7 @@ class Panel:
     table: pd.DataFrame
     scores: pd.DataFrame
     trials: pd.DataFrame
-    majority: float
+    chance: float
 
     @property
     def planned(self) -> int:
@@ -105,7 +105,7 @@ def build_panel(frame: pd.DataFrame, axis: Axis) -> Panel:
         table=table.drop(columns="place").reset_index(drop=True),
         scores=scores,
         trials=rows,
-        majority=float(majorities(rows).reindex(tasks).mean(skipna=False)),
+        chance=float(chance_levels(rows).reindex(tasks).mean(skipna=False)),
     )
 
 

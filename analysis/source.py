@@ -63,7 +63,8 @@ def _only_one(store: Store) -> str:
 def _of_spec(path: Path, name: str | None) -> Sweep:
     if not path.is_file():
         raise ValueError(f"{path}: there is no such spec; give the path of a YAML file or a store")
-    text = path.read_text(encoding="utf-8")
+    # As bytes, for the text of a file may have other line ends than the file.
+    text = path.read_bytes().decode()
     spec = _plain(path, text)
     sweep = _in_store(spec["execution"]["store"], name or spec["name"])
     if sweep.manifest.spec_sha256 == hashlib.sha256(text.encode()).hexdigest():

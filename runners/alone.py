@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.record import TrialRecord
-from runners.rules import ConfigError
 from runners.store import Store
 
 
@@ -23,22 +22,32 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args(words)
     try:
-        config = from_mapping({**defaults, **parse_overrides(options.overrides)})
+        config = from_mapping(_with_overrides(defaults, parse_overrides(options.overrides)))
         record = run_alone(config, Store(options.store))
-    except ConfigError as error:
+    except ValueError as error:
         print(error, file=sys.stderr)
         return 2
     if record is None:
-        print(f"{config.label} failed; see the store's failures", file=sys.stderr)
+        print(f"{config.label} failed", file=sys.stderr)
         return 1
     print(describe(record))
     return 0
 
 
+def _with_overrides(
+    defaults: Mapping[str, object], given: Mapping[str, object]
+) -> dict[str, object]:
+    """The defaults with what is given, and without an adaptation where the objective has none."""
+    objective = given.get("pretraining_objective", "lm_adaptation")
+    adapted = [name for name in RULES if name.startswith("lm_adaptation_")]
+    without = dict.fromkeys(adapted) | {"lm_adaptation_steps": 0}
+    return {**defaults, **(without if objective != "lm_adaptation" else {}), **given}
+
+
 def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
     """The trial's record, from the store or trained now.
 
-    None where the trial diverged, which the store records.
+    None where the trial diverged, which the store records, or its adaptation.
     """
     record = store.get(config.trial_id)
     if record is not None:
@@ -47,15 +56,23 @@ def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
     from runners.lm_adaptation import adapt
     from runners.model.catalogue import load_backbone
     from runners.training.session import Session
+    from runners.training.trial import Diverged
 
     adaptation = adaptation_of(config)
     if adaptation is not None:
-        for step, total in adapt(adaptation, [config.lm_adaptation_steps], store):
-            _show("LM adaptation", step, total)
+        try:
+            for step, total in adapt(adaptation, [config.lm_adaptation_steps], store):
+                _show("LM adaptation", step, total)
+        except Diverged as error:
+            print(error, file=sys.stderr)
+            return None
     session = Session(backbone=load_backbone(config, store), store=store, slots=1)
     for live in session.train([config]):
         for run in live:
             _show(config.label, run.step, config.train_steps)
+    failures = (failure for failure in store.failures() if failure.trial_id == config.trial_id)
+    for failure in failures:
+        print(failure.message, file=sys.stderr)
     return store.get(config.trial_id)
 
 
@@ -69,8 +86,8 @@ def describe(record: TrialRecord) -> str:
     """The trial's numbers, one a line."""
     metrics = record.metrics
     lines = [f"{record.label}  (trial {record.trial_id})"]
-    lines.append(f"score     {metrics['score']:6.2f}   majority {metrics['majority']:.2f}")
-    skip = {"score", "majority", "best_step", "train_loss", "invalid"}
+    lines.append(f"score     {metrics['score']:6.2f}   chance {metrics['chance']:.2f}")
+    skip = {"score", "majority", "chance", "best_step", "train_loss", "invalid"}
     lines += [
         f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
     ]

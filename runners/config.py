@@ -128,6 +128,8 @@ class AdaptationConfig:
     batch_size: int
     learning_rate: float
     seed: int
+    compute_dtype: str
+    """Precision of the forward and backward pass; weights and optimizer stay float32."""
 
     @property
     def run_id(self) -> str:
@@ -152,6 +154,7 @@ def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
         batch_size=config.lm_adaptation_batch_size,
         learning_rate=config.lm_adaptation_learning_rate,
         seed=config.lm_adaptation_seed,
+        compute_dtype=config.compute_dtype,
     )
 
 

@@ -9,22 +9,24 @@ its last checkpoint.
 """
 
 import argparse
+import dataclasses
 import json
 import math
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from safetensors.torch import load, save, save_file
 from torch import Tensor
 
-from runners.config import AdaptationConfig
+from runners.config import DTYPES, AdaptationConfig
 from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
 from runners.model.backbone import Backbone
-from runners.model.catalogue import WEIGHTS, load_pretrained
+from runners.model.catalogue import COMPUTE_DTYPES, check_origin, load_pretrained
+from runners.model.checkpoint import WEIGHTS
 from runners.model.sizes import shape_of
 from runners.record import TrialRecord
 from runners.store import Store
@@ -38,6 +40,8 @@ DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
 DOCUMENT_SEED = 1_000
 """Adaptation seed s reads the document stream of seed 1,000 + s."""
+SALIENT = 0.5
+"""Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
 HELD_OUT_SEED = 999
 HELD_OUT_BATCHES = 4
 STATE = "adaptation.safetensors"
@@ -84,14 +88,20 @@ def adapt(
     """Train to the last of `milestones` that the store lacks, committing each as it appears.
 
     Yields (steps done, last step) after every step. Raises `Diverged` where
-    the loss is not finite.
+    the loss is not finite, ValueError where the store has a milestone of this
+    run that comes from another checkpoint.
     """
     wanted = [
         steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None
     ]
     if not wanted:
         return
-    backbone = load_pretrained(config.model_family, config.model_size, "float32")
+    pretrained = load_pretrained(config.model_family, config.model_size, "float32")
+    backbone = dataclasses.replace(pretrained, dtype=COMPUTE_DTYPES[config.compute_dtype])
+    for steps in set(milestones) - set(wanted):
+        record = store.get(config.milestone_id(steps))
+        assert record is not None
+        check_origin(record, backbone, store)
     rows = _rows(backbone, config)
     optimizer = Adafactor(
         learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True
@@ -124,7 +134,7 @@ def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
     )
     return PrefixRows(
         documents=documents, batch_size=config.batch_size, seed=config.seed,
-        end_id=backbone.tokenizer.eos_token_id,
+        end_id=backbone.tokenizer.eos_token_id, salient=SALIENT,
     )  # fmt: skip
 
 
@@ -166,7 +176,7 @@ def _commit(
         attempt=attempt.id,
         stage="lm_adaptation",
         label=f"{config.model_size}-lm{run.step}",
-        config={**asdict(config), "lm_adaptation_steps": run.step},
+        config={**dataclasses.asdict(config), "lm_adaptation_steps": run.step},
         metrics={"train_loss": loss, "held_out_loss": held_out},
         provenance={
             **surroundings(),
@@ -190,6 +200,7 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
         batch_size=batch_size,
         seed=0,
         end_id=backbone.tokenizer.eos_token_id,
+        salient=SALIENT,
     )
     return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]
 
@@ -204,15 +215,19 @@ def main(words: Sequence[str] | None = None) -> int:
         batch_size=options.batch_size,
         learning_rate=options.learning_rate,
         seed=options.seed,
+        compute_dtype=options.compute_dtype,
     )
     try:
         shape_of(config.model_family, config.model_size)
         store = Store(options.store)
+        for step, last in adapt(config, options.steps, store):
+            if step * 10 // last > (step - 1) * 10 // last:
+                print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
     except ValueError as error:
         parser.error(str(error))
-    for step, last in adapt(config, options.steps, store):
-        if step * 10 // last > (step - 1) * 10 // last:
-            print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
+    except Diverged as error:
+        print(error, file=sys.stderr)
+        return 1
     for steps in sorted(set(options.steps)):
         print(_describe(config, steps, store))
     return 0
@@ -236,6 +251,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--batch-size", type=_count, default=32)
     parser.add_argument("--learning-rate", type=float, default=0.003)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")
     return parser
 

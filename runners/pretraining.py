@@ -29,11 +29,14 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from runners.config import DTYPES
 from runners.data.corpus import CorruptedRows, read_microworld
-from runners.microworld.documents import PRIMER, WORLD, Mix, sample_documents
+from runners.microworld.documents import sample_documents
+from runners.microworld.exchanges import PRIMER, WORLD, Mix
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
-from runners.model.catalogue import LADDER
+from runners.model.catalogue import COMPUTE_DTYPES
+from runners.model.checkpoint import LADDER
 from runners.model.sizes import NANO, T5Shape
 from runners.training.language_model import gradients, held_out_loss
 
@@ -172,7 +175,7 @@ def _behind(
     """The interface of a model whose weights are given at each call."""
     return T5Backbone(
         shape=shape_of(model), weights={}, tokenizer=tokenizer, fingerprint="",
-        dtype={"float32": torch.float32, "bfloat16": torch.bfloat16}[recipe.compute_dtype],
+        dtype=COMPUTE_DTYPES[recipe.compute_dtype],
     )  # fmt: skip
 
 
@@ -240,7 +243,7 @@ def _parser() -> argparse.ArgumentParser:
         "--salient", type=float, default=0.9, help="share of documents that lose answers"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--compute-dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, default=LADDER)
     parser.add_argument("--work", type=Path, default=Path("results/pretraining"))

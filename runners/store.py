@@ -94,7 +94,7 @@ class Store:
         path = self._committed_file(trial_id, name)
         data = self._files.read(path)
         if data is None:
-            defect = Defect(path=path, problem="is missing", remedy="verify the store")
+            defect = Defect(path=path, problem="is missing", remedy="see python -m sweeps verify")
             raise DefectError(self.root, [defect])
         return data
 

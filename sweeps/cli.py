@@ -4,6 +4,9 @@ python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, la
 python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
+python -m sweeps verify sweeps/specs/laptop.yaml           # read its whole store, check every byte
+python -m sweeps withdraw sweeps/specs/laptop.yaml TRIAL --reason WHY    # so that it runs again
+python -m sweeps restart sweeps/specs/laptop.yaml TRIAL    # drop its checkpoint
 """
 
 import argparse
@@ -11,6 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from runners.rules import ConfigError
+from runners.store import Store
 from sweeps import summary
 from sweeps.plan import STATUSES, survey
 from sweeps.spec import SweepSpec, load
@@ -19,17 +23,21 @@ from sweeps.spec import SweepSpec, load
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
 
-    0 where all is well, 1 where trials failed, 2 where nothing was started
-    because the spec or its store is wrong, with every reason on stderr.
+    0 where all is well, 1 where trials failed or a store has defects, 2 where
+    the spec or its store is wrong, with every reason on stderr.
     """
     options = _parser().parse_args(arguments)
     try:
         spec = load(options.spec)
-        code: int = options.verb(spec, options)
     except ConfigError as error:
         count = len(error.problems)
         print(f"{error}\n{count} mistake{'s' * (count > 1)}; nothing was started", file=sys.stderr)
         return 2
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 2
+    try:
+        code: int = options.verb(spec, options)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -56,6 +64,33 @@ def _status(spec: SweepSpec, _: argparse.Namespace) -> int:
     return 0
 
 
+def _verify(spec: SweepSpec, options: argparse.Namespace) -> int:
+    store = Store(spec.execution.store)
+    if options.rebuild_index:
+        store.rebuild_index([])
+    defects = store.verify()
+    for defect in defects:
+        print(defect)
+    print(f"{store.root}: {len(defects) or 'no'} defect{'s' * (len(defects) != 1)}")
+    return 1 if defects else 0
+
+
+def _withdraw(spec: SweepSpec, options: argparse.Namespace) -> int:
+    store = Store(spec.execution.store)
+    for trial_id in options.trials:
+        store.withdraw(trial_id, options.reason)
+        print(f"{trial_id}: withdrawn, and kept under discarded/; the next run trains it again")
+    return 0
+
+
+def _restart(spec: SweepSpec, options: argparse.Namespace) -> int:
+    store = Store(spec.execution.store)
+    for trial_id in options.trials:
+        store.clear_state(trial_id)
+        print(f"{trial_id}: has no checkpoint, and starts anew")
+    return 0
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sweeps", description="When and where a sweep runs."
@@ -65,10 +100,23 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", _plan, "what a sweep is, has, lacks and waits for; nothing is run"),
         ("run", _run, "run what is missing; a finished trial never runs again"),
         ("status", _status, "how far a sweep is, and what failed"),
+        ("verify", _verify, "read every byte of a sweep's store and say what is wrong with it"),
+        ("withdraw", _withdraw, "take back results, so that their trials run again"),
+        ("restart", _restart, "drop the checkpoints of trials or adaptations that are under way"),
     ):
         command = verbs.add_parser(name, help=words, description=words)
         command.add_argument("spec", metavar="SPEC", help="a file such as sweeps/specs/laptop.yaml")
         command.set_defaults(verb=verb)
         if name == "plan":
             command.add_argument("--trials", action="store_true", help="list what is not done")
+        if name == "verify":
+            command.add_argument(
+                "--rebuild-index", action="store_true", help="write the index anew from the records"
+            )
+        if name in ("withdraw", "restart"):
+            command.add_argument(
+                "trials", metavar="TRIAL", nargs="+", help="an id of 16 hex digits"
+            )
+        if name == "withdraw":
+            command.add_argument("--reason", required=True, help="kept beside what is withdrawn")
     return parser

@@ -5,21 +5,26 @@ that stand are neither recomputed nor mixed in silence.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runners.config import TrialConfig
 from runners.record import TrialRecord
 
+Subject = tuple[str, str]
+"""A kind of thing, which is a key of a record's provenance, and which of its kind."""
+CODE: Subject = ("code", "code of the runners")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """One thing of which done trials saw more than one version, or not the present one.
+    """One thing of which results saw more than one version, or not the present one.
 
-    `versions` are fingerprints with their number of trials, most trials first;
+    `versions` are fingerprints with their number of results, most first;
     `present` is the version of today, where that is known.
     """
 
+    kind: str
     subject: str
     versions: tuple[tuple[str, int], ...]
     present: str | None
@@ -30,30 +35,40 @@ class Drift:
         return f"{self.subject} changed: {seen}{now}"
 
 
-def find_drift(done: Iterable[tuple[TrialConfig, TrialRecord]], *, code: str) -> tuple[Drift, ...]:
-    """Every drift among done trials; `code` is the present fingerprint of the code."""
-    seen: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-    for config, record in done:
-        for kind, subject in _subjects(config).items():
+def find_drift(
+    done: Iterable[tuple[Iterable[Subject], TrialRecord]], *, present: Mapping[Subject, str]
+) -> tuple[Drift, ...]:
+    """Every drift among results, each with its subjects; `present` are the versions of today."""
+    seen: dict[Subject, Counter[str]] = defaultdict(Counter)
+    for subjects, record in done:
+        for kind, name in subjects:
             version = record.provenance.get(kind)
             if version is not None:
-                seen[kind, subject][str(version)] += 1
-    drifts = []
-    for (kind, subject), versions in seen.items():
-        present = code if kind == "code" else None
-        if len(versions) > 1 or (present is not None and present not in versions):
-            drift = Drift(subject=subject, versions=tuple(versions.most_common()), present=present)
-            drifts.append(drift)
-    return tuple(drifts)
+                seen[kind, name][str(version)] += 1
+    return tuple(
+        Drift(
+            kind=subject[0],
+            subject=subject[1],
+            versions=tuple(versions.most_common()),
+            present=present.get(subject),
+        )
+        for subject, versions in seen.items()
+        if set(versions) | {present.get(subject, next(iter(versions)))} != {next(iter(versions))}
+    )
 
 
-def _subjects(config: TrialConfig) -> dict[str, str]:
-    """What a trial shares with others, by the key of its provenance."""
+def subjects_of(config: TrialConfig) -> tuple[Subject, ...]:
+    """What a trial shares with others."""
     train, dev = config.train_examples or "all", config.dev_examples or "all"
-    steps = config.lm_adaptation_steps
+    data = f"data of {config.task} from {config.data_source} ({train} train, {dev} dev)"
+    return (
+        CODE,
+        ("data", data),
+        checkpoint(config.model_family, config.model_size, config.lm_adaptation_steps),
+    )
+
+
+def checkpoint(family: str, size: str, steps: int) -> Subject:
+    """A model as it is after so many steps of LM adaptation."""
     adapted = f" after {steps} steps of LM adaptation" if steps else ""
-    return {
-        "code": "code of the runners",
-        "data": f"data of {config.task} from {config.data_source} ({train} train, {dev} dev)",
-        "base_checkpoint": f"checkpoint {config.model_family} {config.model_size}{adapted}",
-    }
+    return "base_checkpoint", f"checkpoint {family} {size}{adapted}"

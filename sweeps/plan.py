@@ -4,16 +4,17 @@ Nothing is run and nothing is written. A trial needs at most one parent, the
 milestone of the LM adaptation that it starts from.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from ablation.grid import GridTrial
 from runners.config import AdaptationConfig, TrialConfig, adaptation_of
+from runners.model.checkpoint import WEIGHTS, pretrained_fingerprint
 from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
-from sweeps.drift import Drift, find_drift
+from sweeps.drift import CODE, Drift, Subject, checkpoint, find_drift, subjects_of
 from sweeps.spec import SweepSpec
 
 Status = Literal["done", "failed", "running", "missing"]
@@ -96,6 +97,17 @@ class Plan:
         return tuple(found.values())
 
     @property
+    def foreign(self) -> tuple[Drift, ...]:
+        """Checkpoints that are not the ones that results were made from."""
+        return tuple(
+            drift
+            for drift in self.drifts
+            if drift.kind == "base_checkpoint"
+            and drift.present is not None
+            and any(version != drift.present for version, _ in drift.versions)
+        )
+
+    @property
     def waiting(self) -> tuple[PlannedTrial, ...]:
         """Trials that cannot start yet: their milestone is not there."""
         there = {milestone.id for milestone in self.milestones if milestone.state.status == "done"}
@@ -106,11 +118,14 @@ class Plan:
         )
 
 
-def plan(spec: SweepSpec, store: Results, *, running: Collection[str], code: str) -> Plan:
+def plan(
+    spec: SweepSpec, store: Results, *, running: Collection[str], present: Mapping[Subject, str]
+) -> Plan:
     """How every trial and milestone of `spec` stands in `store`.
 
-    `running` are ids with a checkpoint, `code` the fingerprint of the code that
-    would run what is missing. Raises what the store raises on unreadable files.
+    `running` are ids with a checkpoint, `present` the versions of code and
+    checkpoints with which what is missing would run. Raises what the store
+    raises on unreadable files.
     """
     states = _States(store, running)
     parents = _Parents()
@@ -126,18 +141,40 @@ def plan(spec: SweepSpec, store: Results, *, running: Collection[str], code: str
         )
         for adaptation, steps in needed
     )
-    done = ((work.config, states.records[work.id]) for work in trials if work.id in states.records)
-    drifts = find_drift(done, code=code)
+    there = {milestone.id: milestone for milestone in milestones if milestone.id in states.records}
+    adapted = {
+        _after(work.adaptation, work.steps): states.records[id_].files[WEIGHTS][:16]
+        for id_, work in there.items()
+        if WEIGHTS in states.records[id_].files
+    }
+    results: list[tuple[tuple[Subject, ...], str]] = [
+        ((CODE, _after(work.adaptation, 0)), id_) for id_, work in there.items()
+    ]
+    results += [(subjects_of(work.config), work.id) for work in trials if work.id in states.records]
+    drifts = find_drift(
+        ((subjects, states.records[id_]) for subjects, id_ in results),
+        present={**present, **adapted},
+    )
     return Plan(spec=spec, root=store.root, milestones=milestones, trials=trials, drifts=drifts)
 
 
 def survey(spec: SweepSpec) -> Plan:
     """How `spec` stands in the store that it names, for the code that is here.
 
-    Raises ValueError where that is no store, or one with unreadable files.
+    Raises ValueError where that is no store, or one with unreadable files, or a
+    checkpoint is not there.
     """
     store = Store(spec.execution.store)
-    return plan(spec, store, running=store.running(), code=code_fingerprint())
+    family = spec.study.model_family
+    present = {CODE: code_fingerprint()} | {
+        checkpoint(family, size, 0): pretrained_fingerprint(family, size)
+        for size in spec.study.axes.model_size
+    }
+    return plan(spec, store, running=store.running(), present=present)
+
+
+def _after(adaptation: AdaptationConfig, steps: int) -> Subject:
+    return checkpoint(adaptation.model_family, adaptation.model_size, steps)
 
 
 def _planned(trial: GridTrial, parents: "_Parents", states: "_States") -> PlannedTrial:

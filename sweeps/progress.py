@@ -23,9 +23,13 @@ TERMINAL_SECONDS, FILE_SECONDS = 1.0, 15.0
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """How far a worker is with its pack: share of its cost done, and trials by how they stand."""
+    """How far a worker is with its pack: share of its cost done, and trials by how they stand.
+
+    `resumed` is the share that was done before this worker took the pack.
+    """
 
     share: float
+    resumed: float = 0.0
     committed: int = 0
     running: int = 0
     failed: int = 0
@@ -61,8 +65,10 @@ class Progress:
     failed: int = 0
     finished: float = 0.0
     _live: dict[str, tuple[Pack, Report]] = field(default_factory=dict)
+    _worked: float = 0.0
+    """The cost that workers did in packs that they are through with."""
     _since: tuple[float, float] | None = None
-    """When the first report came, and the cost that was done by then."""
+    """When the first report came, and the cost that workers had done by then."""
 
     def begin(self, key: str, pack: Pack) -> None:
         """A worker takes a pack, and fills its batch."""
@@ -72,12 +78,13 @@ class Progress:
         """A worker goes on."""
         self._live[key] = self._live[key][0], report
         # Workers load for a while before the first report, which says nothing of their pace.
-        self._since = self._since or (time.monotonic(), self._cost_done())
+        self._since = self._since or (time.monotonic(), self._cost_worked())
 
     def finish(self, key: str) -> None:
         """A worker is through with its pack; its last report stands."""
         pack, report = self._live.pop(key)
         self.finished += pack.cost
+        self._worked += pack.cost * (1.0 - report.resumed)
         self.done += report.committed
         self.failed += report.failed
 
@@ -109,14 +116,15 @@ class Progress:
         if self._since is None:
             return None
         since, before = self._since
-        done = self._cost_done()
-        if done - before < ENOUGH * self.cost:
+        worked = self._cost_worked() - before
+        if worked < ENOUGH * self.cost:
             return None
-        pace = (done - before) / (time.monotonic() - since)
-        return max(0.0, self.cost - done) / pace
+        done = self.finished + sum(pack.cost * r.share for pack, r in self._live.values())
+        return max(0.0, self.cost - done) * (time.monotonic() - since) / worked
 
-    def _cost_done(self) -> float:
-        return self.finished + sum(pack.cost * r.share for pack, r in self._live.values())
+    def _cost_worked(self) -> float:
+        live = (pack.cost * (r.share - r.resumed) for pack, r in self._live.values())
+        return self._worked + sum(live)
 
 
 class Board:

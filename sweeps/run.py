@@ -30,12 +30,15 @@ RAY_SETTINGS = {
 def run(spec: SweepSpec) -> int:
     """Run everything that the store of `spec` lacks; returns 0 where all is done, else 1.
 
-    Ray runs on this machine, or on the cluster that RAY_ADDRESS names.
+    Ray runs on this machine, or on the cluster that RAY_ADDRESS names. Raises
+    ValueError where new results would stand beside results of other checkpoints.
     """
     store = Store(spec.execution.store)
     plan = survey(spec)
-    store.write_manifest(spec.name, manifest(spec, code=code_fingerprint()))
     packs = packs_of(plan, workers=spec.execution.workers, slots=spec.execution.pack_size)
+    if packs and plan.foreign:
+        raise ValueError(_mixed(plan))
+    store.write_manifest(spec.name, manifest(spec, code=code_fingerprint()))
     if packs:
         print(summary.overview(plan), flush=True)
         board = Board()
@@ -44,6 +47,15 @@ def run(spec: SweepSpec) -> int:
         board.close(_counts(plan))
     print(f"{summary.standing(plan)}\n\n{verdict(spec.name, _counts(plan))}", flush=True)
     return 0 if _counts(plan).done == len(plan.trials) else 1
+
+
+def _mixed(plan: Plan) -> str:
+    lines = "\n".join(f"  {drift}" for drift in plan.foreign)
+    return (
+        f"{plan.spec.name}: nothing was started, for results would be mixed with those of other "
+        f"models in {plan.root}:\n{lines}\n"
+        "Name another store (execution.store), or restore the checkpoints."
+    )
 
 
 def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:

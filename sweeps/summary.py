@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from ablation.grid import PANELS
-from sweeps.plan import STATUSES, Plan, State, Status
+from runners.config import AdaptationConfig
+from sweeps.plan import STATUSES, Milestone, Plan, State, Status
 
 _MESSAGE = 200
 """Characters of a failure's message that a table has room for."""
@@ -14,26 +15,12 @@ _MESSAGE = 200
 
 @dataclass(kw_only=True)
 class _Tally:
-    """States of like pieces of work, counted."""
+    """Like pieces of work by status, and the process seconds behind and ahead of them."""
 
     counts: Counter[Status] = field(default_factory=Counter)
-    seconds: list[float] = field(default_factory=list)
-
-    def add(self, state: State) -> None:
-        self.counts[state.status] += 1
-        if state.seconds is not None:
-            self.seconds.append(state.seconds)
-
-    @property
-    def left(self) -> int:
-        return self.counts.total() - self.counts["done"]
-
-    @property
-    def seconds_left(self) -> float | None:
-        """At the mean of what is done; None where nothing like it was timed."""
-        if not self.left:
-            return 0.0
-        return self.left * fmean(self.seconds) if self.seconds else None
+    spent: float = 0.0
+    left: float | None = 0.0
+    """None where nothing like what is left was timed."""
 
 
 def overview(plan: Plan) -> str:
@@ -88,13 +75,13 @@ def _progress(plan: Plan) -> str:
     rows = []
     for names, tally in tallies.items():
         total.counts += tally.counts
-        total.seconds += tally.seconds
-        rows.append((*names, *_cells(tally, tally.seconds_left)))
-    left = [tally.seconds_left for tally in tallies.values()]
-    known = None if None in left else sum(part for part in left if part is not None)
-    rows.append(("all", "", "", *_cells(total, known)))
+        total.spent += tally.spent
+        if total.left is not None:
+            total.left = None if tally.left is None else total.left + tally.left
+        rows.append((*names, *_cells(tally)))
+    rows.append(("all", "", "", *_cells(total)))
     table = _table(("stage", "size", "what", *STATUSES, "spent", "left"), rows)
-    return "\n".join([table, *_outlook(plan, known)])
+    return "\n".join([table, *_outlook(plan, total.left)])
 
 
 def _outlook(plan: Plan, seconds_left: float | None) -> list[str]:
@@ -110,19 +97,51 @@ def _outlook(plan: Plan, seconds_left: float | None) -> list[str]:
 
 
 def _tallies(plan: Plan) -> dict[tuple[str, str, str], _Tally]:
-    tallies: dict[tuple[str, str, str], _Tally] = defaultdict(_Tally)
+    milestones: dict[tuple[str, str, str], list[Milestone]] = defaultdict(list)
     for milestone in plan.milestones:
-        tallies["lm_adaptation", milestone.adaptation.model_size, "milestones"].add(milestone.state)
+        key = "lm_adaptation", milestone.adaptation.model_size, "milestones"
+        milestones[key].append(milestone)
+    trials: dict[tuple[str, str, str], list[State]] = defaultdict(list)
     for work in plan.trials:
-        tallies["tuning", work.config.model_size, work.config.method].add(work.state)
-    return tallies
+        trials["tuning", work.config.model_size, work.config.method].append(work.state)
+    return {key: _adaptations(works) for key, works in milestones.items()} | {
+        key: _trials(states) for key, states in trials.items()
+    }
 
 
-def _cells(tally: _Tally, seconds_left: float | None) -> tuple[str, ...]:
+def _trials(states: Sequence[State]) -> _Tally:
+    """Trials alike; what is left takes as long each as what is done."""
+    counts = Counter(state.status for state in states)
+    seconds = [state.seconds for state in states if state.seconds is not None]
+    undone = counts.total() - counts["done"]
+    left = undone * fmean(seconds) if seconds else None
+    return _Tally(counts=counts, spent=sum(seconds), left=left if undone else 0.0)
+
+
+def _adaptations(milestones: Sequence[Milestone]) -> _Tally:
+    """Milestones of like runs; the seconds of one are those of its run from the start."""
+    tally = _Tally(counts=Counter(milestone.state.status for milestone in milestones))
+    runs: dict[AdaptationConfig, list[Milestone]] = defaultdict(list)
+    for milestone in milestones:
+        runs[milestone.adaptation].append(milestone)
+    steps_done, steps_left = 0, 0
+    for path in runs.values():
+        done = [m for m in path if m.state.seconds is not None]
+        furthest = max((m.steps for m in done), default=0)
+        tally.spent += max((m.state.seconds or 0.0 for m in done), default=0.0)
+        steps_done += furthest
+        undone = [m.steps for m in path if m.state.status != "done"]
+        steps_left += max(0, max(undone, default=0) - furthest)
+    if steps_left:
+        tally.left = tally.spent * steps_left / steps_done if steps_done else None
+    return tally
+
+
+def _cells(tally: _Tally) -> tuple[str, ...]:
     """Counts by status, and the process time that is behind and ahead."""
     counts = [f"{tally.counts[status]:,}" if tally.counts[status] else "-" for status in STATUSES]
-    ahead = "?" if seconds_left is None else duration(seconds_left)
-    return (*counts, duration(sum(tally.seconds)), ahead)
+    ahead = "?" if tally.left is None else duration(tally.left)
+    return (*counts, duration(tally.spent), ahead)
 
 
 def _panels(plan: Plan) -> str:

@@ -9,6 +9,7 @@ from ray import tune
 
 from runners.config import AdaptationConfig
 from runners.store import Store
+from runners.training.provenance import code_fingerprint
 from sweeps.execution import Execution
 from sweeps.failures import Explained
 from sweeps.packs import Pack, cost_of
@@ -59,6 +60,8 @@ class PackTrainable(tune.Trainable):
 
 def _work(pack: Pack, execution: Execution) -> Iterator[Report]:
     """Do all that a pack asks for; reports often, and at the end."""
+    # Before the code is imported, so that a record never names code which came later.
+    code_fingerprint()
     import torch
 
     torch.set_num_threads(execution.threads)
@@ -74,8 +77,10 @@ def _adapt(
 ) -> Iterator[Report]:
     from runners.lm_adaptation import adapt
 
+    resumed: float | None = None
     for step, last in adapt(config, milestones, store, checkpoint_seconds=checkpoint_seconds):
-        yield Report(share=step / last)
+        resumed = (step - 1) / last if resumed is None else resumed
+        yield Report(share=step / last, resumed=resumed)
 
 
 def _train(pack: Pack, store: Store, checkpoint_seconds: float) -> Iterator[Report]:
@@ -84,7 +89,10 @@ def _train(pack: Pack, store: Store, checkpoint_seconds: float) -> Iterator[Repo
 
     done = store.done(config.trial_id for config in pack.trials)
     todo = [config for config in pack.trials if config.trial_id not in done]
-    yield Report(share=1.0 if not todo else 0.0, committed=len(done))
+    costs = {config: cost_of(config) for config in pack.trials}
+    behind = sum(costs[config] for config in pack.trials if config.trial_id in done)
+    resumed = 1.0 if not todo else behind / pack.cost
+    yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
     session = Session(
@@ -93,12 +101,16 @@ def _train(pack: Pack, store: Store, checkpoint_seconds: float) -> Iterator[Repo
         slots=pack.slots,
         checkpoint_seconds=checkpoint_seconds,
     )
-    costs = {config: cost_of(config) for config in pack.trials}
     for live in session.train(todo):
         ahead = sum(costs[run.config] * (1 - run.step / run.config.train_steps) for run in live)
         queued = sum(costs[config] for config in todo[session.taken :])
+        taken_up = sum(
+            costs[config] * session.resumed[config] / config.train_steps
+            for config in session.resumed
+        )
         yield Report(
             share=1 - (ahead + queued) / pack.cost,
+            resumed=resumed + taken_up / pack.cost,
             committed=len(done) + session.committed,
             running=len(live),
             failed=session.failed,

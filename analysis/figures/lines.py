@@ -56,7 +56,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         _draw_line(axes, line, caption.labels[value], look)
         _draw_seeds(axes, line, look, place)
         _mark_missing(axes, line, look, place)
-    _draw_majority(axes, panel.majority)
+    _draw_chance(axes, panel.chance)
     _scale_x(axes, placed["model_parameters"].unique().tolist())
     axes.set_xlabel(caption.x_label)
     axes.set_ylabel(caption.y_label)
@@ -131,13 +131,13 @@ def _aside(axes: Axes, place: int) -> Transform:
     return ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
 
 
-def _draw_majority(axes: Axes, majority: float) -> None:
-    if math.isnan(majority):
+def _draw_chance(axes: Axes, chance: float) -> None:
+    if math.isnan(chance):
         return
-    axes.axhline(majority, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
+    axes.axhline(chance, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
     axes.annotate(
-        "majority class",
-        xy=(1, majority),
+        "chance",
+        xy=(1, chance),
         xycoords=("axes fraction", "data"),
         xytext=(0, 2),
         textcoords="offset points",

@@ -1,7 +1,7 @@
 """The tables of the study; each takes computed panels and returns a frame or text.
 
 - `gaps`: model tuning less prompt tuning at each size.
-- `tasks`: every task at every size, with its majority baseline.
+- `tasks`: every task at every size, with its chance level.
 - `spreads`: how much each axis matters at each size.
 - `claims`: what the study says, as effects with intervals.
 - `terminal`: the scale curve in plain text.

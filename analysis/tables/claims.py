@@ -141,10 +141,10 @@ def _aims(scale: Panel) -> Iterator[Claim]:
 def _learned(tuned: pd.DataFrame, size: str) -> Claim:
     """The claim that enough tasks are learned, by the last of the tasks that it needs."""
     best = tuned.sort_values("above", ascending=False, kind="stable").iloc[_LEARNED_TASKS - 1]
-    margin = {name: best[name] - best["majority"] for name in ("low", "high")}
+    margin = {name: best[name] - best["chance"] for name in ("low", "high")}
     return Claim(
         claim=f"model tuning learns {_LEARNED_TASKS} tasks or more at the largest size",
-        effect=f"its number {_LEARNED_TASKS} at {size}, {best['task']}, less majority, points",
+        effect=f"its number {_LEARNED_TASKS} at {size}, {best['task']}, less chance, points",
         measured=Interval(mean=best["above"], sd=best["sd"], n=int(best["n"]), **margin),
         rule=">=", bound=_LEARNED,
     )  # fmt: skip
@@ -172,10 +172,10 @@ def _unlocking(objective: Panel) -> Iterator[Claim]:
             claim=claim, effect=f"LM adaptation less span corruption at {size}, points",
             measured=at(gains, size), rule=">", bound=0.0,
         )  # fmt: skip
-    margins = objective.seed_scores()[PRETRAINED] - objective.majority
+    margins = objective.seed_scores()[PRETRAINED] - objective.chance
     yield Claim(
-        claim="a prompted span-corruption model is no better than the majority class",
-        effect="span corruption less majority, mean over sizes, points",
+        claim="a prompted span-corruption model is no better than chance",
+        effect="span corruption less chance, mean over sizes, points",
         measured=weighted(margins, everywhere), rule="<=", bound=0.0,
     )  # fmt: skip
 

@@ -13,7 +13,8 @@ from transformers import PreTrainedTokenizerBase
 from runners.data.batching import Encoded, Order
 from runners.data.prefix_lm import split_prefix
 from runners.data.span_corruption import Ids, corrupt, random_spans
-from runners.microworld.documents import WORLD, Document, Mix, sample_documents
+from runners.microworld.documents import Document, sample_documents
+from runners.microworld.exchanges import WORLD, Mix
 
 NOISE_DENSITY = 0.15
 """Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
@@ -57,19 +58,31 @@ def _owners(document: Document, offsets: list[tuple[int, int]]) -> Ids:
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixRows:
-    """Batches of prefix language modelling: a function of step and seed alone."""
+    """Batches of prefix language modelling: a function of step and seed alone.
+
+    A share `salient` of the documents is cut where an answer begins and ends
+    with it; the others are cut anywhere and go on to their end.
+    """
 
     documents: list[Tokens]
     batch_size: int
     seed: int
     end_id: int
+    salient: float
 
     def batch(self, step: int) -> list[Encoded]:
         """The rows of one step, counted from 0."""
         order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
-        pairs = [split_prefix(self.documents[i].ids, rng) for i in order.batch(step)]
+        pairs = [self._split(self.documents[i], rng) for i in order.batch(step)]
         return [_ended(inputs, targets, self.end_id) for inputs, targets in pairs]
+
+    def _split(self, document: Tokens, rng: np.random.Generator) -> tuple[Ids, Ids]:
+        if document.answer.any() and rng.random() < self.salient:
+            number = rng.integers(1, document.answer.max() + 1)
+            places = np.flatnonzero(document.answer == number)
+            return document.ids[: places[0]], document.ids[places[0] : places[-1] + 1]
+        return split_prefix(document.ids, rng)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,7 +26,7 @@ class TaskData:
     `labels` are the token ids of each word of class-label initialisation;
     `target_limit` is the most tokens a dev answer needs, end-of-sequence
     included; `majority` is the score of always giving the most frequent
-    training answer.
+    training answer, `chance` the best that needs no reading.
     """
 
     task: Task
@@ -36,6 +36,7 @@ class TaskData:
     labels: Sequence[Sequence[int]]
     target_limit: int
     majority: float
+    chance: float
     fingerprint: str
     sentinel: bool
     tokenizer: PreTrainedTokenizerBase
@@ -101,6 +102,7 @@ def _load(tokenizer: PreTrainedTokenizerBase, reading: _Reading) -> TaskData:
         labels=[tokenizer(w, add_special_tokens=False)["input_ids"] for w in task.init_words],
         target_limit=max(len(row.target_ids) for row in dev_rows),
         majority=task.majority_score(train, dev),
+        chance=task.chance_score(train, dev),
         fingerprint=_fingerprint(train, dev),
         sentinel=reading.sentinel,
         tokenizer=tokenizer,

@@ -19,10 +19,9 @@ PEOPLE = WOMEN + MEN
 OUTDOOR_PLACES = ("garden", "park", "market", "forest", "field", "harbour")
 INDOOR_PLACES = ("kitchen", "school", "library", "church", "office", "museum")
 PLACES = OUTDOOR_PLACES + INDOOR_PLACES
-THINGS = (
-    "lamp", "cup", "hat", "book", "ball", "box", "key", "coat",
-    "clock", "chair", "bag", "bike", "pen", "drum", "kite", "map",
-)  # fmt: skip
+SMALL_THINGS = ("cup", "hat", "book", "ball", "key", "pen", "map", "brush")
+LARGE_THINGS = ("lamp", "box", "coat", "clock", "chair", "bag", "bike", "drum")
+THINGS = SMALL_THINGS + LARGE_THINGS
 BRIGHT_COLOURS = ("red", "yellow", "white", "pink")
 DARK_COLOURS = ("blue", "green", "black", "brown")
 COLOURS = BRIGHT_COLOURS + DARK_COLOURS
@@ -44,12 +43,15 @@ BAD_FEELINGS = (
 FEELINGS = GOOD_FEELINGS + BAD_FEELINGS
 
 # Each row is a kind and its members: who has a member has one of that kind.
-KINDS = {
+LIVING_KINDS = {
     "animal": ("dog", "cat", "horse", "goat"),
-    "fruit": ("apple", "pear", "plum", "lemon"),
-    "tool": ("hammer", "saw", "spade", "axe"),
     "flower": ("tulip", "daisy", "lily", "violet"),
 }
+MADE_KINDS = {
+    "tool": ("hammer", "saw", "spade", "axe"),
+    "toy": ("doll", "kite", "puzzle", "puppet"),
+}
+KINDS = LIVING_KINDS | MADE_KINDS
 
 SHOWN = ("film", "song", "play", "story", "game", "show", "meal", "trip")
 PRAISE = ("good", "wonderful", "excellent", "lovely", "great", "superb")

@@ -47,7 +47,7 @@ class Passage:
         return Fact(relation=relation, subject=subject, object=rng.choice(relation.objects))
 
 
-RIVALRY = 0.15
+RIVALRY = 0.1
 """Share of passages with several facts of one relation, so that one has to know whose is whose."""
 
 
@@ -111,8 +111,8 @@ class Claim:
         return self.fact.say(self.wordings.ask_whether, rng, object=self.value)
 
 
-GIST = 0.75
-"""Share of claims about the gist of a fact, where its relation has one: one of two kinds."""
+GIST = 0.8
+"""Share of claims about the gist of a fact, one of two kinds, and not its very object."""
 USUAL = 0.8
 """Share of claims about a gist that name the first kind: people ask what they hope for."""
 
@@ -120,7 +120,7 @@ USUAL = 0.8
 def sample_claim(rng: Random, passage: Passage, fact: Fact, *, gist: float = GIST) -> Claim:
     """A claim about `fact`, as often true as false."""
     gists = fact.relation.gist
-    if gists is not None and rng.random() < gist:
+    if rng.random() < gist:
         kind = 0 if rng.random() < USUAL else 1
         holds = fact.object in gists.kinds[kind]
         return Claim(fact=fact, value=rng.choice(gists.words[kind]), wordings=gists, holds=holds)

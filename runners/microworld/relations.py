@@ -7,7 +7,7 @@ statement did: any of its group (a synonym, the kind of a thing), or the `Gist`
 of it (who is in the park is outdoors), which is true of half of the objects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -38,9 +38,8 @@ class Relation:
     ask_subject: tuple[str, ...]
     say_subject: tuple[str, ...]
     ask_whether: tuple[str, ...]
+    gist: Gist
     groups: tuple[tuple[str, ...], ...] = ()
-    gist: Gist | None = None
-    functional: bool = True
 
     def equivalents(self, value: str) -> tuple[str, ...]:
         """The objects that a true claim about a fact with object `value` may name."""
@@ -67,6 +66,10 @@ def _flat(rows: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
 
 def _article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
+
+
+def _members(kinds: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(_article(member) for members in kinds.values() for member in members)
 
 
 PLACE = Relation(
@@ -103,7 +106,12 @@ OWNER = Relation(
     ask_subject=("Who has {o}?", "Who owns {o}?"),
     say_subject=("{s}.", "{s} has {o}.", "It is {s}."),
     ask_whether=("Does {s} have {o}?", "Does {s} own {o}?"),
-    functional=False,
+    gist=Gist(
+        kinds=(_the(lexicon.SMALL_THINGS), _the(lexicon.LARGE_THINGS)),
+        words=(("something small", "a small thing"), ("something large", "a large thing")),
+        claims=("{s} has {o}.",),
+        ask_whether=("Does {s} have {o}?", "Does {s} own {o}?"),
+    ),
 )
 COLOUR = Relation(
     name="colour",
@@ -163,7 +171,7 @@ DAY = Relation(
 KIND = Relation(
     name="kind",
     subjects=lexicon.PEOPLE,
-    objects=tuple(_article(member) for members in lexicon.KINDS.values() for member in members),
+    objects=_members(lexicon.KINDS),
     statements=("{s} bought {o}.", "{s} got {o}.", "{s} found {o}."),
     claims=("{s} got {o}.",),
     ask_object=("What did {s} get?", "What did {s} buy?"),
@@ -176,7 +184,12 @@ KIND = Relation(
         for kind, members in lexicon.KINDS.items()
         for member in members
     ),
-    functional=False,
+    gist=Gist(
+        kinds=(_members(lexicon.LIVING_KINDS), _members(lexicon.MADE_KINDS)),
+        words=(("something alive", "a living thing"), ("something made", "a made thing")),
+        claims=("{s} got {o}.",),
+        ask_whether=("Did {s} get {o}?", "Did {s} buy {o}?"),
+    ),
 )
 OPINION = Relation(
     name="opinion",

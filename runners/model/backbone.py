@@ -5,8 +5,7 @@ The trainer, evaluation and serving know only `Backbone`; an encoder-decoder
 fills it here, and a decoder-only model can fill it as well.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -152,12 +151,14 @@ class _UntiedT5(T5ForConditionalGeneration):
 def load_t5(
     checkpoint: Path | str,
     *,
+    fingerprint: str,
     tokenizer: Path | str | None = None,
     dtype: torch.dtype = torch.float32,
 ) -> T5Backbone:
     """The T5 1.1 checkpoint of a local folder or a hub id, frozen, in evaluation mode.
 
-    `tokenizer` is a folder or hub id of its own where checkpoints share one.
+    `tokenizer` is a folder or hub id of its own where checkpoints share one,
+    `fingerprint` what tells the checkpoint from others.
     Raises ValueError for a T5 that is not T5 1.1, or that lacks weights.
     """
     model, missing = _read(checkpoint)
@@ -172,7 +173,7 @@ def load_t5(
         shape=shape,
         weights={name: weight.to(dtype) for name, weight in weights.items()},
         tokenizer=AutoTokenizer.from_pretrained(tokenizer or checkpoint),
-        fingerprint=fingerprint_of(weights),
+        fingerprint=fingerprint,
         dtype=dtype,
     )
 
@@ -218,13 +219,3 @@ def shape_of(model: T5ForConditionalGeneration) -> T5Dimensions:
         epsilon=config.layer_norm_epsilon,
         start_id=config.decoder_start_token_id,
     )
-
-
-def fingerprint_of(weights: Mapping[str, Tensor]) -> str:
-    """16 hex digits of SHA-256 over names, shapes and float32 bytes of all weights."""
-    digest = hashlib.sha256()
-    for name in sorted(weights):
-        tensor = weights[name].float().contiguous()
-        digest.update(f"{name}{tuple(tensor.shape)}".encode())
-        digest.update(tensor.numpy().tobytes())
-    return digest.hexdigest()[:16]

@@ -2,23 +2,21 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Mapping
-from pathlib import Path
 
 import torch
 from safetensors.torch import load
 from torch import Tensor
 
 from runners.config import TrialConfig, adaptation_of
-from runners.model.backbone import T5Backbone, fingerprint_of, load_t5
-from runners.model.sizes import shape_of
+from runners.model.backbone import Backbone, T5Backbone, load_t5
+from runners.model.checkpoint import LADDER, WEIGHTS, folder_of, pretrained_fingerprint
+from runners.record import TrialRecord
 from runners.store import Store
 
-LADDER = Path(__file__).resolve().parents[1] / "microworld" / "ladder"
-"""The shipped nano checkpoints, one folder a size, and their tokenizer."""
-WEIGHTS = "model.safetensors"
-"""The file of a milestone's weights in the store, float32."""
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+COMPUTE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+"""The precisions that a config may ask for (`runners.config.DTYPES`)."""
 
 
 def load_backbone(config: TrialConfig, store: Store) -> T5Backbone:
@@ -30,20 +28,33 @@ def load_backbone(config: TrialConfig, store: Store) -> T5Backbone:
     """
     kept = "float32" if config.method == "model_tuning" else config.compute_dtype
     backbone = _pretrained_or_adapted(config, store, kept)
-    return dataclasses.replace(backbone, dtype=_DTYPES[config.compute_dtype])
+    return dataclasses.replace(backbone, dtype=COMPUTE_DTYPES[config.compute_dtype])
 
 
 def _pretrained_or_adapted(config: TrialConfig, store: Store, kept: str) -> T5Backbone:
+    pretrained = load_pretrained(config.model_family, config.model_size, kept)
     adaptation = adaptation_of(config)
     if adaptation is None:
-        return load_pretrained(config.model_family, config.model_size, kept)
-    milestone = adaptation.milestone_id(config.lm_adaptation_steps)
-    if store.get(milestone) is None:
+        return pretrained
+    milestone = store.get(adaptation.milestone_id(config.lm_adaptation_steps))
+    if milestone is None:
         raise ValueError(
             f"lm_adaptation_steps: {config.lm_adaptation_steps} of {config.model_size} is not in "
             f"the store {store.root}; run the adaptation first (python -m runners.lm_adaptation)"
         )
-    return _adapted(store, milestone, config.model_family, config.model_size, kept)
+    check_origin(milestone, pretrained, store)
+    return _adapted(store.root, milestone.trial_id, pretrained)
+
+
+def check_origin(milestone: TrialRecord, pretrained: Backbone, store: Store) -> None:
+    """Raises ValueError where a milestone was adapted from another checkpoint than there is now."""
+    origin = milestone.provenance["base_checkpoint"]
+    if origin != pretrained.fingerprint:
+        raise ValueError(
+            f"milestone {milestone.label} ({milestone.trial_id}) in the store {store.root} was "
+            f"adapted from checkpoint {origin}, and the checkpoint is {pretrained.fingerprint} "
+            "now; use another store, or restore the checkpoint"
+        )
 
 
 @functools.lru_cache(maxsize=2)
@@ -53,20 +64,19 @@ def load_pretrained(family: str, size: str, dtype: str) -> T5Backbone:
     Raises ValueError where the family or size is unknown, or its checkpoint is
     not there.
     """
-    shape_of(family, size)
-    if not (LADDER / size).is_dir():
-        raise ValueError(
-            f"model_size {size}: there is no checkpoint {LADDER / size}; make it "
-            f"(python -m runners.pretraining --size {size} --steps N) or restore the folder"
-        )
-    return load_t5(LADDER / size, tokenizer=LADDER / "tokenizer", dtype=_DTYPES[dtype])
+    return load_t5(
+        folder_of(family, size),
+        tokenizer=LADDER / "tokenizer",
+        fingerprint=pretrained_fingerprint(family, size),
+        dtype=COMPUTE_DTYPES[dtype],
+    )
 
 
 @functools.lru_cache(maxsize=2)
-def _adapted(store: Store, milestone: str, family: str, size: str, dtype: str) -> T5Backbone:
-    loaded = load(store.read(milestone, WEIGHTS))
-    backbone = load_pretrained(family, size, dtype)
-    return with_weights(backbone, loaded, source=f"{milestone}/{WEIGHTS}")
+def _adapted(root: str, milestone: str, pretrained: T5Backbone) -> T5Backbone:
+    content = Store(root).read(milestone, WEIGHTS)
+    adapted = with_weights(pretrained, load(content), source=f"{milestone}/{WEIGHTS}")
+    return dataclasses.replace(adapted, fingerprint=hashlib.sha256(content).hexdigest()[:16])
 
 
 def with_weights(backbone: T5Backbone, loaded: Mapping[str, Tensor], *, source: str) -> T5Backbone:
@@ -80,4 +90,4 @@ def with_weights(backbone: T5Backbone, loaded: Mapping[str, Tensor], *, source: 
             f"{wanted.get(differing[0])}; give the weights of a model of the same shape"
         )
     weights = {name: weight.to(backbone.dtype) for name, weight in loaded.items()}
-    return dataclasses.replace(backbone, weights=weights, fingerprint=fingerprint_of(loaded))
+    return dataclasses.replace(backbone, weights=weights)

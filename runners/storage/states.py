@@ -9,7 +9,7 @@ from runners.storage.files import Files
 _MAGIC = b"PSSTATE1"
 _HEAD = len(_MAGIC) + hashlib.sha256().digest_size
 _TORN = "is torn or foreign: its checksum does not fit"
-_REMEDY = "clear the trial's states, and it starts anew"
+_REMEDY = "drop it (python -m sweeps restart), and the trial starts anew"
 
 
 def save(files: Files, trial_id: str, name: str, state: bytes) -> None:

@@ -10,7 +10,7 @@ from runners.storage.index import Index
 from runners.storage.layout import attempt_path
 from runners.storage.records import Discard, Kept, committed, notes, read_lines, read_notes
 
-_RUN_AGAIN = "remove the trial's record.json, and it runs again"
+_RUN_AGAIN = "withdraw the trial (python -m sweeps withdraw), and it runs again"
 
 
 def verify(files: Files, index: Index) -> list[Defect]:
@@ -66,4 +66,8 @@ def _index(index: Index, lines: Mapping[str, bytes]) -> Iterator[Defect]:
     ]
     if wrong:
         problem = f"{len(wrong)} lines differ from their records, that of {wrong[0]} among them"
-        yield Defect(path="index", problem=problem, remedy="rebuild the index")
+        yield Defect(
+            path="index",
+            problem=problem,
+            remedy="rebuild it (python -m sweeps verify --rebuild-index)",
+        )

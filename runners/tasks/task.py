@@ -99,6 +99,25 @@ class Task:
         """
         return self.score([most_frequent_target(train)] * len(dev), dev)["score"]
 
+    def chance_score(self, train: Sequence[Example], dev: Sequence[Example]) -> float:
+        """The best `score` on `dev` that needs no reading.
+
+        That is the best of one answer for all (any label, or the most frequent
+        target of `train`) and, where answers are free text with choices, of
+        choosing at random. Raises ValueError where either is empty.
+        """
+        answers = self.labels or (most_frequent_target(train),)
+        scores = [self.score([answer] * len(dev), dev)["score"] for answer in answers]
+        if self.labels is None and all(example.choices for example in dev):
+            scores.append(fmean(self._random_choice(example) for example in dev))
+        return max(scores)
+
+    def _random_choice(self, example: Example) -> float:
+        """The mean score of an example over its choices."""
+        return fmean(
+            fmean(self.measure([choice], [example]).values()) for choice in example.choices
+        )
+
 
 def _one_each(examples: Iterable[Example]) -> list[Example]:
     first: dict[tuple[object, ...], Example] = {}

@@ -38,6 +38,8 @@ class Session:
     """Trials that came through, here or elsewhere meanwhile."""
     failed: int = 0
     """Trials that diverged."""
+    resumed: dict[TrialConfig, int] = field(default_factory=dict)
+    """Trials that went on from a checkpoint, and the steps that it had behind it."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _saved: float = field(default_factory=time.monotonic)
 
@@ -54,6 +56,7 @@ class Session:
             if self.store.get(config.trial_id) is None:
                 yield self._restored(start(config, self.backbone))
             else:
+                self.store.clear_state(config.trial_id)
                 self.committed += 1
 
     def _restored(self, run: TrialRun) -> TrialRun:
@@ -61,7 +64,9 @@ class Session:
         checkpoint = self.store.load_state(run.config.trial_id, STATE)
         if checkpoint is None or not self._origins(run).items() <= metadata_of(checkpoint).items():
             return run
-        return run.resume(checkpoint)
+        again = run.resume(checkpoint)
+        self.resumed[run.config] = again.step
+        return again
 
     def _origins(self, run: TrialRun) -> dict[str, str]:
         """Fingerprints of what decides a trial's numbers beside its config."""
@@ -82,7 +87,8 @@ class Session:
                 {"prompt": run.best.parameters["prompt"]}, attempt.folder / "prompt.safetensors"
             )
         metrics = {
-            **run.best.metrics, "majority": run.data.majority, "best_step": run.best.step,
+            **run.best.metrics, "majority": run.data.majority, "chance": run.data.chance,
+            "best_step": run.best.step,
             "train_loss": run.history[-1]["train_loss"],
         }  # fmt: skip
         record = TrialRecord(

@@ -17,7 +17,7 @@ from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
 
 PARAMETERS = {"60k": 62_000, "200k": 207_000, "2m": 2_060_000}
-MAJORITY = {"boolq": 60.0, "cb": 40.0, "record": 20.0, "wic": 50.0}
+CHANCE = {"boolq": 60.0, "cb": 40.0, "record": 20.0, "wic": 50.0}
 SPEC = "name: toy\n"
 
 Scorer = Callable[[TrialConfig], float]
@@ -59,7 +59,7 @@ def study(**changes: Any) -> dict[str, Any]:
 
 def grid_of(values: Mapping[str, Any]) -> tuple[GridTrial, ...]:
     """The trials that the study asks for."""
-    known = Known(sizes={"nano": PARAMETERS}, tasks={"microworld": MAJORITY})
+    known = Known(sizes={"nano": PARAMETERS}, tasks={"microworld": CHANCE})
     return build(from_mapping(values, known))
 
 
@@ -115,7 +115,7 @@ def record_of(config: TrialConfig, score: float, **changes: Any) -> TrialRecord:
         stage="tuning",
         label=config.label,
         config=to_mapping(config),
-        metrics={"score": score, "majority": MAJORITY[config.task], "invalid": 0.25},
+        metrics={"score": score, "chance": CHANCE[config.task], "invalid": 0.25},
         provenance=provenance,
         files={},
     )

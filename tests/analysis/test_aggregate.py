@@ -9,8 +9,8 @@ import pytest
 
 from analysis.aggregate import (
     cell_scores,
+    chance_levels,
     interval,
-    majorities,
     model_parameters,
     over_seeds,
     shared_tasks,
@@ -129,16 +129,16 @@ def test_two_trials_of_one_cell_task_and_seed_are_refused(frame_of: Any) -> None
         cell_scores(pd.concat([frame, twin]))
 
 
-def test_majority_baseline_is_by_task_and_unknown_where_trials_disagree(frame_of: Any) -> None:
+def test_chance_baseline_is_by_task_and_unknown_where_trials_disagree(frame_of: Any) -> None:
     """A baseline taken from whichever trial came first."""
     frame = frame_of()
-    assert majorities(frame).to_dict() == {"boolq": 60.0, "record": 20.0}
+    assert chance_levels(frame).to_dict() == {"boolq": 60.0, "record": 20.0}
 
     first = frame.index[frame["task"] == "record"][0]
-    frame.loc[first, "majority"] = 21.0
+    frame.loc[first, "chance"] = 21.0
 
-    assert majorities(frame)["boolq"] == 60.0
-    assert math.isnan(majorities(frame)["record"])
+    assert chance_levels(frame)["boolq"] == 60.0
+    assert math.isnan(chance_levels(frame)["record"])
 
 
 def test_parameters_are_those_that_records_state(frame_of: Any) -> None:

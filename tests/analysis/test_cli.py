@@ -66,7 +66,7 @@ def test_table_behind_a_figure_has_what_is_drawn(drawn: Path) -> None:
     """A table of other numbers than the figure's."""
     rows = _rows(drawn / "figure_3a_prompt_length.csv")
 
-    keys = ["prompt_length", "model_parameters", "mean", "n", "seed_0", "seed_1", "majority"]
+    keys = ["prompt_length", "model_parameters", "mean", "n", "seed_0", "seed_1", "chance"]
     assert [[row[key] for key in keys] for row in rows] == [
         ["1", "62000", "25.5", "2", "25", "26", "40"],
         ["1", "207000", "50.5", "2", "50", "51", "40"],

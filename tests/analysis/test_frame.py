@@ -42,7 +42,7 @@ def test_metrics_and_provenance_of_a_done_trial_are_columns(small: Any) -> None:
 
     row = small.trials().frame.iloc[0]
 
-    assert (row["score"], row["majority"], row["invalid"]) == (60.0, 60.0, 0.25)
+    assert (row["score"], row["chance"], row["invalid"]) == (60.0, 60.0, 0.25)
     assert (row["model_parameters"], row["versions.torch"]) == (62_000, "2.13")
     assert (row["code"], row["data"]) == ("c0de", "data-boolq")
 
@@ -102,8 +102,8 @@ BROKEN: list[tuple[Callable[[TrialRecord], dict[str, Any]], str]] = [
         "its config differs from the manifest in batch_size, seed",
     ),
     (lambda r: _metrics(r, score=100.5), "its score is 100.5, not a number from 0 to 100"),
-    (lambda _: {"metrics": {"majority": 50.0}}, "its score is None, not a number from 0 to 100"),
-    (lambda r: _metrics(r, majority="high"), "its metric majority is 'high', not a number"),
+    (lambda _: {"metrics": {"chance": 50.0}}, "its score is None, not a number from 0 to 100"),
+    (lambda r: _metrics(r, chance="high"), "its metric chance is 'high', not a number"),
     (lambda r: _metrics(r, seed=1.0), "its metrics or provenance reuse the config keys seed"),
     (
         lambda r: {"provenance": {**r.provenance, "model_parameters": None}},
@@ -160,15 +160,15 @@ def test_results_of_unlike_origin_are_told(small: Any, record: Any) -> None:
     )
 
 
-def test_unlike_majority_baselines_of_one_task_are_told(small: Any, record: Any) -> None:
+def test_unlike_chance_baselines_of_one_task_are_told(small: Any, record: Any) -> None:
     """Trials scored on different examples that are compared as if they were not."""
     first, second = (c for c in small.configs if c.task == "boolq" and c.seed == 0)
     small.commit(first)
-    small.commit(second, **_metrics(record(second, 50.0), majority=48.0))
+    small.commit(second, **_metrics(record(second, 50.0), chance=48.0))
 
     (note,) = small.trials().notes
     assert note == (
-        "the records of boolq state majority baselines from 48 to 60, so it has none; "
+        "the records of boolq state chance levels from 48 to 60, so it has none; "
         "give all trials of a task the same training and dev examples"
     )
 

@@ -31,7 +31,7 @@ def test_scale_panel_has_a_line_for_each_method(frame_of: Any) -> None:
     assert panel.sizes == ["60k", "200k", "2m"]
     assert _means(panel, "model_tuning") == [55.5, 65.5, 75.5]
     assert _means(panel, "prompt_tuning") == [35.5, 55.5, 75.5]
-    assert panel.majority == 40.0
+    assert panel.chance == 40.0
     assert (panel.done, panel.planned, panel.seeds) == (24, 24, (2, 2))
 
 
@@ -88,7 +88,7 @@ def test_panel_scores_all_cells_on_the_tasks_they_share(frame_of: Any) -> None:
 
     assert panel.tasks == ("boolq",)
     assert _means(panel, 20) == [40.5, 60.5, 80.5]
-    assert panel.majority == 60.0
+    assert panel.chance == 60.0
 
 
 def test_cell_without_a_complete_seed_is_a_row_without_a_mean(frame_of: Any) -> None:

@@ -9,8 +9,8 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from runners.config import TrialConfig, from_mapping
-from runners.model.backbone import T5Backbone, fingerprint_of, shape_of
-from runners.model.catalogue import LADDER
+from runners.model.backbone import T5Backbone, shape_of
+from runners.model.checkpoint import LADDER
 from runners.store import Store
 
 BASE: dict[str, Any] = {
@@ -42,7 +42,7 @@ def backbone(model: T5ForConditionalGeneration) -> T5Backbone:
     weights = {name: p.detach() for name, p in model.named_parameters()}
     return T5Backbone(
         shape=shape_of(model), weights=weights, dtype=torch.float32,
-        fingerprint=fingerprint_of(weights),
+        fingerprint="random",
         tokenizer=AutoTokenizer.from_pretrained(LADDER / "tokenizer"),
     )  # fmt: skip
 

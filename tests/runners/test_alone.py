@@ -1,19 +1,18 @@
 """One trial from the shell."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from runners import alone, model_tuning, prompt_tuning
+from runners import alone, lm_adaptation, model_tuning, prompt_tuning
 from runners.config import from_mapping
 from runners.model import catalogue
 from runners.model.backbone import T5Backbone
+from runners.training.trial import Diverged
 
 QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
-SPAN = [
-    "pretraining_objective=span_corruption", "lm_adaptation_steps=0",
-    "lm_adaptation_batch_size=null", "lm_adaptation_learning_rate=null", "lm_adaptation_seed=null",
-]  # fmt: skip
+SPAN = ["pretraining_objective=span_corruption"]
 
 
 @pytest.fixture(autouse=True)
@@ -59,6 +58,31 @@ def test_every_mistake_of_a_command_is_told_and_nothing_starts(
 
 
 def test_a_trial_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches an exit code 0 without a result."""
+    """Catches an exit code 0 without a result, or a failure without its reason."""
     assert _main(tmp_path, *SPAN, *QUICK, "learning_rate=1e39") == 1
-    assert "failed" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "is not finite at step" in told
+    assert told.endswith("failed\n")
+
+
+def test_an_adaptation_that_diverges_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a traceback, or a trial that starts from what there was before."""
+
+    def diverge(*_: object) -> Iterator[tuple[int, int]]:
+        yield 1, 2
+        raise Diverged("60k LM adaptation: loss nan")
+
+    monkeypatch.setattr(lm_adaptation, "adapt", diverge)
+    assert _main(tmp_path, *QUICK) == 1
+    assert "60k LM adaptation: loss nan\n" in capsys.readouterr().err
+
+
+def test_a_size_that_is_none_is_told_without_a_traceback(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a traceback for a mistyped size."""
+    monkeypatch.undo()
+    assert _main(tmp_path, *SPAN, *QUICK, "model_size=70k") == 2
+    assert "did you mean '60k'?" in capsys.readouterr().err

@@ -10,12 +10,17 @@ from runners import lm_adaptation as module
 from runners.config import AdaptationConfig
 from runners.lm_adaptation import STATE, adapt, main
 from runners.model.backbone import T5Backbone
-from runners.model.catalogue import WEIGHTS
+from runners.model.checkpoint import WEIGHTS
 from runners.store import Store
 from runners.training.trial import Diverged
 
 CONFIG = AdaptationConfig(
-    model_family="nano", model_size="60k", batch_size=4, learning_rate=0.003, seed=0
+    model_family="nano",
+    model_size="60k",
+    batch_size=4,
+    learning_rate=0.003,
+    seed=0,
+    compute_dtype="float32",
 )
 
 
@@ -112,6 +117,17 @@ def test_a_checkpoint_of_another_model_is_not_gone_on_from(
     other = replace(backbone, fingerprint="another")
     monkeypatch.setattr(module, "load_pretrained", lambda *_: other)
     assert [done for done, _ in _run(store, 4)] == [1, 2, 3, 4]
+
+
+def test_a_milestone_of_another_model_is_not_gone_on_from(
+    store: Store, backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an axis whose first milestone is of the old ladder and whose last is of the new."""
+    _run(store, 2)
+    other = replace(backbone, fingerprint="another")
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: other)
+    with pytest.raises(ValueError, match="was adapted from checkpoint random, and"):
+        _run(store, 2, 4)
 
 
 def test_a_run_without_finite_numbers_diverges(store: Store) -> None:

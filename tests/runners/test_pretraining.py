@@ -9,7 +9,7 @@ import torch
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from runners import pretraining as module
-from runners.model.catalogue import LADDER
+from runners.model.checkpoint import LADDER
 from runners.model.sizes import NANO
 from runners.pretraining import Recipe, new_model, pretrain
 from runners.training.language_model import held_out_loss

@@ -1,6 +1,6 @@
 """A small spec as text, and a store to hold it against."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -57,10 +57,14 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def commit(store: Store) -> Commit:
-    """Commits a record of an id, with the provenance given by name."""
+    """Commits a record of an id, with files and the provenance given by name."""
 
-    def commit_id(work_id: str, **provenance: object) -> None:
+    def commit_id(
+        work_id: str, *, files: Mapping[str, bytes] | None = None, **provenance: object
+    ) -> None:
         attempt = store.begin(work_id)
+        for name, content in (files or {}).items():
+            (attempt.folder / name).write_bytes(content)
         record = TrialRecord(
             trial_id=work_id, attempt=attempt.id, stage="tuning", label="", config={},
             metrics={"score": 50.0}, provenance=provenance, files={},

@@ -1,6 +1,7 @@
 """The command line of sweeps: verbs, exit codes, and what goes to which stream."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -88,6 +89,42 @@ def test_run_hands_over_and_returns_the_code(
     monkeypatch.setitem(sys.modules, "sweeps.run", driver)
     assert main(["run", path]) == code
     assert [spec.path for spec in ran] == [path]
+
+
+def test_a_damaged_result_is_found_and_taken_back(
+    path: str, store: Store, commit: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Remedies that errors name and no command has."""
+    commit("0123456789abcdef", files={"prompt.safetensors": b"whole"})
+    assert main(["verify", path]) == 0
+    assert capsys.readouterr().out == f"{store.root}: no defects\n"
+    Path(store.path("0123456789abcdef", "prompt.safetensors")).write_bytes(b"torn")
+    assert main(["verify", path]) == 1
+    told = capsys.readouterr().out
+    assert "prompt.safetensors: is not what was committed; withdraw the trial" in told
+    assert told.endswith("1 defect\n")
+    assert main(["withdraw", path, "0123456789abcdef", "--reason", "torn"]) == 0
+    assert store.get("0123456789abcdef") is None
+    assert [discard.reason for discard in store.discards()] == ["torn"]
+    assert main(["withdraw", path, "0123456789abcdef", "--reason", "torn"]) == 2
+    assert "has no record" in capsys.readouterr().err
+
+
+def test_an_index_is_written_anew(path: str, store: Store, commit: Callable[..., None]) -> None:
+    """An index that lies, and no way to mend it but by hand."""
+    commit("0123456789abcdef")
+    for file in Path(store.root, "index").iterdir():
+        file.write_text(file.read_text().replace("50.0", "60.0"))
+    assert main(["verify", path]) == 1
+    assert main(["verify", path, "--rebuild-index"]) == 0
+    assert [record.metrics["score"] for record in Store(store.root).records()] == [50.0]
+
+
+def test_a_checkpoint_is_dropped(path: str, store: Store) -> None:
+    """A torn checkpoint that fails its trial at every run."""
+    store.save_state("0123456789abcdef", "run.safetensors", b"state")
+    assert main(["restart", path, "0123456789abcdef"]) == 0
+    assert store.running() == set()
 
 
 @pytest.mark.parametrize("words", [[], ["plan"], ["paln", "x.yaml"]])

@@ -1,13 +1,14 @@
 """Drift: results of one sweep that were not made from the same things."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from runners.config import TrialConfig
 from runners.record import TrialRecord
-from sweeps.drift import find_drift
+from sweeps import drift as module
+from sweeps.drift import CODE, Drift, subjects_of
 from sweeps.spec import SweepSpec
 
 
@@ -21,6 +22,12 @@ def configs(spec: SweepSpec) -> Iterator[TrialConfig]:
             if trial.config.prompt_length == 20 and trial.config.lm_adaptation_steps == 1000
         ]
     )
+
+
+def find_drift(done: Iterable[tuple[TrialConfig, TrialRecord]], *, code: str) -> tuple[Drift, ...]:
+    """Drift among trials, for the code of today."""
+    subjects = ((subjects_of(config), record) for config, record in done)
+    return module.find_drift(subjects, present={CODE: code})
 
 
 def record(**provenance: Any) -> TrialRecord:

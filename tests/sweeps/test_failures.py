@@ -115,7 +115,12 @@ def test_a_failure_leaves_no_empty_attempt(spec: SweepSpec, store: Store) -> Non
 def test_an_adaptation_fails_under_the_id_of_its_run(store: Store) -> None:
     """A failure that the plan looks for under another id."""
     config = AdaptationConfig(
-        model_family="nano", model_size="60k", batch_size=32, learning_rate=1e-3, seed=0
+        model_family="nano",
+        model_size="60k",
+        batch_size=32,
+        learning_rate=1e-3,
+        seed=0,
+        compute_dtype="float32",
     )
     pack = Pack(name="60k LM adaptation", cost=1.0, adaptation=config, milestones=(100,))
     record(store, pack, Loss(kind="diverged", message="nan"))

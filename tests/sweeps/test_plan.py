@@ -10,15 +10,19 @@ import pytest
 from runners.config import adaptation_of
 from runners.record import Failure, TrialRecord
 from runners.store import Store
+from sweeps.drift import CODE
 from sweeps.plan import Plan, plan, survey
 from sweeps.spec import SweepSpec, parse
 
 Act = Callable[..., None]
 
 
+PRESENT = {CODE: "c1", ("base_checkpoint", "checkpoint nano 60k"): "w1"}
+
+
 def fresh(spec: SweepSpec, store: Store, *running: str) -> Plan:
     """The plan for code with the fingerprint 'c1'."""
-    return plan(spec, store, running=running, code="c1")
+    return plan(spec, store, running=running, present=PRESENT)
 
 
 def statuses(planned: Plan) -> Counter[str]:
@@ -125,6 +129,33 @@ def test_survey_reads_the_store_of_the_spec(
     assert [drift.present for drift in planned.drifts] == ["now"]
 
 
+def test_milestones_of_another_checkpoint_are_foreign(
+    spec: SweepSpec, store: Store, commit: Act
+) -> None:
+    """Weights shipped anew under an old name: their trials would start from the old milestones."""
+    small, *_ = fresh(spec, store).milestones
+    commit(small.id, code="c1", base_checkpoint="w1")
+    assert fresh(spec, store).foreign == ()
+    commit(fresh(spec, store).milestones[1].id, code="c1", base_checkpoint="w0")
+    (drift,) = fresh(spec, store).foreign
+    assert str(drift) == "checkpoint nano 60k changed: 1 done with w1, 1 done with w0, now w1"
+
+
+def test_a_milestone_that_was_made_again_drifts_from_its_trials(
+    spec: SweepSpec, store: Store, commit: Act
+) -> None:
+    """Trials of a milestone that was removed and made otherwise are not of its model."""
+    planned = fresh(spec, store)
+    small, *_ = planned.milestones
+    commit(small.id, files={"model.safetensors": b"new weights"})
+    (record,) = store.records()
+    child = next(work for work in planned.trials if work.parent == small.id)
+    commit(child.id, base_checkpoint="old weights")
+    (drift,) = fresh(spec, store).foreign
+    assert drift.subject == "checkpoint nano 60k after 100 steps of LM adaptation"
+    assert drift.present == record.files["model.safetensors"][:16]
+
+
 @dataclass(frozen=True, kw_only=True)
 class ManyResults:
     """Half of a large sweep, held in memory."""
@@ -157,7 +188,7 @@ def test_a_hundred_thousand_trials_plan_in_seconds(text: str) -> None:
     started = time.process_time()
     spec = parse(text, path="large.yaml")
     done = [trial.config.trial_id for trial in spec.trials[::2]]
-    planned = plan(spec, ManyResults(ids=done), running=(), code="c1")
+    planned = plan(spec, ManyResults(ids=done), running=(), present=PRESENT)
     seconds = time.process_time() - started
     assert len(planned.trials) >= 100_000
     assert statuses(planned) == {"done": len(done), "missing": len(spec.trials) - len(done)}

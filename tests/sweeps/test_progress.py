@@ -95,6 +95,21 @@ def test_the_forecast_is_what_is_left_at_the_pace_so_far(monkeypatch: pytest.Mon
     assert found.seconds_left() == 0.0
 
 
+def test_what_was_done_before_is_no_pace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Minutes foretold in place of hours, because packs came back half done."""
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    found = Progress(trials=8, done=0, cost=100.0)
+    found.begin("1", Pack(name="p", cost=50.0))
+    found.report("1", Report(share=0.8, resumed=0.8))
+    now = 10.0
+    found.report("1", Report(share=0.9, resumed=0.8))
+    assert found.seconds_left() == pytest.approx(10.0 * 55 / 5)
+    found.report("1", Report(share=1.0, resumed=0.8))
+    found.finish("1")
+    assert found.seconds_left() == pytest.approx(10.0 * 50 / 10)
+
+
 def test_a_look_costs_the_same_after_ten_thousand_trials() -> None:
     """A driver that is busy counting while its workers wait."""
     found = Progress(trials=10_000, done=0, cost=10_000.0)

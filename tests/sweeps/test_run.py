@@ -1,5 +1,6 @@
 """Runs: under Ray where that is the point, from start to exit code."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,19 @@ def test_the_exit_code_tells_the_truth(
     assert [line for line in told if line.startswith("18/20 done, 0 running, 1 missing, 1 failed")]
     _instead_of_ray(monkeypatch, all_the_same)
     assert run(stored) == 0
+
+
+def test_results_of_two_ladders_are_not_mixed(
+    stored: SweepSpec, store: Store, commit: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """New weights under old names: half of a sweep from each, and a manifest that says nothing."""
+    _instead_of_ray(monkeypatch, lambda: pytest.fail("started"))
+    first = next(trial for trial in stored.trials if not trial.config.lm_adaptation_steps)
+    commit(first.config.trial_id, base_checkpoint="another")
+    message = "small: nothing was started.*checkpoint nano 60k changed: 1 done with another, now "
+    with pytest.raises(ValueError, match=re.compile(message, re.DOTALL)):
+        run(stored)
+    assert list(store.manifests()) == []
 
 
 def test_a_verdict_says_what_to_do() -> None:

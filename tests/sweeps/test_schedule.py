@@ -45,7 +45,12 @@ def trials(spec: SweepSpec) -> tuple[TrialConfig, ...]:
 def adaptation(size: str, *milestones: int) -> Pack:
     """An adaptation of one size."""
     config = AdaptationConfig(
-        model_family="nano", model_size=size, batch_size=32, learning_rate=1e-3, seed=0
+        model_family="nano",
+        model_size=size,
+        batch_size=32,
+        learning_rate=1e-3,
+        seed=0,
+        compute_dtype="float32",
     )
     return Pack(name=f"{size} adaptation", cost=9.0, adaptation=config, milestones=milestones)
 

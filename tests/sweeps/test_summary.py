@@ -7,6 +7,7 @@ import pytest
 
 from runners.store import Store
 from sweeps import summary
+from sweeps.drift import CODE
 from sweeps.plan import Plan, plan
 from sweeps.spec import SweepSpec
 
@@ -15,7 +16,7 @@ Act = Callable[..., None]
 
 def fresh(spec: SweepSpec, store: Store, *running: str) -> Plan:
     """The plan for code with the fingerprint 'c1'."""
-    return plan(spec, store, running=running, code="c1")
+    return plan(spec, store, running=running, present={CODE: "c1"})
 
 
 def ids(planned: Plan) -> list[str]:
@@ -62,6 +63,23 @@ def test_time_left_goes_by_what_is_done(spec: SweepSpec, store: Store, commit: A
     )
 
 
+def test_seconds_of_milestones_are_those_of_their_run(
+    spec: SweepSpec, store: Store, commit: Act
+) -> None:
+    """Time spent that is counted once for each milestone on the way, or left that ignores steps."""
+    first, last, *_ = fresh(spec, store).milestones
+    assert (first.steps, last.steps) == (100, 1000)
+    commit(first.id, seconds=20.0)
+    text = summary.overview(fresh(spec, store))
+    assert cells(text, "lm_adaptation", "60k") == [
+        "milestones", "1", "-", "-", "1", "20 s", "3 min"
+    ]  # fmt: skip
+    commit(last.id, seconds=200.0)
+    text = summary.overview(fresh(spec, store))
+    assert cells(text, "lm_adaptation", "60k")[-2:] == ["3 min", "0 s"]
+    assert cells(text, "lm_adaptation", "200k")[-2:] == ["0 s", "?"]
+
+
 def test_failures_are_counted_in_plan_and_told_in_status(
     spec: SweepSpec, store: Store, fail: Act
 ) -> None:
@@ -90,7 +108,7 @@ def test_a_finished_sweep_says_nothing_more(spec: SweepSpec, store: Store, commi
     for work_id in ids(planned):
         commit(work_id, seconds=1.0, code="c1")
     text = summary.overview(fresh(spec, store))
-    assert cells(text, "all") == ["24", "-", "-", "-", "24 s", "0 s"]
+    assert cells(text, "all") == ["24", "-", "-", "-", "22 s", "0 s"]
     assert not re.search("failure|wait|to go|same things", text)
 
 

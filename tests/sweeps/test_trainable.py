@@ -100,6 +100,8 @@ def test_a_pack_left_in_the_middle_goes_on_from_its_checkpoints(
     assert store.running() == {config.trial_id}
     reports = work(pack_of(config))
     assert [report["share"] for report in reports] == [0.0, 1.0, 1.0]
+    assert reports[0]["resumed"] == 0.0
+    assert 0.6 < reports[-1]["resumed"] < 1.0
 
 
 def test_a_trial_that_diverges_is_counted(work: Work, store: Store) -> None:

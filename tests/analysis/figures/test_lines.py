@@ -63,16 +63,16 @@ def test_band_is_one_standard_deviation(frame_of: Any) -> None:
     assert (ys.min(), ys.max()) == pytest.approx((55.5 - 0.5**0.5, 75.5 + 0.5**0.5))
 
 
-def test_majority_line_is_drawn_where_it_is_known(frame_of: Any) -> None:
+def test_chance_line_is_drawn_where_it_is_known(frame_of: Any) -> None:
     """A baseline at nan, or none at all."""
     panel = build_panel(frame_of(), method.AXIS)
-    assert "majority class" in _texts(_drawn(panel))
+    assert "chance" in _texts(_drawn(panel))
     assert any(list(line.get_ydata()) == [40.0, 40.0] for line in _drawn(panel).get_lines())
 
     frame = frame_of()
-    frame["majority"] = float("nan")
+    frame["chance"] = float("nan")
 
-    assert "majority class" not in _texts(_drawn(build_panel(frame, method.AXIS)))
+    assert "chance" not in _texts(_drawn(build_panel(frame, method.AXIS)))
 
 
 def test_default_setting_is_the_green_x(frame_of: Any) -> None:

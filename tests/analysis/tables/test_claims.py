@@ -44,8 +44,8 @@ def test_every_claim_measures_its_effect(frame_of: Any) -> None:
         f"{hard}: LM adaptation less span corruption at 60k, points": 20.0,
         f"{hard}: LM adaptation less span corruption at 200k, points": 10.0,
         f"{hard}: LM adaptation less span corruption at 2m, points": 0.0,
-        "a prompted span-corruption model is no better than the majority class: "
-        "span corruption less majority, mean over sizes, points": 5.5,
+        "a prompted span-corruption model is no better than chance: "
+        "span corruption less chance, mean over sizes, points": 5.5,
     }
     assert found == pytest.approx(expected, abs=1e-4)
 
@@ -83,7 +83,7 @@ def test_learned_tasks_are_counted_by_the_last_that_is_needed(frame_of: Any) -> 
 
     found = next(c for c in claims(_panels(frame)) if "learns 4 tasks" in c.claim)
 
-    assert found.effect == "its number 4 at 2m, cb, less majority, points"
+    assert found.effect == "its number 4 at 2m, cb, less chance, points"
     assert (found.measured.mean, found.holds, found.certain) == (15.5, True, True)
 
 

@@ -15,13 +15,13 @@ def _row(table: pd.DataFrame, size: str, name: str, task: str) -> pd.Series:
     return found.iloc[0]
 
 
-def test_every_task_stands_beside_its_majority_baseline(frame_of: Any) -> None:
+def test_every_task_stands_beside_its_chance_baseline(frame_of: Any) -> None:
     """A margin over the baseline of another task."""
     table = task_table(build_panel(frame_of(), method.AXIS))
 
     row = _row(table, "2m", "prompt_tuning", "record")
     assert (row["mean"], row["n"], row["planned_seeds"]) == (70.5, 2, 2)
-    assert (row["majority"], row["above"], row["invalid"]) == (20.0, 50.5, 0.25)
+    assert (row["chance"], row["above"], row["invalid"]) == (20.0, 50.5, 0.25)
     assert table["model_size"].unique().tolist() == ["60k", "200k", "2m"]
 
 

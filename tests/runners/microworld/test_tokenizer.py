@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from runners.microworld import lexicon
 from runners.microworld.documents import sample_documents
 from runners.microworld.tokenizer import SENTINELS, save_tokenizer, train_tokenizer
-from runners.model.catalogue import LADDER
+from runners.model.checkpoint import LADDER
 from runners.tasks.superglue import TASKS
 
 LABELS = sorted({label for task in TASKS.values() for label in task.labels or ()})

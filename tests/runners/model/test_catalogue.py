@@ -1,8 +1,8 @@
 """From a trial's config to the model that it starts from."""
 
+import hashlib
 import re
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,8 +11,9 @@ from torch import Tensor
 
 from runners.config import DTYPES, TrialConfig, adaptation_of
 from runners.model import catalogue as module
-from runners.model.backbone import T5Backbone, fingerprint_of
-from runners.model.catalogue import WEIGHTS, load_backbone, load_pretrained, with_weights
+from runners.model.backbone import T5Backbone
+from runners.model.catalogue import load_backbone, load_pretrained, with_weights
+from runners.model.checkpoint import WEIGHTS
 from runners.model.sizes import NANO
 from runners.record import TrialRecord
 from runners.store import Store
@@ -24,7 +25,9 @@ ADAPTED = {
 }  # fmt: skip
 
 
-def _commit(store: Store, config: TrialConfig, weights: Mapping[str, Tensor]) -> None:
+def _commit(
+    store: Store, config: TrialConfig, weights: Mapping[str, Tensor], origin: str = "random"
+) -> str:
     """The milestone that a trial starts from."""
     adaptation = adaptation_of(config)
     assert adaptation is not None
@@ -34,9 +37,10 @@ def _commit(store: Store, config: TrialConfig, weights: Mapping[str, Tensor]) ->
     attempt.commit(
         TrialRecord(
             trial_id=milestone, attempt=attempt.id, stage="lm_adaptation", label="60k-lm10",
-            config={}, metrics={}, provenance={}, files={},
+            config={}, metrics={}, provenance={"base_checkpoint": origin}, files={},
         )
     )  # fmt: skip
+    return milestone
 
 
 def _moved(backbone: T5Backbone) -> dict[str, Tensor]:
@@ -98,16 +102,6 @@ def test_weights_that_train_are_not_rounded(
     assert {weight.dtype for weight in loaded.weights.values()} == {kept}
 
 
-def test_a_checkpoint_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """Catches a question to the hub for a model that is made here."""
-    monkeypatch.setattr(module, "LADDER", tmp_path)
-    load_pretrained.cache_clear()
-    with pytest.raises(ValueError, match="--size 60k"):
-        load_pretrained("nano", "60k", "float32")
-
-
 def test_an_adapted_trial_starts_from_its_own_milestone(
     backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -115,12 +109,40 @@ def test_an_adapted_trial_starts_from_its_own_milestone(
     monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
     trial, further = config(**ADAPTED), config(**ADAPTED | {"lm_adaptation_steps": 20})
     _commit(store, further, backbone.weights)
-    _commit(store, trial, _moved(backbone))
+    milestone = _commit(store, trial, _moved(backbone))
     loaded = load_backbone(trial, store)
     for name, weight in _moved(backbone).items():
         assert torch.equal(loaded.weights[name], weight), name
-    assert loaded.fingerprint == fingerprint_of(_moved(backbone))
-    assert load_backbone(further, store).fingerprint == backbone.fingerprint
+    assert loaded.fingerprint == hashlib.sha256(store.read(milestone, WEIGHTS)).hexdigest()[:16]
+    unmoved = load_backbone(further, store)
+    assert torch.equal(unmoved.weights["shared.weight"], backbone.weights["shared.weight"])
+    assert len({loaded.fingerprint, unmoved.fingerprint, backbone.fingerprint}) == 3
+
+
+def test_a_milestone_is_read_once_for_many_packs(
+    backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a cache that a store opened anew, as for every pack, does not hit."""
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    trial = config(**ADAPTED)
+    _commit(store, trial, _moved(backbone))
+    first, again = (load_backbone(trial, Store(store.root)) for _ in range(2))
+    assert first.weights is again.weights
+
+
+def test_a_milestone_of_another_checkpoint_is_refused(
+    backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches trials that start from what an earlier model was adapted to."""
+    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    trial = config(**ADAPTED)
+    milestone = _commit(store, trial, _moved(backbone), origin="older")
+    message = (
+        f"milestone 60k-lm10 ({milestone}) in the store {store.root} was adapted from checkpoint "
+        "older, and the checkpoint is random now; use another store, or restore the checkpoint"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_backbone(trial, store)
 
 
 def test_a_milestone_that_is_not_there_is_named(config: Make, store: Store) -> None:

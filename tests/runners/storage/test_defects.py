@@ -173,7 +173,8 @@ def test_index_that_differs_from_the_records(bench: "Bench") -> None:
     bench.write(RECORD, record.to_json().replace("50.0", "51.0").encode())
     (defect,) = bench.fresh().verify()
     assert str(defect) == (
-        f"index: 1 lines differ from their records, that of {TRIAL} among them; rebuild the index"
+        f"index: 1 lines differ from their records, that of {TRIAL} among them; "
+        "rebuild it (python -m sweeps verify --rebuild-index)"
     )
     bench.store.rebuild_index()
     assert bench.fresh().verify() == []

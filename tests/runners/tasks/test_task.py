@@ -1,4 +1,4 @@
-"""What holds for every task: majority, groups, sentinels, and mistakes in scoring."""
+"""What holds for every task: majority, chance, groups, sentinels, and mistakes in scoring."""
 
 import pytest
 
@@ -43,6 +43,28 @@ def test_majority_of_free_text() -> None:
     right = Example(input="q", target="Ann", key=(1,), references=("Ann",))
     train = examples("Bea", "Bea", "Ann")
     assert TASKS["wsc"].majority_score(train, [wrong, wrong, right]) == pytest.approx(200 / 3)
+
+
+def test_chance_is_the_best_of_constant_answers() -> None:
+    """Catches a task called learned for answering what dev has most of, where train differs."""
+    train, dev = examples("False", "False", "True"), examples("True", "True", "False")
+    assert TASKS["boolq"].majority_score(train, dev) == pytest.approx(100 / 3)
+    assert TASKS["boolq"].chance_score(train, dev) == pytest.approx(200 / 3)
+
+
+def test_chance_of_a_choice_is_to_choose_at_random() -> None:
+    """Catches ReCoRD called learned for naming any entity of the passage."""
+    dev = [
+        Example(input="q", target=name, key=(place,), references=(name,), choices=names)
+        for place, (name, names) in enumerate(
+            [("Ann", ("Ann", "Bob")), ("Di", ("Ann", "Di", "Bo"))]
+        )
+    ]
+    assert TASKS["record"].majority_score(dev[1:], dev) == 50.0
+    assert TASKS["record"].chance_score(dev[1:], dev) == 50.0
+    assert TASKS["record"].chance_score(examples("Cy"), dev) == pytest.approx(
+        100 * (1 / 2 + 1 / 3) / 2
+    )
 
 
 def test_ties_do_not_depend_on_order() -> None:

@@ -37,7 +37,7 @@ def test_a_finished_trial_is_committed_with_all_that_explains_it(
     record = store.get(trial.trial_id)
     assert record is not None
     assert record.config == to_mapping(trial)
-    told = {"score", "accuracy", "invalid", "majority", "best_step", "train_loss"}
+    told = {"score", "accuracy", "invalid", "majority", "chance", "best_step", "train_loss"}
     assert told <= set(record.metrics)
     assert record.provenance["trainable_parameters"] == 5 * backbone.width
     assert record.provenance["model_parameters"] == backbone.parameter_count
