@@ -45,8 +45,9 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 sweep: $(INSTALLED)
-	$(BIN)/python -m sweeps run $(SPEC)
-	$(BIN)/python -m analysis figures $(SPEC)
+	@# Trials that failed (1) leave the others to be drawn; a spec that is wrong (2) leaves nothing.
+	$(BIN)/python -m sweeps run $(SPEC); ran=$$?; test $$ran -le 1 || exit $$ran; \
+	  $(BIN)/python -m analysis figures $(SPEC) && exit $$ran
 
 figures: $(INSTALLED)
 	$(BIN)/python -m analysis figures $(SPEC)

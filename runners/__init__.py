@@ -12,7 +12,7 @@ Things to run, each with its command in its docstring:
 
 - `prompt_tuning`, `model_tuning`: one trial from the shell, both through `alone`.
 - `lm_adaptation`: from a span-corruption model to one that continues text.
-- `pretraining`: a nano model from nothing.
+- `pretraining`: a nano model from nothing. `skills`: what it has learned.
 
 What they stand on:
 

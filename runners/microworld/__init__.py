@@ -4,8 +4,10 @@ The world, from words to texts; none of it knows tensors:
 
 - `lexicon`: the words. `relations`: what can be said with them, in many ways.
 - `passages`: a few facts about a few people.
-- `documents`: unlabelled text for pre-training.
+- `exchanges`: what is asked and said of them. `documents`: unlabelled text for
+  pre-training.
 - `records`: the eight SuperGLUE tasks in SuperGLUE's own schema.
+- `skills`: what a model may know of it, as questions with two replies.
 
 What was trained on it:
 

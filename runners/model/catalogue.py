@@ -32,16 +32,26 @@ def load_backbone(config: TrialConfig, store: Store) -> T5Backbone:
 
 
 def _pretrained_or_adapted(config: TrialConfig, store: Store, kept: str) -> T5Backbone:
-    pretrained = load_pretrained(config.model_family, config.model_size, kept)
     adaptation = adaptation_of(config)
     if adaptation is None:
-        return pretrained
+        return load_pretrained(config.model_family, config.model_size, kept)
     milestone = store.get(adaptation.milestone_id(config.lm_adaptation_steps))
     if milestone is None:
         raise ValueError(
             f"lm_adaptation_steps: {config.lm_adaptation_steps} of {config.model_size} is not in "
             f"the store {store.root}; run the adaptation first (python -m runners.lm_adaptation)"
         )
+    return load_milestone(milestone, store, kept)
+
+
+def load_milestone(milestone: TrialRecord, store: Store, dtype: str) -> T5Backbone:
+    """The model of a milestone in dtype.
+
+    Raises ValueError where it was adapted from another checkpoint than there is
+    now.
+    """
+    config = milestone.config
+    pretrained = load_pretrained(config["model_family"], config["model_size"], dtype)
     check_origin(milestone, pretrained, store)
     return _adapted(store.root, milestone.trial_id, pretrained)
 

@@ -10,6 +10,7 @@ from runners.config import TrialConfig, adaptation_of
 from runners.model.sizes import shape_of
 from runners.store import Store
 from runners.training.method import METHODS
+from sweeps.drift import CODE
 from sweeps.packs import ALONE, DEV_EXAMPLES, INPUT_TOKENS, ROUNDS, Pack, cost_of, packs_of
 from sweeps.plan import plan
 from sweeps.spec import SweepSpec, parse
@@ -19,7 +20,7 @@ Act = Callable[..., None]
 
 def packs(spec: SweepSpec, store: Store, *, workers: int = 2, slots: int = 8) -> list[Pack]:
     """The packs of what `store` lacks."""
-    planned = plan(spec, store, running=(), code="c1")
+    planned = plan(spec, store, running=(), present={CODE: "c1"})
     return packs_of(planned, workers=workers, slots=slots)
 
 
@@ -110,7 +111,7 @@ def test_an_adaptation_makes_the_milestones_that_are_missing(
     spec: SweepSpec, store: Store, commit: Act
 ) -> None:
     """A milestone made twice, or one that nobody makes."""
-    first, *_ = plan(spec, store, running=(), code="c1").milestones
+    first, *_ = plan(spec, store, running=(), present={CODE: "c1"}).milestones
     commit(first.id)
     made = {p.adaptation.model_size: p.milestones for p in packs(spec, store) if p.adaptation}
     assert made == {"60k": (1000,), "200k": (100, 1000)}

@@ -37,7 +37,8 @@ def _commit(
     attempt.commit(
         TrialRecord(
             trial_id=milestone, attempt=attempt.id, stage="lm_adaptation", label="60k-lm10",
-            config={}, metrics={}, provenance={"base_checkpoint": origin}, files={},
+            config={"model_family": "nano", "model_size": "60k"}, metrics={},
+            provenance={"base_checkpoint": origin}, files={},
         )
     )  # fmt: skip
     return milestone
