@@ -24,6 +24,7 @@ from torch import Tensor
 from runners.config import DTYPES, AdaptationConfig
 from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
+from runners.microworld.exchanges import CONVERSATION
 from runners.model.backbone import Backbone
 from runners.model.catalogue import COMPUTE_DTYPES, check_origin, load_pretrained
 from runners.model.checkpoint import WEIGHTS
@@ -40,7 +41,7 @@ DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
 DOCUMENT_SEED = 1_000
 """Adaptation seed s reads the document stream of seed 1,000 + s."""
-SALIENT = 0.5
+SALIENT = 0.8
 """Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
 HELD_OUT_SEED = 999
 HELD_OUT_BATCHES = 4
@@ -130,7 +131,10 @@ def adapt(
 
 def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
     documents = read_microworld(
-        backbone.tokenizer, seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS
+        backbone.tokenizer,
+        seed=DOCUMENT_SEED + config.seed,
+        documents=DOCUMENTS,
+        mix=CONVERSATION,
     )
     return PrefixRows(
         documents=documents, batch_size=config.batch_size, seed=config.seed,
@@ -193,7 +197,10 @@ def _commit(
 def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
     """Batches of documents that no adaptation trains on."""
     documents = read_microworld(
-        backbone.tokenizer, seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * batch_size
+        backbone.tokenizer,
+        seed=HELD_OUT_SEED,
+        documents=HELD_OUT_BATCHES * batch_size,
+        mix=CONVERSATION,
     )
     rows = PrefixRows(
         documents=documents,
@@ -249,7 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", required=True, help="a rung of it, such as 60k")
     parser.add_argument("--steps", type=_count, nargs="+", required=True, help="milestones")
     parser.add_argument("--batch-size", type=_count, default=32)
-    parser.add_argument("--learning-rate", type=float, default=0.003)
+    parser.add_argument("--learning-rate", type=float, default=0.01)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")

@@ -45,6 +45,14 @@ class _Writer:
 def _facts(rng: Random, mix: Mix) -> Document:
     """A passage and what people ask and say of it."""
     out = _Writer()
+    if mix.asked_first and rng.random() < mix.asked_first:
+        for _ in range(2):
+            passage = sample_passage(rng, rivalry=mix.rivalry)
+            exchange = sample_exchange(rng, passage, mix)
+            out.add(exchange.asked)
+            out.add(passage.text)
+            _reply(out, exchange)
+        return out.document()
     passage = sample_passage(rng, rivalry=mix.rivalry)
     first, *others = (sample_exchange(rng, passage, mix) for _ in range(5))
     leads = rng.random() < mix.leading

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from types import MappingProxyType
 
@@ -24,6 +24,8 @@ class Mix:
     """Of claims that name the gist of a fact and not its object."""
     leading: float
     """Of passages before which something is asked that is answered after them."""
+    asked_first: float
+    """Of documents with passages that are some passages, each after all that is asked of it."""
     typed: float
     """Of questions that are written as people type them: no capital, no question mark."""
     terse: float
@@ -35,15 +37,17 @@ class Mix:
 
 
 WORLD = Mix(
-    rivalry=RIVALRY, gist=GIST, leading=0.5, typed=0.3, terse=0.35,
+    rivalry=RIVALRY, gist=GIST, leading=0.5, asked_first=0.0, typed=0.3, terse=0.35,
     kinds=(("facts", 0.66), ("causes", 0.18), ("senses", 0.09), ("pronouns", 0.04),
            ("lessons", 0.03)),
     exchanges=(("object", 0.05), ("subject", 0.05), ("somebody", 0.10), ("whether", 0.30),
                ("claim", 0.18), ("unsaid", 0.02), ("verdict", 0.16), ("guess", 0.14)),
 )  # fmt: skip
 """The world that the tasks are about."""
+CONVERSATION = replace(WORLD, asked_first=0.5)
+"""What LM adaptation reads: the same world, told as often after the question as before it."""
 PRIMER = Mix(
-    rivalry=0.0, gist=1.0, leading=0.0, typed=0.0, terse=1.0,
+    rivalry=0.0, gist=1.0, leading=0.0, asked_first=0.0, typed=0.0, terse=1.0,
     kinds=(("facts", 1.0),),
     exchanges=(("object", 0.10), ("subject", 0.10), ("whether", 0.50), ("claim", 0.30)),
 )  # fmt: skip

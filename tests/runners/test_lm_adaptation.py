@@ -143,6 +143,7 @@ def test_the_door_adapts_and_shows_the_milestones(
 ) -> None:
     """Catches a command in an error message that does not exist."""
     words = ["--size", "60k", "--steps", "4", "2", "--batch-size", "4", "--store", store.root]
+    words += ["--learning-rate", "0.003"]
     assert main(words) == 0
     told = capsys.readouterr().out.splitlines()
     assert [line.split("  ")[0] for line in told] == ["60k-lm2", "60k-lm4"]
