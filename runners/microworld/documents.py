@@ -43,16 +43,10 @@ class _Writer:
 
 
 def _facts(rng: Random, mix: Mix) -> Document:
-    """A passage and what people ask and say of it."""
-    out = _Writer()
+    """A passage and what people ask and say of it, or two that were asked for."""
     if mix.asked_first and rng.random() < mix.asked_first:
-        for _ in range(2):
-            passage = sample_passage(rng, rivalry=mix.rivalry)
-            exchange = sample_exchange(rng, passage, mix)
-            out.add(exchange.asked)
-            out.add(passage.text)
-            _reply(out, exchange)
-        return out.document()
+        return _asked_first(rng, mix)
+    out = _Writer()
     passage = sample_passage(rng, rivalry=mix.rivalry)
     first, *others = (sample_exchange(rng, passage, mix) for _ in range(5))
     leads = rng.random() < mix.leading
@@ -61,6 +55,18 @@ def _facts(rng: Random, mix: Mix) -> Document:
     _reply(out, first)
     for exchange in others:
         out.add(exchange.asked)
+        _reply(out, exchange)
+    return out.document()
+
+
+def _asked_first(rng: Random, mix: Mix) -> Document:
+    """Two passages, each between what is asked of it and the reply."""
+    out = _Writer()
+    for _ in range(2):
+        passage = sample_passage(rng, rivalry=mix.rivalry)
+        exchange = sample_exchange(rng, passage, mix)
+        out.add(exchange.asked)
+        out.add(passage.text)
         _reply(out, exchange)
     return out.document()
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runners.microworld.documents import Document, sample_documents
-from runners.microworld.exchanges import PRIMER, WORLD, Mix
+from runners.microworld.exchanges import CONVERSATION, PRIMER, WORLD, Mix
 from runners.tasks.superglue import TASKS
 
 FIELDS = (
@@ -58,14 +58,26 @@ def _text(seed: int, mix: Mix) -> str:
 
 @pytest.mark.parametrize(
     ("mix", "golden"),
-    [(PRIMER, "f2f6993f4385a940"), (WORLD, "48ff5ddbb2264820")],
-    ids=["primer", "world"],
+    [(PRIMER, "f2f6993f4385a940"), (WORLD, "48ff5ddbb2264820"), (CONVERSATION, "75b53d71007a04a8")],
+    ids=["primer", "world", "conversation"],
 )
 def test_the_same_seed_gives_the_same_bytes(mix: Mix, golden: str) -> None:
     """Catches a set or a hash order in the generator: the weights could not be made again."""
     assert _text(7, mix) == _text(7, mix)
     assert _text(7, mix) != _text(8, mix)
     assert hashlib.sha256(_text(7, mix).encode()).hexdigest()[:16] == golden
+
+
+def test_a_conversation_asks_first_as_often_as_after(documents: list[Document]) -> None:
+    """Catches an adaptation that learns to answer only what was asked last."""
+
+    def asked_first(document: Document) -> bool:
+        return document.text.split(" ")[0] in ("Is", "Did", "Does", "Was") and "?" in document.text
+
+    read = list(itertools.islice(sample_documents(0, CONVERSATION), 20_000))
+    assert sum(map(asked_first, read)) > 1.2 * sum(map(asked_first, documents))
+    facts = [document for document in read if len(document.answers) == 2]
+    assert sum(map(asked_first, facts)) / len(facts) > 0.15
 
 
 def test_a_primer_is_easy(documents: list[Document]) -> None:
