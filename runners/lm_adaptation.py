@@ -24,7 +24,7 @@ from torch import Tensor
 from runners.config import DTYPES, AdaptationConfig
 from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
-from runners.microworld.exchanges import CONVERSATION
+from runners.microworld.exchanges import SCHOOL
 from runners.model.backbone import Backbone
 from runners.model.catalogue import COMPUTE_DTYPES, check_origin, load_pretrained
 from runners.model.checkpoint import WEIGHTS
@@ -134,7 +134,7 @@ def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
         backbone.tokenizer,
         seed=DOCUMENT_SEED + config.seed,
         documents=DOCUMENTS,
-        mix=CONVERSATION,
+        mix=SCHOOL,
     )
     return PrefixRows(
         documents=documents, batch_size=config.batch_size, seed=config.seed,
@@ -200,7 +200,7 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
         backbone.tokenizer,
         seed=HELD_OUT_SEED,
         documents=HELD_OUT_BATCHES * batch_size,
-        mix=CONVERSATION,
+        mix=SCHOOL,
     )
     rows = PrefixRows(
         documents=documents,

@@ -1,21 +1,24 @@
 """Span-corruption pre-training of a nano model from nothing.
 
-    python -m runners.pretraining --size 60k --steps 12000
-    python -m runners.pretraining --size 2m --steps 30000 --threads 2 --compute-dtype bfloat16
+    python -m runners.pretraining --size 60k --stages primer:10000 world:30000 --out ladder
+    python -m runners.pretraining --size 60k --stages school:40000 --out ladder \\
+        --start ladder/60k
 
-writes `runners/microworld/ladder/<size>/`: a `transformers` checkpoint in
-bfloat16, and `training.jsonl` with a line every 500 steps. The tokenizer is
-trained first where `ladder/tokenizer/` is missing. A run that is cut off goes
-on from its checkpoint in `--work`.
+The first writes `ladder/60k/`: a `transformers` checkpoint in bfloat16, and
+`training.jsonl` with the recipe and a line every 500 steps. The second goes on
+from that checkpoint with a learning rate and moments of its own. The tokenizer
+is trained first where `ladder/tokenizer/` is missing. A run that is cut off goes
+on from its state in `--work` when the same command is given again.
 """
 
 import argparse
 import itertools
 import json
+import shutil
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,7 @@ from transformers import (
 from runners.config import DTYPES
 from runners.data.corpus import CorruptedRows, read_microworld
 from runners.microworld.documents import sample_documents
-from runners.microworld.exchanges import PRIMER, WORLD, Mix
+from runners.microworld.exchanges import MIXES, WORLD, Mix
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
 from runners.model.catalogue import COMPUTE_DTYPES
@@ -40,6 +43,7 @@ from runners.model.checkpoint import LADDER
 from runners.model.sizes import NANO, T5Shape
 from runners.training.language_model import gradients, held_out_loss
 
+LOG = "training.jsonl"
 PIECES = 600
 """Pieces of the tokenizer beside its 100 sentinels."""
 TOKENIZER_DOCUMENTS = 40_000
@@ -58,41 +62,99 @@ POSITION_RATE = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stage:
+    """A mix of documents, by its name in `MIXES`, read until step `until`."""
+
+    mix: str
+    until: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides the weights."""
+    """Everything that decides the weights, beside the checkpoint that a run starts from."""
 
     size: str
-    steps: int
-    primer_steps: int
+    stages: tuple[Stage, ...]
+    begin: int
+    """The step of the checkpoint that the run starts from; 0 for new weights."""
     batch_size: int
     learning_rate: float
     salient: float
     seed: int
     compute_dtype: str
 
+    @property
+    def steps(self) -> int:
+        """Steps of the whole run."""
+        return self.stages[-1].until
+
+    def mix(self, step: int) -> Mix:
+        """What step `step`, from 0, reads."""
+        return MIXES[next(stage.mix for stage in self.stages if step < stage.until)]
+
     def rate(self, step: int) -> float:
-        """Learning rate of step `step`, from 0: warm-up, plateau, linear fall."""
-        left = (self.steps - step) / (COOL_DOWN * self.steps)
-        return self.learning_rate * min(1.0, (step + 1) / WARM_UP, left)
+        """Learning rate of step `step`: warm-up from the start of the run, plateau, linear fall."""
+        left = (self.steps - step) / (COOL_DOWN * (self.steps - self.begin))
+        return self.learning_rate * min(1.0, (step + 1 - self.begin) / WARM_UP, left)
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Parse, pre-train, write; returns the exit code."""
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
     torch.set_num_threads(options.threads)
-    recipe = Recipe(
-        size=options.size, steps=options.steps, primer_steps=options.primer_steps,
-        batch_size=options.batch_size, learning_rate=options.learning_rate,
-        salient=options.salient, seed=options.seed, compute_dtype=options.compute_dtype,
-    )  # fmt: skip
-    pretrain(recipe, out=options.out, work=options.work)
+    try:
+        begin = 0 if options.start is None else _last_step(options.start)
+        recipe = Recipe(
+            size=options.size, stages=_stages(options.stages, begin), begin=begin,
+            batch_size=options.batch_size, learning_rate=options.learning_rate,
+            salient=options.salient, seed=options.seed, compute_dtype=options.compute_dtype,
+        )  # fmt: skip
+        pretrain(recipe, start=options.start, out=options.out, work=options.work)
+    except ValueError as error:
+        parser.error(str(error))
     return 0
 
 
-def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
-    """Train by `recipe` into `out`/<size>, resuming from `work` where it can."""
+def _last_step(checkpoint: Path) -> int:
+    """The step that a checkpoint's log ends with; raises ValueError where it has none."""
+    log = checkpoint / LOG
+    if not log.is_file():
+        raise ValueError(
+            f"--start {checkpoint}: there is no {log}; give a folder that this command has written"
+        )
+    return int(json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["step"])
+
+
+def _stages(words: Sequence[str], begin: int) -> tuple[Stage, ...]:
+    """Stages from `mix:until`, in order; raises ValueError naming the one that is wrong."""
+    stages: list[Stage] = []
+    for word in words:
+        mix, _, number = word.partition(":")
+        before = stages[-1].until if stages else begin
+        if mix not in MIXES:
+            raise ValueError(f"--stages {word}: no mix is called {mix!r}; give {', '.join(MIXES)}")
+        if not number.isdecimal() or int(number) <= before or int(number) % STEPS_A_CHUNK:
+            raise ValueError(
+                f"--stages {word}: a stage ends at a multiple of {STEPS_A_CHUNK} steps "
+                f"after {before}, such as {mix}:{before + STEPS_A_CHUNK}"
+            )
+        stages.append(Stage(mix=mix, until=int(number)))
+    return tuple(stages)
+
+
+def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> None:
+    """Train by `recipe` into `out`/<size>, from the checkpoint `start` or from new weights.
+
+    Resumes from `work` where it can; raises ValueError where `work` holds a
+    state from before `recipe.begin`.
+    """
     tokenizer = _tokenizer(out / "tokenizer")
-    model = new_model(NANO[recipe.size], seed=recipe.seed)
+    model = (
+        new_model(NANO[recipe.size], seed=recipe.seed)
+        if start is None
+        else T5ForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
+    )
     weights = {
         name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()
     }
@@ -101,27 +163,41 @@ def pretrain(recipe: Recipe, *, out: Path, work: Path) -> None:
     work.mkdir(parents=True, exist_ok=True)
     state, log = work / f"{recipe.size}.safetensors", work / f"{recipe.size}.jsonl"
     first = _resume(state, weights, optimizer)
+    if first is None:
+        first = recipe.begin
+        log.write_text("" if start is None else (start / LOG).read_text(), encoding="utf-8")
+        _note(log, {"recipe": asdict(recipe)})
+    elif first < recipe.begin:
+        raise ValueError(
+            f"{state} is a run at step {first} and the start is at step {recipe.begin}; "
+            "move it away or give another --work"
+        )
     held_out = _rows(backbone, recipe, seed=HELD_OUT_SEED, mix=WORLD)
     batches = [held_out.batch(step) for step in range(8)]
     began = time.monotonic()
     for chunk in range(first // STEPS_A_CHUNK, -(-recipe.steps // STEPS_A_CHUNK)):
-        mix = PRIMER if chunk * STEPS_A_CHUNK < recipe.primer_steps else WORLD
+        mix = recipe.mix(chunk * STEPS_A_CHUNK)
         rows = _rows(backbone, recipe, seed=recipe.seed + 1 + chunk, mix=mix)
         last = min(recipe.steps, (chunk + 1) * STEPS_A_CHUNK)
         losses = [
             _step(backbone, weights, optimizer, rows, recipe, step)
             for step in range(chunk * STEPS_A_CHUNK, last)
         ]
-        _save(state, weights, optimizer, last)
+        _save(state, weights, optimizer, last, since=recipe.begin)
         line = {
             "step": last, "train_loss": round(sum(losses) / len(losses), 4),
             "held_out_loss": round(held_out_loss(backbone, weights, batches), 4),
             "seconds": round(time.monotonic() - began, 1),
         }  # fmt: skip
-        with log.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps(line) + "\n")
+        _note(log, line)
         print(recipe.size, line, flush=True)
-    _write(model, weights, recipe, log, out / recipe.size)
+    _write(model, weights, log, out / recipe.size)
+    state.unlink()
+
+
+def _note(log: Path, line: Mapping[str, object]) -> None:
+    with log.open("a", encoding="utf-8") as lines:
+        lines.write(json.dumps(line) + "\n")
 
 
 def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
@@ -189,36 +265,37 @@ def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int, mix: Mix) -> Corru
     )  # fmt: skip
 
 
-def _save(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int) -> None:
+def _save(
+    path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int, *, since: int
+) -> None:
     tensors = {f"weight:{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
         tensors |= {
             f"{key}:{name}": optimizer.state[weight][key] for key in ("exp_avg", "exp_avg_sq")
         }
     fresh = path.with_suffix(".new")
-    save_file(tensors, fresh, metadata={"step": str(step)})
+    save_file(tensors, fresh, metadata={"step": str(step), "moments": str(step - since)})
     fresh.replace(path)
 
 
-def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int:
-    """Fill weights and moments from a checkpoint; returns its steps, 0 without one."""
+def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int | None:
+    """Fill weights and moments from a state; returns its step, or None without one."""
     if not path.exists():
-        return 0
+        return None
     tensors = load_file(path)
     with path.open("rb") as file:
         length = int.from_bytes(file.read(8), "little")
-        step = int(json.loads(file.read(length))["__metadata__"]["step"])
+        about = json.loads(file.read(length))["__metadata__"]
     for name, weight in weights.items():
         weight.data.copy_(tensors[f"weight:{name}"])
         moments = {key: tensors[f"{key}:{name}"] for key in ("exp_avg", "exp_avg_sq")}
-        optimizer.state[weight] = {"step": torch.tensor(float(step)), **moments}
-    return step
+        optimizer.state[weight] = {"step": torch.tensor(float(about["moments"])), **moments}
+    return int(about["step"])
 
 
 def _write(
     model: T5ForConditionalGeneration,
     weights: dict[str, Tensor],
-    recipe: Recipe,
     log: Path,
     folder: Path,
 ) -> None:
@@ -226,17 +303,17 @@ def _write(
         parameter.data.copy_(weights[name])
     torch.nn.Module.to(model, torch.bfloat16)
     model.save_pretrained(folder)
-    recipe_line = json.dumps({"recipe": recipe.__dict__})
-    (folder / "training.jsonl").write_text(f"{recipe_line}\n{log.read_text()}", encoding="utf-8")
+    shutil.copyfile(log, folder / LOG)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.pretraining", description=__doc__)
     parser.add_argument("--size", required=True, choices=sorted(NANO))
-    parser.add_argument("--steps", type=int, required=True)
     parser.add_argument(
-        "--primer-steps", type=int, default=0, help="steps on easy documents, before the others"
-    )
+        "--stages", nargs="+", required=True, metavar="MIX:UNTIL",
+        help=f"what is read until which step; mixes: {', '.join(MIXES)}",
+    )  # fmt: skip
+    parser.add_argument("--start", type=Path, help="checkpoint of this command to go on from")
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument(

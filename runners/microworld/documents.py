@@ -48,7 +48,7 @@ def _facts(rng: Random, mix: Mix) -> Document:
         return _asked_first(rng, mix)
     out = _Writer()
     passage = sample_passage(rng, rivalry=mix.rivalry)
-    first, *others = (sample_exchange(rng, passage, mix) for _ in range(5))
+    first, *others = (sample_exchange(rng, passage, mix) for _ in range(_several(rng, mix, 5)))
     leads = rng.random() < mix.leading
     for text in (first.asked, passage.text) if leads else (passage.text, first.asked):
         out.add(text)
@@ -57,6 +57,11 @@ def _facts(rng: Random, mix: Mix) -> Document:
         out.add(exchange.asked)
         _reply(out, exchange)
     return out.document()
+
+
+def _several(rng: Random, mix: Mix, several: int) -> int:
+    """How many things a document asks: 1 or `several`."""
+    return 1 if mix.alone and rng.random() < mix.alone else several
 
 
 def _asked_first(rng: Random, mix: Mix) -> Document:
@@ -134,6 +139,34 @@ def _choose(out: _Writer, rng: Random, *, leads: bool) -> None:
     else:
         replies = (f"The {place}.", f"The {place} choice.", sentence(fits + ".", n=name))
         out.add(rng.choice(replies), answer=True)
+
+
+_NAMED = (
+    "{K}. It was choice1, that {a}, or choice2, that {b}. Which was the {asked}?",
+    "It was choice1, that {a}, or choice2, that {b}. {K}. Which was the {asked}?",
+    "{K}. The {asked} may be choice1, {a}, or choice2, {b}. Which one?",
+    "We have choice1, {a}, and choice2, {b}. {K}. What was the {asked}?",
+)
+"""Ways to ask which of two named events was the cause or the effect of another."""
+
+
+def _options(rng: Random, mix: Mix) -> Document:
+    """Two events with names, one of which fits a third, and the name of that one."""
+    out = _Writer()
+    for _ in range(_several(rng, mix, 4)):
+        right, wrong = rng.sample(lexicon.CAUSES, 2)
+        known, fits, strays, asked = right.effect, right.cause, wrong.cause, "cause"
+        if rng.random() < 0.5:
+            known, fits, strays, asked = right.cause, right.effect, wrong.effect, "effect"
+        first = rng.random() < 0.5
+        pair = (fits, strays) if first else (strays, fits)
+        name = rng.choice(lexicon.PEOPLE)
+        a, b, k = (event.format(n=name) for event in (*pair, known))
+        wording = rng.choice(_NAMED).replace("{K}", sentence(k))
+        out.add(wording.format(a=a, b=b, asked=asked))
+        out.add(rng.choice(_PICKS))
+        out.add("choice1." if first else "choice2.", answer=True)
+    return out.document()
 
 
 def _senses(rng: Random, mix: Mix) -> Document:
@@ -224,8 +257,8 @@ def _lessons(rng: Random, mix: Mix) -> Document:
 
 _KINDS: Mapping[str, Callable[[Random, Mix], Document]] = MappingProxyType(
     {
-        "facts": _facts, "causes": _causes, "senses": _senses, "pronouns": _pronouns,
-        "lessons": _lessons,
+        "facts": _facts, "causes": _causes, "options": _options, "senses": _senses,
+        "pronouns": _pronouns, "lessons": _lessons,
     }
 )  # fmt: skip
 

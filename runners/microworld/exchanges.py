@@ -26,6 +26,8 @@ class Mix:
     """Of passages before which something is asked that is answered after them."""
     asked_first: float
     """Of documents with passages that are some passages, each after all that is asked of it."""
+    alone: float
+    """Of documents with a single thing to answer, where others have several."""
     typed: float
     """Of questions that are written as people type them: no capital, no question mark."""
     terse: float
@@ -37,21 +39,36 @@ class Mix:
 
 
 WORLD = Mix(
-    rivalry=RIVALRY, gist=GIST, leading=0.5, asked_first=0.0, typed=0.3, terse=0.35,
+    rivalry=RIVALRY, gist=GIST, leading=0.5, asked_first=0.0, alone=0.0, typed=0.3, terse=0.35,
     kinds=(("facts", 0.66), ("causes", 0.18), ("senses", 0.09), ("pronouns", 0.04),
            ("lessons", 0.03)),
     exchanges=(("object", 0.05), ("subject", 0.05), ("somebody", 0.10), ("whether", 0.30),
                ("claim", 0.18), ("unsaid", 0.02), ("verdict", 0.16), ("guess", 0.14)),
 )  # fmt: skip
 """The world that the tasks are about."""
-CONVERSATION = replace(WORLD, asked_first=0.5)
-"""What LM adaptation reads: the same world, told as often after the question as before it."""
 PRIMER = Mix(
-    rivalry=0.0, gist=1.0, leading=0.0, asked_first=0.0, typed=0.0, terse=1.0,
+    rivalry=0.0, gist=1.0, leading=0.0, asked_first=0.0, alone=0.0, typed=0.0, terse=1.0,
     kinds=(("facts", 1.0),),
     exchanges=(("object", 0.10), ("subject", 0.10), ("whether", 0.50), ("claim", 0.30)),
 )  # fmt: skip
 """Easy reading: what is hard hides what is easy from a model that knows neither."""
+DRILL = replace(
+    WORLD, rivalry=0.0, alone=1.0, kinds=(("facts", 0.45), ("options", 0.55)),
+    exchanges=(("whether", 0.15), ("claim", 0.15), ("guess", 0.70)),
+)  # fmt: skip
+"""Guesses and named options, one a document: among others they are not learned."""
+SCHOOL = replace(
+    WORLD, alone=0.3, asked_first=0.5,
+    kinds=(("facts", 0.54), ("causes", 0.12), ("options", 0.18), ("senses", 0.09),
+           ("pronouns", 0.04), ("lessons", 0.03)),
+    exchanges=(("object", 0.03), ("subject", 0.06), ("somebody", 0.10), ("whether", 0.24),
+               ("claim", 0.15), ("unsaid", 0.02), ("verdict", 0.15), ("guess", 0.25)),
+)  # fmt: skip
+"""The world and what is drilled, told as often after the question as before it."""
+MIXES: Mapping[str, Mix] = MappingProxyType(
+    {"primer": PRIMER, "world": WORLD, "drill": DRILL, "school": SCHOOL}
+)
+"""What pre-training reads, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

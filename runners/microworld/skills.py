@@ -128,6 +128,16 @@ def _event(rng: Random) -> Item:
     return _either(sentence(text, n=name), first, ("choice1.", "choice2."))
 
 
+def _option(rng: Random) -> Item:
+    right, wrong = rng.sample(lexicon.CAUSES, 2)
+    name, first = rng.choice(lexicon.PEOPLE), rng.random() < 0.5
+    a, b = (right, wrong) if first else (wrong, right)
+    told = sentence("{e}.", e=right.cause)
+    text = f"{told} It was choice1, that {a.effect}, or choice2, that {b.effect}."
+    asked = f"{text.format(n=name)} Which was the effect? I take"
+    return _either(asked, first, ("choice1.", "choice2."))
+
+
 def _sense(rng: Random) -> Item:
     word = rng.choice(tuple(lexicon.SENSES))
     one, two = sample_senses(rng, lexicon.SENSES[word])
@@ -161,6 +171,7 @@ SKILLS: Mapping[str, Callable[[Random], Item]] = MappingProxyType(
         "answer, right or wrong": _answer,
         "sense of a word": _sense,
         "which of two events": _event,
+        "which of two named events": _option,
         "whose, among rivals": _whose,
     }
 )

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,10 @@ import torch
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from runners import pretraining as module
+from runners.microworld.exchanges import MIXES
 from runners.model.checkpoint import LADDER
 from runners.model.sizes import NANO
-from runners.pretraining import Recipe, new_model, pretrain
+from runners.pretraining import Recipe, Stage, main, new_model, pretrain
 from runners.training.language_model import held_out_loss
 
 
@@ -25,16 +27,31 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, name, value)
 
 
-def _recipe(steps: int) -> Recipe:
+def _recipe(steps: int, *, begin: int = 0) -> Recipe:
     return Recipe(
-        size="60k", steps=steps, primer_steps=0, batch_size=4, learning_rate=1e-3, salient=0.5,
-        seed=0, compute_dtype="float32",
+        size="60k", stages=(Stage(mix="world", until=steps),), begin=begin, batch_size=4,
+        learning_rate=1e-3, salient=0.5, seed=0, compute_dtype="float32",
     )  # fmt: skip
+
+
+def _cut_off(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, *, out: Path, work: Path) -> None:
+    """A run that ends after its second chunk, between its state and its log."""
+    calls = iter(range(10))
+
+    def stop(*arguments: object) -> float:
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return held_out_loss(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "held_out_loss", stop)
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(recipe, start=None, out=out, work=work)
 
 
 def test_the_checkpoint_loads_with_transformers(tmp_path: Path) -> None:
     """Catches a folder that only this project can read, or an output layer tied to the input."""
-    pretrain(_recipe(4), out=tmp_path / "ladder", work=tmp_path / "work")
+    pretrain(_recipe(4), start=None, out=tmp_path / "ladder", work=tmp_path / "work")
     model = T5ForConditionalGeneration.from_pretrained(tmp_path / "ladder" / "60k")
     assert sum(p.numel() for p in model.parameters()) == NANO["60k"].parameter_count()
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
@@ -42,7 +59,7 @@ def test_the_checkpoint_loads_with_transformers(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "ladder" / "tokenizer")
     assert len(tokenizer) == model.config.vocab_size
     lines = (tmp_path / "ladder" / "60k" / "training.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["recipe"]["steps"] == 4
+    assert json.loads(lines[0])["recipe"]["stages"] == [{"mix": "world", "until": 4}]
     assert [json.loads(line)["step"] for line in lines[1:]] == [2, 4]
 
 
@@ -52,19 +69,9 @@ def test_a_run_that_was_cut_off_ends_at_the_same_weights(
     """Catches a lost moment, a repeated chunk, or a schedule that starts over."""
     for out in ("whole", "cut"):
         shutil.copytree(LADDER / "tokenizer", tmp_path / out / "tokenizer")
-    pretrain(_recipe(6), out=tmp_path / "whole", work=tmp_path / "work_whole")
-    original, calls = held_out_loss, iter(range(10))
-
-    def stop(*arguments: object) -> float:
-        if next(calls) == 2:
-            raise KeyboardInterrupt
-        return original(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(module, "held_out_loss", stop)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(_recipe(6), out=tmp_path / "cut", work=tmp_path / "work")
-    monkeypatch.setattr(module, "held_out_loss", original)
-    pretrain(_recipe(6), out=tmp_path / "cut", work=tmp_path / "work")
+    pretrain(_recipe(6), start=None, out=tmp_path / "whole", work=tmp_path / "work_whole")
+    _cut_off(_recipe(6), monkeypatch, out=tmp_path / "cut", work=tmp_path / "work")
+    pretrain(_recipe(6), start=None, out=tmp_path / "cut", work=tmp_path / "work")
     left, right = (
         T5ForConditionalGeneration.from_pretrained(tmp_path / name / "60k").state_dict()
         for name in ("whole", "cut")
@@ -74,12 +81,68 @@ def test_a_run_that_was_cut_off_ends_at_the_same_weights(
 
 def test_the_learning_rate_warms_up_stays_and_falls() -> None:
     """Catches a schedule that ends high or starts cold."""
-    recipe = _recipe(1000)
-    rates = [recipe.rate(step) for step in (0, 199, 500, 699, 850, 999)]
-    assert rates[0] == pytest.approx(1e-3 / 200)
-    assert rates[1] == rates[2] == rates[3] == pytest.approx(1e-3)
-    assert rates[4] == pytest.approx(5e-4)
-    assert 0 < rates[5] < 1e-5
+    for begin in (0, 400):
+        recipe = _recipe(begin + 1000, begin=begin)
+        rates = [recipe.rate(begin + step) for step in (0, 199, 500, 699, 850, 999)]
+        assert rates[0] == pytest.approx(1e-3 / 200)
+        assert rates[1] == rates[2] == rates[3] == pytest.approx(1e-3)
+        assert rates[4] == pytest.approx(5e-4)
+        assert 0 < rates[5] < 1e-5
+
+
+def test_a_run_goes_on_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches new weights, a rate that is still at zero, or a log of the second part alone."""
+    out, words = tmp_path / "ladder", ["--size", "60k", "--batch-size", "4"]
+    words += ["--out", str(out), "--work", str(tmp_path / "work")]
+    pretrain(_recipe(2), start=None, out=out, work=tmp_path / "work")
+    first = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
+    assert main([*words, "--start", str(out / "60k"), "--stages", "drill:6"]) == 0
+    second = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
+    moved = {name: (first[name] - second[name]).abs().max() for name in first}
+    assert 0 < max(moved.values()) < 0.01
+    lines = (out / "60k" / "training.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("step") for line in lines] == [None, 2, None, 4, 6]
+    assert [json.loads(lines[n])["recipe"]["begin"] for n in (0, 2)] == [0, 2]
+
+
+def test_a_start_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a folder without a log, or a state from before the start that undoes it."""
+    folders = {"out": tmp_path / "ladder", "work": tmp_path / "work"}
+    with pytest.raises(SystemExit):
+        main(["--size", "60k", "--stages", "world:4", "--start", str(tmp_path)])
+    assert "there is no" in capsys.readouterr().err
+    _cut_off(_recipe(6), monkeypatch, **folders)
+    with pytest.raises(ValueError, match=r"60k.safetensors is a run at step 4 and the start is at"):
+        pretrain(_recipe(12, begin=8), start=LADDER / "60k", **folders)
+
+
+def test_every_stage_reads_its_mix() -> None:
+    """Catches a stage that is skipped, or that begins a step early."""
+    stages = (Stage(mix="primer", until=2), Stage(mix="school", until=6))
+    recipe = replace(_recipe(6), stages=stages)
+    found = [recipe.mix(step) for step in range(6)]
+    assert found == [MIXES["primer"]] * 2 + [MIXES["school"]] * 4
+    assert recipe.steps == 6
+
+
+@pytest.mark.parametrize(
+    ("stages", "message"),
+    [
+        (["wrold:4"], "--stages wrold:4: no mix is called 'wrold'; give primer, world"),
+        (["world"], "--stages world: a stage ends at a multiple of 2 steps after 0"),
+        (["world:3"], "--stages world:3: a stage ends at a multiple of 2 steps"),
+        (["primer:4", "world:4"], "--stages world:4: a stage ends at a multiple of 2 steps after"),
+    ],
+)
+def test_stages_are_checked(
+    stages: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a typing error that trains for an hour on something else."""
+    with pytest.raises(SystemExit):
+        main(["--size", "60k", "--stages", *stages])
+    assert message in capsys.readouterr().err
 
 
 def test_a_new_model_is_seeded_and_untied() -> None:

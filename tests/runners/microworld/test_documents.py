@@ -7,7 +7,7 @@ import re
 import pytest
 
 from runners.microworld.documents import Document, sample_documents
-from runners.microworld.exchanges import CONVERSATION, PRIMER, WORLD, Mix
+from runners.microworld.exchanges import MIXES, PRIMER, SCHOOL, Mix
 from runners.tasks.superglue import TASKS
 
 FIELDS = (
@@ -18,14 +18,20 @@ FIELDS = (
 
 @pytest.fixture(scope="module")
 def documents() -> list[Document]:
-    """Enough documents to have met every wording."""
+    """Enough documents of the world to have met every wording."""
     return list(itertools.islice(sample_documents(0), 20_000))
 
 
-def test_no_document_is_in_a_tasks_format(documents: list[Document]) -> None:
+@pytest.fixture(scope="module", params=MIXES)
+def read(request: pytest.FixtureRequest) -> list[Document]:
+    """Documents of one mix."""
+    return list(itertools.islice(sample_documents(0, MIXES[request.param]), 10_000))
+
+
+def test_no_document_is_in_a_tasks_format(read: list[Document]) -> None:
     """Catches a leak of the text-to-text formats, which would make prompting a matter of recall."""
     marked = re.compile(rf"\b({'|'.join(FIELDS)}):|\*\w+\*|@placeholder|@highlight")
-    assert not [d.text for d in documents if marked.search(d.text)]
+    assert not [d.text for d in read if marked.search(d.text)]
 
 
 def test_every_word_of_the_verbalizers_occurs(documents: list[Document]) -> None:
@@ -35,18 +41,18 @@ def test_every_word_of_the_verbalizers_occurs(documents: list[Document]) -> None
     assert labels <= words, labels - words
 
 
-def test_no_question_is_answered_by_a_verbalizer(documents: list[Document]) -> None:
+def test_no_question_is_answered_by_a_verbalizer(read: list[Document]) -> None:
     """Catches documents that teach the tasks' answers where only ordinary talk is allowed."""
     labels = {label for task in TASKS.values() for label in task.labels or ()}
-    for document in documents:
+    for document in read:
         for start, end in document.answers:
             if document.text[:start].rstrip().endswith("?"):
                 assert document.text[start:end].rstrip(".") not in labels, document.text
 
 
-def test_answers_are_where_they_say(documents: list[Document]) -> None:
+def test_answers_are_where_they_say(read: list[Document]) -> None:
     """Catches a span that starts or ends within a word."""
-    for document in documents:
+    for document in read:
         for start, end in document.answers:
             assert start == 0 or document.text[start - 1] == " "
             assert end == len(document.text) or document.text[end] == " "
@@ -57,26 +63,30 @@ def _text(seed: int, mix: Mix) -> str:
 
 
 @pytest.mark.parametrize(
-    ("mix", "golden"),
-    [(PRIMER, "f2f6993f4385a940"), (WORLD, "48ff5ddbb2264820"), (CONVERSATION, "75b53d71007a04a8")],
-    ids=["primer", "world", "conversation"],
-)
-def test_the_same_seed_gives_the_same_bytes(mix: Mix, golden: str) -> None:
+    ("name", "golden"),
+    [
+        ("primer", "f2f6993f4385a940"), ("world", "48ff5ddbb2264820"),
+        ("drill", "b5d85195398c4170"), ("school", "58f19f65fd529f08"),
+    ],
+)  # fmt: skip
+def test_the_same_seed_gives_the_same_bytes(name: str, golden: str) -> None:
     """Catches a set or a hash order in the generator: the weights could not be made again."""
+    mix = MIXES[name]
     assert _text(7, mix) == _text(7, mix)
     assert _text(7, mix) != _text(8, mix)
     assert hashlib.sha256(_text(7, mix).encode()).hexdigest()[:16] == golden
 
 
-def test_a_conversation_asks_first_as_often_as_after(documents: list[Document]) -> None:
-    """Catches an adaptation that learns to answer only what was asked last."""
+def test_a_school_asks_first_as_often_as_after(documents: list[Document]) -> None:
+    """Catches a model that learns to answer only what was asked last."""
 
     def asked_first(document: Document) -> bool:
         return document.text.split(" ")[0] in ("Is", "Did", "Does", "Was") and "?" in document.text
 
-    read = list(itertools.islice(sample_documents(0, CONVERSATION), 20_000))
-    assert sum(map(asked_first, read)) > 1.2 * sum(map(asked_first, documents))
+    read = list(itertools.islice(sample_documents(0, SCHOOL), 20_000))
     facts = [document for document in read if len(document.answers) == 2]
+    others = [document for document in documents if len(document.answers) == 5]
+    assert sum(map(asked_first, others)) / len(others) < 0.15
     assert sum(map(asked_first, facts)) / len(facts) > 0.15
 
 
