@@ -41,6 +41,8 @@ DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
 DOCUMENT_SEED = 1_000
 """Adaptation seed s reads the document stream of seed 1,000 + s."""
+BATCHES = 20
+"""Batches among which documents are sorted by length, so that a step has little padding."""
 SALIENT = 0.8
 """Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
 HELD_OUT_SEED = 999
@@ -137,7 +139,7 @@ def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
         mix=SCHOOL,
     )
     return PrefixRows(
-        documents=documents, batch_size=config.batch_size, seed=config.seed,
+        documents=documents, batch_size=config.batch_size, batches=BATCHES, seed=config.seed,
         end_id=backbone.tokenizer.eos_token_id, salient=SALIENT,
     )  # fmt: skip
 
@@ -205,6 +207,7 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
     rows = PrefixRows(
         documents=documents,
         batch_size=batch_size,
+        batches=1,
         seed=0,
         end_id=backbone.tokenizer.eos_token_id,
         salient=SALIENT,

@@ -39,7 +39,7 @@ from runners.microworld.exchanges import MIXES, WORLD, Mix
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
 from runners.model.catalogue import COMPUTE_DTYPES
-from runners.model.checkpoint import LADDER
+from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.sizes import NANO, T5Shape
 from runners.training.language_model import gradients, held_out_loss
 
@@ -78,6 +78,8 @@ class Recipe:
     begin: int
     """The step of the checkpoint that the run starts from; 0 for new weights."""
     batch_size: int
+    batches: int
+    """Batches among which documents are sorted by length, so that a step has little padding."""
     learning_rate: float
     salient: float
     seed: int
@@ -107,7 +109,8 @@ def main(words: Sequence[str] | None = None) -> int:
         begin = 0 if options.start is None else _last_step(options.start)
         recipe = Recipe(
             size=options.size, stages=_stages(options.stages, begin), begin=begin,
-            batch_size=options.batch_size, learning_rate=options.learning_rate,
+            batch_size=options.batch_size, batches=options.batches,
+            learning_rate=options.learning_rate,
             salient=options.salient, seed=options.seed, compute_dtype=options.compute_dtype,
         )  # fmt: skip
         pretrain(recipe, start=options.start, out=options.out, work=options.work)
@@ -150,14 +153,12 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     state from before `recipe.begin`.
     """
     tokenizer = _tokenizer(out / "tokenizer")
-    model = (
-        new_model(NANO[recipe.size], seed=recipe.seed)
-        if start is None
-        else T5ForConditionalGeneration.from_pretrained(start, dtype=torch.float32)
-    )
-    weights = {
-        name: p.detach().clone().requires_grad_(True) for name, p in model.named_parameters()
-    }
+    model = new_model(NANO[recipe.size], seed=recipe.seed)
+    weights = {name: p.detach().clone() for name, p in model.named_parameters()}
+    if start is not None:
+        _fill(weights, start)
+    for weight in weights.values():
+        weight.requires_grad_(True)
     backbone = _behind(model, tokenizer, recipe)
     optimizer = _optimizer(weights)
     work.mkdir(parents=True, exist_ok=True)
@@ -193,6 +194,18 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
         print(recipe.size, line, flush=True)
     _write(model, weights, log, out / recipe.size)
     state.unlink()
+
+
+def _fill(weights: Mapping[str, Tensor], start: Path) -> None:
+    """Put the weights of a checkpoint in place; raises ValueError where it has another shape."""
+    found = load_file(start / WEIGHTS)
+    if {n: w.shape for n, w in found.items()} != {n: w.shape for n, w in weights.items()}:
+        raise ValueError(
+            f"--start {start}: its weights have other shapes than a model of this size; "
+            "give the --size that it was made with"
+        )
+    for name, weight in weights.items():
+        weight.copy_(found[name])
 
 
 def _note(log: Path, line: Mapping[str, object]) -> None:
@@ -260,8 +273,8 @@ def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int, mix: Mix) -> Corru
     (first_sentinel,) = tokenizer("<extra_id_0>", add_special_tokens=False)["input_ids"]
     return CorruptedRows(
         documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK, mix=mix),
-        batch_size=recipe.batch_size, seed=seed, end_id=tokenizer.eos_token_id,
-        first_sentinel=first_sentinel, salient=recipe.salient,
+        batch_size=recipe.batch_size, batches=recipe.batches, seed=seed,
+        end_id=tokenizer.eos_token_id, first_sentinel=first_sentinel, salient=recipe.salient,
     )  # fmt: skip
 
 
@@ -315,6 +328,9 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--start", type=Path, help="checkpoint of this command to go on from")
     parser.add_argument("--batch-size", type=int, default=64)
+    parser.add_argument(
+        "--batches", type=int, default=20, help="batches among which documents are sorted by length"
+    )
     parser.add_argument("--learning-rate", type=float, default=0.002)
     parser.add_argument(
         "--salient", type=float, default=0.9, help="share of documents that lose answers"

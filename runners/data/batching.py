@@ -69,3 +69,32 @@ class Order:
             permutation = np.random.default_rng([self.seed, int(epoch)]).permutation(self.examples)
             chosen[epochs == epoch] = permutation[places[epochs == epoch] % self.examples]
         return chosen
+
+
+@dataclass(frozen=True, kw_only=True)
+class Buckets:
+    """Which examples each step sees, those of like length together, so that few tokens are padding.
+
+    Every `batches` steps share the examples that `Order` gives them, sorted by
+    `lengths` and dealt out in a random order of batches. A function of step and
+    seed alone; 1 batch is `Order` itself.
+    """
+
+    lengths: Ids
+    batch_size: int
+    batches: int
+    seed: int
+
+    def batch(self, step: int) -> Ids:
+        """The example indices [batch_size] of step `step`, counted from 0."""
+        round_, place = divmod(step, self.batches)
+        order = Order(
+            examples=len(self.lengths), batch_size=self.batch_size * self.batches, seed=self.seed
+        )
+        chosen = order.batch(round_)
+        if self.batches == 1:
+            return chosen
+        dealt = np.random.default_rng([self.seed, round_, 3]).permutation(self.batches)
+        by_length = chosen[np.argsort(self.lengths[chosen], kind="stable")]
+        first = int(dealt[place]) * self.batch_size
+        return by_length[first : first + self.batch_size]

@@ -3,6 +3,7 @@
 Notation: a document of N token ids.
 """
 
+import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from runners.data.batching import Encoded, Order
+from runners.data.batching import Buckets, Encoded
 from runners.data.prefix_lm import split_prefix
 from runners.data.span_corruption import Ids, corrupt, random_spans
 from runners.microworld.documents import Document, sample_documents
@@ -66,16 +67,24 @@ class PrefixRows:
 
     documents: list[Tokens]
     batch_size: int
+    batches: int
+    """Batches among which documents are sorted by length (`Buckets`); 1 sorts none."""
     seed: int
     end_id: int
     salient: float
 
     def batch(self, step: int) -> list[Encoded]:
         """The rows of one step, counted from 0."""
-        order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
-        pairs = [self._split(self.documents[i], rng) for i in order.batch(step)]
+        pairs = [self._split(self.documents[i], rng) for i in self._order.batch(step)]
         return [_ended(inputs, targets, self.end_id) for inputs, targets in pairs]
+
+    @functools.cached_property
+    def _order(self) -> Buckets:
+        return Buckets(
+            lengths=_lengths(self.documents), batch_size=self.batch_size,
+            batches=self.batches, seed=self.seed,
+        )  # fmt: skip
 
     def _split(self, document: Tokens, rng: np.random.Generator) -> tuple[Ids, Ids]:
         if document.answer.any() and rng.random() < self.salient:
@@ -95,6 +104,8 @@ class CorruptedRows:
 
     documents: list[Tokens]
     batch_size: int
+    batches: int
+    """Batches among which documents are sorted by length (`Buckets`); 1 sorts none."""
     seed: int
     end_id: int
     first_sentinel: int
@@ -102,9 +113,15 @@ class CorruptedRows:
 
     def batch(self, step: int) -> list[Encoded]:
         """The rows of one step, counted from 0."""
-        order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
         rng = np.random.default_rng([self.seed, step, 2])
-        return [self._row(self.documents[i], rng) for i in order.batch(step)]
+        return [self._row(self.documents[i], rng) for i in self._order.batch(step)]
+
+    @functools.cached_property
+    def _order(self) -> Buckets:
+        return Buckets(
+            lengths=_lengths(self.documents), batch_size=self.batch_size,
+            batches=self.batches, seed=self.seed,
+        )  # fmt: skip
 
     def _row(self, document: Tokens, rng: np.random.Generator) -> Encoded:
         ids = document.ids
@@ -114,6 +131,10 @@ class CorruptedRows:
             mask = random_spans(len(ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
         inputs, targets = corrupt(ids, mask, first_sentinel=self.first_sentinel)
         return _ended(inputs, targets, self.end_id)
+
+
+def _lengths(documents: Iterable[Tokens]) -> Ids:
+    return np.array([len(document.ids) for document in documents])
 
 
 def _ended(inputs: Ids, targets: Ids, end_id: int) -> Encoded:

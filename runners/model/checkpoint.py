@@ -25,7 +25,7 @@ def folder_of(family: str, size: str) -> Path:
     if not (folder / WEIGHTS).is_file():
         raise ValueError(
             f"model_size {size}: there is no checkpoint {folder}; make it "
-            f"(python -m runners.pretraining --size {size} --steps N) or restore the folder"
+            f"(python -m runners.pretraining --size {size} --stages ...) or restore the folder"
         )
     return folder
 

@@ -29,7 +29,7 @@ def _small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _recipe(steps: int, *, begin: int = 0) -> Recipe:
     return Recipe(
-        size="60k", stages=(Stage(mix="world", until=steps),), begin=begin, batch_size=4,
+        size="60k", stages=(Stage(mix="world", until=steps),), begin=begin, batch_size=4, batches=1,
         learning_rate=1e-3, salient=0.5, seed=0, compute_dtype="float32",
     )  # fmt: skip
 
@@ -113,6 +113,8 @@ def test_a_start_is_checked(
     with pytest.raises(SystemExit):
         main(["--size", "60k", "--stages", "world:4", "--start", str(tmp_path)])
     assert "there is no" in capsys.readouterr().err
+    with pytest.raises(ValueError, match=r"--start .*200k: its weights have other shapes"):
+        pretrain(_recipe(12, begin=8), start=LADDER / "200k", **folders)
     _cut_off(_recipe(6), monkeypatch, **folders)
     with pytest.raises(ValueError, match=r"60k.safetensors is a run at step 4 and the start is at"):
         pretrain(_recipe(12, begin=8), start=LADDER / "60k", **folders)

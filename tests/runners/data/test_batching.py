@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from runners.data.batching import Encoded, Order, collate
+from runners.data.batching import Buckets, Encoded, Order, collate
 
 
 def test_padding_is_masked_and_ignored() -> None:
@@ -38,3 +38,26 @@ def test_a_step_can_be_asked_for_alone() -> None:
     forward = [order.batch(step).tolist() for step in range(20)]
     assert Order(examples=50, batch_size=8, seed=3).batch(13).tolist() == forward[13]
     assert Order(examples=50, batch_size=8, seed=4).batch(13).tolist() != forward[13]
+
+
+def test_buckets_hold_what_their_order_gives_with_little_padding() -> None:
+    """Catches an example lost or read twice, and batches that come from short to long."""
+    lengths = np.random.default_rng(0).permutation(400)
+    buckets = Buckets(lengths=lengths, batch_size=10, batches=20, seed=0)
+    order = Order(examples=400, batch_size=200, seed=0)
+    for part in (0, 1):
+        steps = [buckets.batch(step) for step in range(20 * part, 20 * part + 20)]
+        assert sorted(np.concatenate(steps)) == sorted(order.batch(part))
+        spans = [lengths[step].max() - lengths[step].min() for step in steps]
+        assert max(spans) < 50
+        longest = [lengths[step].max() for step in steps]
+        assert longest != sorted(longest)
+
+
+def test_one_batch_is_not_sorted() -> None:
+    """Catches a run without buckets that can no longer be made again."""
+    buckets = Buckets(lengths=np.arange(50), batch_size=8, batches=1, seed=3)
+    order = Order(examples=50, batch_size=8, seed=3)
+    assert [buckets.batch(s).tolist() for s in range(9)] == [
+        order.batch(s).tolist() for s in range(9)
+    ]

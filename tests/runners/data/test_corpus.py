@@ -11,7 +11,12 @@ from runners.model.backbone import T5Backbone
 
 def _cut(documents: list[Tokens], *, salient: float) -> list[Encoded]:
     rows = PrefixRows(
-        documents=documents, batch_size=len(documents), seed=0, end_id=1, salient=salient
+        documents=documents,
+        batch_size=len(documents),
+        batches=1,
+        seed=0,
+        end_id=1,
+        salient=salient,
     )
     return rows.batch(0)
 
@@ -65,7 +70,7 @@ def test_salient_masking_hides_whole_answers(backbone: T5Backbone) -> None:
     read = read_microworld(backbone.tokenizer, seed=1, documents=60)
     documents = [document for document in read if document.answer.any()]
     rows = CorruptedRows(
-        documents=documents, batch_size=len(documents), seed=0,
+        documents=documents, batch_size=len(documents), batches=1, seed=0,
         end_id=1, first_sentinel=699, salient=1.0,
     )  # fmt: skip
     answers = {
