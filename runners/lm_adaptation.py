@@ -24,7 +24,7 @@ from torch import Tensor
 from runners.config import DTYPES, AdaptationConfig
 from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
-from runners.microworld.exchanges import SCHOOL
+from runners.microworld.exchanges import CONVERSATION
 from runners.model.backbone import Backbone
 from runners.model.catalogue import COMPUTE_DTYPES, check_origin, load_pretrained
 from runners.model.checkpoint import WEIGHTS
@@ -41,8 +41,6 @@ DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
 DOCUMENT_SEED = 1_000
 """Adaptation seed s reads the document stream of seed 1,000 + s."""
-BATCHES = 20
-"""Batches among which documents are sorted by length, so that a step has little padding."""
 SALIENT = 0.8
 """Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
 HELD_OUT_SEED = 999
@@ -136,10 +134,10 @@ def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
         backbone.tokenizer,
         seed=DOCUMENT_SEED + config.seed,
         documents=DOCUMENTS,
-        mix=SCHOOL,
+        mix=CONVERSATION,
     )
     return PrefixRows(
-        documents=documents, batch_size=config.batch_size, batches=BATCHES, seed=config.seed,
+        documents=documents, batch_size=config.batch_size, batches=1, seed=config.seed,
         end_id=backbone.tokenizer.eos_token_id, salient=SALIENT,
     )  # fmt: skip
 
@@ -202,7 +200,7 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
         backbone.tokenizer,
         seed=HELD_OUT_SEED,
         documents=HELD_OUT_BATCHES * batch_size,
-        mix=SCHOOL,
+        mix=CONVERSATION,
     )
     rows = PrefixRows(
         documents=documents,

@@ -14,8 +14,9 @@ from transformers import PreTrainedTokenizerBase
 from runners.data.batching import Buckets, Encoded
 from runners.data.prefix_lm import split_prefix
 from runners.data.span_corruption import Ids, corrupt, random_spans
-from runners.microworld.documents import Document, sample_documents
+from runners.microworld.documents import sample_documents
 from runners.microworld.exchanges import WORLD, Mix
+from runners.microworld.writer import Document
 
 NOISE_DENSITY = 0.15
 """Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""

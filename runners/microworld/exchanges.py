@@ -37,6 +37,10 @@ class Mix:
     exchanges: Weights
     """Kinds of exchange over a passage, by their names in `EXCHANGES`."""
 
+    def several(self, rng: Random, count: int) -> int:
+        """How many things a document asks: 1 or `count`."""
+        return 1 if self.alone and rng.random() < self.alone else count
+
 
 WORLD = Mix(
     rivalry=RIVALRY, gist=GIST, leading=0.5, asked_first=0.0, alone=0.0, typed=0.3, terse=0.35,
@@ -69,6 +73,8 @@ MIXES: Mapping[str, Mix] = MappingProxyType(
     {"primer": PRIMER, "world": WORLD, "drill": DRILL, "school": SCHOOL}
 )
 """What pre-training reads, by name."""
+CONVERSATION = replace(SCHOOL, kinds=(*SCHOOL.kinds, ("directions", 0.7)))
+"""What LM adaptation reads: the same, and directions that are followed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +84,8 @@ class Exchange:
     asked: str
     reply: str
     cue: str = ""
+    verdict: str | None = None
+    """True or False; entailment, contradiction or neutral; None where neither is asked for."""
 
 
 Make = Callable[[Random, Passage, Fact, Mix], Exchange]
@@ -134,7 +142,8 @@ def _whether(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
     claim = sample_claim(rng, passage, fact, gist=mix.gist)
     in_full = f"{'Yes' if claim.holds else 'No'}, {_told(rng, fact)}"
     reply = verdict(rng, claim.holds, mix, in_full)
-    return Exchange(asked=typed(rng, claim.ask(rng), mix), reply=reply)
+    asked = typed(rng, claim.ask(rng), mix)
+    return Exchange(asked=asked, reply=reply, verdict=str(claim.holds))
 
 
 def _claim(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
@@ -144,13 +153,14 @@ def _claim(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
     asked = _says(rng, speaker, claim.say(rng))
     word = "True" if claim.holds else "False"
     if rng.random() < mix.terse:
-        return Exchange(asked=asked, reply=f"{word}.")
+        return Exchange(asked=asked, reply=f"{word}.", verdict=word)
     enough = "enough" if claim.holds else "indeed"
     in_full = f"{word} {enough}, {_told(rng, fact)}"
     judged = f"{speaker} is {'right' if claim.holds else 'wrong'}."
     return Exchange(
         asked=asked,
         reply=rng.choice((f"{word}, I think.", f"That is {word.lower()}.", in_full, judged)),
+        verdict=word,
     )
 
 
@@ -181,6 +191,7 @@ def _verdict(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
         asked=_says(rng, rng.choice(lexicon.PEOPLE), said),
         cue=rng.choice(_CUES),
         reply=rng.choice(verdicts),
+        verdict=verdicts[0].rstrip("."),
     )
 
 
@@ -190,7 +201,7 @@ def _guess(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
     value = fact.object if holds else wrong_object(rng, passage, fact)
     guess = sentence("{o}, {n} says.", o=value, n=rng.choice(lexicon.PEOPLE))
     asked = f"{fact.say(fact.relation.ask_object, rng)} {guess}"
-    return Exchange(asked=asked, reply=verdict(rng, holds, mix))
+    return Exchange(asked=asked, reply=verdict(rng, holds, mix), verdict=str(holds))
 
 
 _SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that {claim}.")

@@ -159,3 +159,10 @@ def sample_senses(rng: Random, senses: tuple[Sense, Sense]) -> tuple[Sense, Sens
         same = usual if rng.random() < USUAL else rare
         return same, same
     return (usual, rare) if rng.random() < 0.5 else (rare, usual)
+
+
+SAME = (
+    "Does {w} mean the same in both?", "Is it the same kind of {w}?", "Is that the same {w}?",
+    "Do both speak of one {w}?", "The same meaning of {w}?",
+)  # fmt: skip
+"""Ways to ask whether a word means the same in two sentences."""

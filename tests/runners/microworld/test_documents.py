@@ -6,8 +6,9 @@ import re
 
 import pytest
 
-from runners.microworld.documents import Document, sample_documents
-from runners.microworld.exchanges import MIXES, PRIMER, SCHOOL, Mix
+from runners.microworld.documents import sample_documents
+from runners.microworld.exchanges import CONVERSATION, MIXES, PRIMER, SCHOOL, Mix
+from runners.microworld.writer import Document
 from runners.tasks.superglue import TASKS
 
 FIELDS = (
@@ -16,16 +17,20 @@ FIELDS = (
 )  # fmt: skip
 
 
+READ = {**MIXES, "conversation": CONVERSATION}
+"""Every mix of documents that a model reads before the tasks."""
+
+
 @pytest.fixture(scope="module")
 def documents() -> list[Document]:
     """Enough documents of the world to have met every wording."""
     return list(itertools.islice(sample_documents(0), 20_000))
 
 
-@pytest.fixture(scope="module", params=MIXES)
+@pytest.fixture(scope="module", params=READ)
 def read(request: pytest.FixtureRequest) -> list[Document]:
     """Documents of one mix."""
-    return list(itertools.islice(sample_documents(0, MIXES[request.param]), 10_000))
+    return list(itertools.islice(sample_documents(0, READ[request.param]), 10_000))
 
 
 def test_no_document_is_in_a_tasks_format(read: list[Document]) -> None:
@@ -67,11 +72,12 @@ def _text(seed: int, mix: Mix) -> str:
     [
         ("primer", "f2f6993f4385a940"), ("world", "48ff5ddbb2264820"),
         ("drill", "b5d85195398c4170"), ("school", "58f19f65fd529f08"),
+        ("conversation", "fe6f8b15841e408e"),
     ],
 )  # fmt: skip
 def test_the_same_seed_gives_the_same_bytes(name: str, golden: str) -> None:
     """Catches a set or a hash order in the generator: the weights could not be made again."""
-    mix = MIXES[name]
+    mix = READ[name]
     assert _text(7, mix) == _text(7, mix)
     assert _text(7, mix) != _text(8, mix)
     assert hashlib.sha256(_text(7, mix).encode()).hexdigest()[:16] == golden
