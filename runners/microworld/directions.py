@@ -17,8 +17,8 @@ _TWO_WAYS = {
     "entailment": "entailment", "contradiction": "not_entailment", "neutral": "not_entailment",
 }  # fmt: skip
 _MANNERS: tuple[tuple[Mapping[str, str], Weights], ...] = (
-    (_TRUE_FALSE, (("whether", 0.4), ("claim", 0.2), ("guess", 0.4))),
-    (_YES_NO, (("whether", 0.6), ("guess", 0.4))),
+    (_TRUE_FALSE, (("whether", 0.4), ("claim", 0.2), ("guess", 0.1), ("plain_guess", 0.3))),
+    (_YES_NO, (("whether", 0.6), ("guess", 0.2), ("plain_guess", 0.2))),
     (_THREE_WAYS, (("verdict", 1.0),)),
     (_TWO_WAYS, (("verdict", 1.0),)),
 )

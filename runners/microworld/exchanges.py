@@ -197,9 +197,18 @@ def _verdict(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
 
 def _guess(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
     """A question and a guess at its answer."""
+    return _guessed(rng, passage, fact, mix, "{o}, {n} says.")
+
+
+def _plain_guess(rng: Random, passage: Passage, fact: Fact, mix: Mix) -> Exchange:
+    """A question and an answer that may be wrong, nobody's in particular."""
+    return _guessed(rng, passage, fact, mix, "{o}.")
+
+
+def _guessed(rng: Random, passage: Passage, fact: Fact, mix: Mix, wording: str) -> Exchange:
     holds = rng.random() < 0.5
     value = fact.object if holds else wrong_object(rng, passage, fact)
-    guess = sentence("{o}, {n} says.", o=value, n=rng.choice(lexicon.PEOPLE))
+    guess = sentence(wording, o=value, n=rng.choice(lexicon.PEOPLE))
     asked = f"{fact.say(fact.relation.ask_object, rng)} {guess}"
     return Exchange(asked=asked, reply=verdict(rng, holds, mix), verdict=str(holds))
 
@@ -226,6 +235,7 @@ EXCHANGES: Mapping[str, Make] = MappingProxyType(
     {
         "object": _object, "subject": _subject, "somebody": _somebody, "whether": _whether,
         "claim": _claim, "unsaid": _unsaid, "verdict": _verdict, "guess": _guess,
+        "plain_guess": _plain_guess,
     }
 )  # fmt: skip
 """Every kind of exchange."""
