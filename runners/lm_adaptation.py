@@ -43,6 +43,8 @@ DOCUMENT_SEED = 1_000
 """Adaptation seed s reads the document stream of seed 1,000 + s."""
 SALIENT = 0.8
 """Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
+LONGEST = 16
+"""Tokens of a continuation: long ones would pad the short answers, most rows, to theirs."""
 HELD_OUT_SEED = 999
 HELD_OUT_BATCHES = 4
 STATE = "adaptation.safetensors"
@@ -137,8 +139,8 @@ def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
         mix=CONVERSATION,
     )
     return PrefixRows(
-        documents=documents, batch_size=config.batch_size, batches=1, seed=config.seed,
-        end_id=backbone.tokenizer.eos_token_id, salient=SALIENT,
+        documents=documents, batch_size=config.batch_size, seed=config.seed,
+        end_id=backbone.tokenizer.eos_token_id, salient=SALIENT, longest=LONGEST,
     )  # fmt: skip
 
 
@@ -205,10 +207,10 @@ def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
     rows = PrefixRows(
         documents=documents,
         batch_size=batch_size,
-        batches=1,
         seed=0,
         end_id=backbone.tokenizer.eos_token_id,
         salient=SALIENT,
+        longest=LONGEST,
     )
     return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]
 
@@ -257,7 +259,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--size", required=True, help="a rung of it, such as 60k")
     parser.add_argument("--steps", type=_count, nargs="+", required=True, help="milestones")
     parser.add_argument("--batch-size", type=_count, default=32)
-    parser.add_argument("--learning-rate", type=float, default=0.01)
+    parser.add_argument("--learning-rate", type=float, default=0.003)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")

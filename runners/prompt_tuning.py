@@ -17,9 +17,9 @@ DEFAULTS: dict[str, object] = {
     "model_family": "nano",
     "model_size": "60k",
     "pretraining_objective": "lm_adaptation",
-    "lm_adaptation_steps": 600,
+    "lm_adaptation_steps": 300,
     "lm_adaptation_batch_size": 32,
-    "lm_adaptation_learning_rate": 0.01,
+    "lm_adaptation_learning_rate": 0.003,
     "lm_adaptation_seed": 0,
     "prompt_length": 20,
     "prompt_init": "class_label",
@@ -28,7 +28,7 @@ DEFAULTS: dict[str, object] = {
     "train_steps": 300,
     "eval_every": 50,
     "batch_size": 32,
-    "learning_rate": 0.3,
+    "learning_rate": 1.0,
     "dev_examples": 500,
 }
 

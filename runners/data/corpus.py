@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from runners.data.batching import Buckets, Encoded
+from runners.data.batching import Buckets, Encoded, Order
 from runners.data.prefix_lm import split_prefix
 from runners.data.span_corruption import Ids, corrupt, random_spans
 from runners.microworld.documents import sample_documents
@@ -63,36 +63,30 @@ class PrefixRows:
     """Batches of prefix language modelling: a function of step and seed alone.
 
     A share `salient` of the documents is cut where an answer begins and ends
-    with it; the others are cut anywhere and go on to their end.
+    with it; the others are cut anywhere in their last `longest` tokens and go on
+    to their end.
     """
 
     documents: list[Tokens]
     batch_size: int
-    batches: int
-    """Batches among which documents are sorted by length (`Buckets`); 1 sorts none."""
     seed: int
     end_id: int
     salient: float
+    longest: int
 
     def batch(self, step: int) -> list[Encoded]:
         """The rows of one step, counted from 0."""
+        order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
-        pairs = [self._split(self.documents[i], rng) for i in self._order.batch(step)]
+        pairs = [self._split(self.documents[i], rng) for i in order.batch(step)]
         return [_ended(inputs, targets, self.end_id) for inputs, targets in pairs]
-
-    @functools.cached_property
-    def _order(self) -> Buckets:
-        return Buckets(
-            lengths=_lengths(self.documents), batch_size=self.batch_size,
-            batches=self.batches, seed=self.seed,
-        )  # fmt: skip
 
     def _split(self, document: Tokens, rng: np.random.Generator) -> tuple[Ids, Ids]:
         if document.answer.any() and rng.random() < self.salient:
             number = rng.integers(1, document.answer.max() + 1)
             places = np.flatnonzero(document.answer == number)
             return document.ids[: places[0]], document.ids[places[0] : places[-1] + 1]
-        return split_prefix(document.ids, rng)
+        return split_prefix(document.ids, rng, longest=self.longest)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,12 @@ import numpy as np
 from runners.data.span_corruption import Ids
 
 
-def split_prefix(ids: Ids, rng: np.random.Generator) -> tuple[Ids, Ids]:
-    """A document [N] cut at a place drawn evenly from 1..N-1, so neither half is empty."""
+def split_prefix(ids: Ids, rng: np.random.Generator, *, longest: int) -> tuple[Ids, Ids]:
+    """A document [N] cut at a random place, so that neither half is empty.
+
+    The second half has 1 to `longest` tokens, every length alike.
+    """
     if len(ids) < 2:
         raise ValueError(f"a prefix split needs 2 tokens or more, got {len(ids)}")
-    cut = int(rng.integers(1, len(ids)))
+    cut = int(rng.integers(max(1, len(ids) - longest), len(ids)))
     return ids[:cut], ids[cut:]

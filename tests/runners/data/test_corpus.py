@@ -11,13 +11,9 @@ from runners.model.backbone import T5Backbone
 
 def _cut(documents: list[Tokens], *, salient: float) -> list[Encoded]:
     rows = PrefixRows(
-        documents=documents,
-        batch_size=len(documents),
-        batches=1,
-        seed=0,
-        end_id=1,
-        salient=salient,
-    )
+        documents=documents, batch_size=len(documents), seed=0, end_id=1, salient=salient,
+        longest=8,
+    )  # fmt: skip
     return rows.batch(0)
 
 
@@ -29,6 +25,7 @@ def test_a_prefix_and_its_continuation_are_the_document(backbone: T5Backbone) ->
     assert joined == sorted(d.ids.tolist() for d in documents)
     assert all(r.input_ids[-1] == r.target_ids[-1] == 1 for r in rows)
     assert all(min(len(r.input_ids), len(r.target_ids)) > 1 for r in rows)
+    assert {len(r.target_ids) - 1 for r in rows} <= set(range(1, 9))
 
 
 def test_a_salient_cut_gives_one_whole_answer(backbone: T5Backbone) -> None:
@@ -62,7 +59,7 @@ def test_a_document_without_answers_is_cut_anywhere(backbone: T5Backbone) -> Non
 def test_a_document_too_short_to_cut_is_refused() -> None:
     """Catches a model taught to continue nothing."""
     with pytest.raises(ValueError, match="needs 2 tokens or more, got 1"):
-        split_prefix(np.array([4]), np.random.default_rng(0))
+        split_prefix(np.array([4]), np.random.default_rng(0), longest=16)
 
 
 def test_salient_masking_hides_whole_answers(backbone: T5Backbone) -> None:
