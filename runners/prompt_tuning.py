@@ -28,7 +28,7 @@ DEFAULTS: dict[str, object] = {
     "train_steps": 300,
     "eval_every": 50,
     "batch_size": 32,
-    "learning_rate": 1.0,
+    "learning_rate": 3.0,
     "dev_examples": 500,
 }
 
