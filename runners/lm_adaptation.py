@@ -105,7 +105,10 @@ def adapt(
         record = store.get(config.milestone_id(steps))
         assert record is not None
         check_origin(record, backbone, store)
-    rows = _rows(backbone, config)
+    rows = _rows(
+        backbone, document_seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS,
+        batch_size=config.batch_size, seed=config.seed,
+    )  # fmt: skip
     optimizer = Adafactor(
         learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True
     )
@@ -131,15 +134,15 @@ def adapt(
     store.clear_state(config.run_id)
 
 
-def _rows(backbone: Backbone, config: AdaptationConfig) -> PrefixRows:
-    documents = read_microworld(
-        backbone.tokenizer,
-        seed=DOCUMENT_SEED + config.seed,
-        documents=DOCUMENTS,
-        mix=CONVERSATION,
+def _rows(
+    backbone: Backbone, *, document_seed: int, documents: int, batch_size: int, seed: int
+) -> PrefixRows:
+    """The rows of so many documents of one stream, in the order of `seed`."""
+    read = read_microworld(
+        backbone.tokenizer, seed=document_seed, documents=documents, mix=CONVERSATION
     )
     return PrefixRows(
-        documents=documents, batch_size=config.batch_size, seed=config.seed,
+        documents=read, batch_size=batch_size, seed=seed,
         end_id=backbone.tokenizer.eos_token_id, salient=SALIENT, longest=LONGEST,
     )  # fmt: skip
 
@@ -198,20 +201,10 @@ def _commit(
 
 def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
     """Batches of documents that no adaptation trains on."""
-    documents = read_microworld(
-        backbone.tokenizer,
-        seed=HELD_OUT_SEED,
-        documents=HELD_OUT_BATCHES * batch_size,
-        mix=CONVERSATION,
-    )
-    rows = PrefixRows(
-        documents=documents,
-        batch_size=batch_size,
-        seed=0,
-        end_id=backbone.tokenizer.eos_token_id,
-        salient=SALIENT,
-        longest=LONGEST,
-    )
+    rows = _rows(
+        backbone, document_seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * batch_size,
+        batch_size=batch_size, seed=0,
+    )  # fmt: skip
     return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]
 
 

@@ -6,9 +6,10 @@
 
 The first writes `ladder/60k/`: a `transformers` checkpoint in bfloat16, and
 `training.jsonl` with the recipe and a line every 500 steps. The second goes on
-from that checkpoint with a learning rate and moments of its own. The tokenizer
-is trained first where `ladder/tokenizer/` is missing. A run that is cut off goes
-on from its state in `--work` when the same command is given again.
+from that checkpoint with a learning rate and moments of its own; the checkpoint
+of a smaller size is grown first (`runners.model.growth`). The tokenizer is
+trained first where `ladder/tokenizer/` is missing. A run that is cut off goes on
+from its state in `--work` when the same command is given again.
 """
 
 import argparse
@@ -40,6 +41,7 @@ from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
 from runners.model.catalogue import COMPUTE_DTYPES
 from runners.model.checkpoint import LADDER, WEIGHTS
+from runners.model.growth import grow
 from runners.model.sizes import NANO, T5Shape
 from runners.training.language_model import gradients, held_out_loss
 
@@ -156,7 +158,7 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     model = new_model(NANO[recipe.size], seed=recipe.seed)
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
     if start is not None:
-        _fill(weights, start)
+        _fill(weights, start, NANO[recipe.size].heads)
     for weight in weights.values():
         weight.requires_grad_(True)
     backbone = _behind(model, tokenizer, recipe)
@@ -196,14 +198,13 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     state.unlink()
 
 
-def _fill(weights: Mapping[str, Tensor], start: Path) -> None:
-    """Put the weights of a checkpoint in place; raises ValueError where it has another shape."""
-    found = load_file(start / WEIGHTS)
-    if {n: w.shape for n, w in found.items()} != {n: w.shape for n, w in weights.items()}:
-        raise ValueError(
-            f"--start {start}: its weights have other shapes than a model of this size; "
-            "give the --size that it was made with"
-        )
+def _fill(weights: Mapping[str, Tensor], start: Path, heads: int) -> None:
+    """Put the weights of a checkpoint in place, grown; ValueError where it is a larger model's."""
+    had = T5Config.from_pretrained(start).num_heads
+    try:
+        found = grow(load_file(start / WEIGHTS), weights, heads=(had, heads))
+    except ValueError as error:
+        raise ValueError(f"--start {start}: {error}") from error
     for name, weight in weights.items():
         weight.copy_(found[name])
 
@@ -326,7 +327,9 @@ def _parser() -> argparse.ArgumentParser:
         "--stages", nargs="+", required=True, metavar="MIX:UNTIL",
         help=f"what is read until which step; mixes: {', '.join(MIXES)}",
     )  # fmt: skip
-    parser.add_argument("--start", type=Path, help="checkpoint of this command to go on from")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint to go on from, of this size or a smaller one"
+    )
     parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument(
         "--batches", type=int, default=20, help="batches among which documents are sorted by length"

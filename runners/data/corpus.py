@@ -114,9 +114,11 @@ class CorruptedRows:
     @functools.cached_property
     def _order(self) -> Buckets:
         return Buckets(
-            lengths=_lengths(self.documents), batch_size=self.batch_size,
-            batches=self.batches, seed=self.seed,
-        )  # fmt: skip
+            lengths=np.array([len(document.ids) for document in self.documents]),
+            batch_size=self.batch_size,
+            batches=self.batches,
+            seed=self.seed,
+        )
 
     def _row(self, document: Tokens, rng: np.random.Generator) -> Encoded:
         ids = document.ids
@@ -126,10 +128,6 @@ class CorruptedRows:
             mask = random_spans(len(ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
         inputs, targets = corrupt(ids, mask, first_sentinel=self.first_sentinel)
         return _ended(inputs, targets, self.end_id)
-
-
-def _lengths(documents: Iterable[Tokens]) -> Ids:
-    return np.array([len(document.ids) for document in documents])
 
 
 def _ended(inputs: Ids, targets: Ids, end_id: int) -> Encoded:

@@ -6,7 +6,7 @@ from random import Random
 
 from runners.microworld import lexicon
 from runners.microworld.events import name_two
-from runners.microworld.exchanges import Exchange, Mix, Weights, sample_exchange
+from runners.microworld.exchanges import Exchange, Mix, Weights, as_typed, sample_exchange
 from runners.microworld.passages import SAME, sample_passage, sample_senses
 from runners.microworld.writer import Document, Writer
 
@@ -38,9 +38,9 @@ def directions(rng: Random, mix: Mix) -> Document:
 
 def _direct_choice(out: Writer, rng: Random, mix: Mix) -> None:
     _direct(out, rng, ("choice1", "choice2"))
-    text, first = name_two(rng)
+    text, fits = name_two(rng)
     out.add(text.rstrip("?") + ".")
-    out.add("choice1." if first else "choice2.", answer=True)
+    out.add(f"{fits}.", answer=True)
 
 
 def _direct_sense(out: Writer, rng: Random, mix: Mix) -> None:
@@ -50,7 +50,7 @@ def _direct_sense(out: Writer, rng: Random, mix: Mix) -> None:
     one, two = sample_senses(rng, lexicon.SENSES[word])
     for sense in (one, two):
         out.add(rng.choice(sense.sentences).format(n=rng.choice(lexicon.PEOPLE)))
-    out.add(_typed(rng.choice(SAME).format(w=word)))
+    out.add(as_typed(rng.choice(SAME).format(w=word)))
     out.add(f"{words[str(one is two)]}.", answer=True)
 
 
@@ -71,7 +71,8 @@ def _ask(out: Writer, rng: Random, mix: Mix) -> Exchange:
     """A passage and what is asked of it, in either order."""
     passage = sample_passage(rng, rivalry=mix.rivalry)
     exchange = sample_exchange(rng, passage, mix)
-    for piece in rng.sample((passage.text, _typed(exchange.asked)), 2):
+    asked = as_typed(exchange.asked) if exchange.asked.endswith("?") else exchange.asked
+    for piece in rng.sample((passage.text, asked), 2):
         out.add(piece)
     return exchange
 
@@ -80,8 +81,3 @@ def _direct(out: Writer, rng: Random, words: tuple[str, ...]) -> None:
     """Say which words to reply with, in any order."""
     said = rng.choice(_TWO if len(words) == 2 else _THREE)
     out.add(said.format(*rng.sample(words, len(words))))
-
-
-def _typed(text: str) -> str:
-    """A question as people type it; anything else as it is."""
-    return text[0].lower() + text[1:].rstrip("?") if text.endswith("?") else text

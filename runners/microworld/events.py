@@ -1,5 +1,6 @@
 """Documents about cause and effect."""
 
+from dataclasses import dataclass
 from random import Random
 
 from runners.microworld import lexicon
@@ -46,17 +47,31 @@ _ASK_CAUSE = (
 _PICKS = ("I take", "I would pick", "My pick is", "It was")
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Choice:
+    """An event that is known, and a pair of which one is its effect, or its cause."""
+
+    known: str
+    pair: tuple[str, str]
+    fits: str
+
+
+def _choice(right: lexicon.Cause, wrong: lexicon.Cause, *, effect: bool, first: bool) -> _Choice:
+    """What fits is the `effect` of the right one, or its cause, and comes `first` or second."""
+    known, fits, strays = right.effect, right.cause, wrong.cause
+    if effect:
+        known, fits, strays = right.cause, right.effect, wrong.effect
+    return _Choice(known=known, pair=(fits, strays) if first else (strays, fits), fits=fits)
+
+
 def _choose(out: Writer, rng: Random, *, leads: bool) -> None:
     """Two events, one of which fits a third: said in full, or by its place in the pair."""
     right, wrong = rng.sample(lexicon.CAUSES, 2)
     name = rng.choice(lexicon.PEOPLE)
-    if rng.random() < 0.5:
-        known, fits, strays, asked = right.cause, right.effect, wrong.effect, _ASK_EFFECT[leads]
-    else:
-        known, fits, strays, asked = right.effect, right.cause, wrong.cause, _ASK_CAUSE[leads]
-    first = rng.random() < 0.5
-    pair = (fits, strays) if first else (strays, fits)
-    a, b, k = (event.format(n=name) for event in (*pair, known))
+    effect, first = rng.random() < 0.5, rng.random() < 0.5
+    choice = _choice(right, wrong, effect=effect, first=first)
+    a, b, k = (event.format(n=name) for event in (*choice.pair, choice.known))
+    asked = (_ASK_EFFECT if effect else _ASK_CAUSE)[leads]
     parts = {"a": a, "b": b, "A": sentence(a), "K": sentence(k)}
     out.add(sentence(rng.choice(asked), k=k, **parts))
     place, number = ("first", 1) if first else ("second", 2)
@@ -64,7 +79,7 @@ def _choose(out: Writer, rng: Random, *, leads: bool) -> None:
         out.add(rng.choice(_PICKS))
         out.add(f"choice{number}.", answer=True)
     else:
-        replies = (f"The {place}.", f"The {place} choice.", sentence(fits + ".", n=name))
+        replies = (f"The {place}.", f"The {place} choice.", sentence(choice.fits + ".", n=name))
         out.add(rng.choice(replies), answer=True)
 
 
@@ -81,22 +96,20 @@ def options(rng: Random, mix: Mix) -> Document:
     """Two events with names, one of which fits a third, and the name of that one."""
     out = Writer()
     for _ in range(mix.several(rng, 4)):
-        text, first = name_two(rng)
+        text, fits = name_two(rng)
         out.add(text)
         out.add(rng.choice(_PICKS))
-        out.add("choice1." if first else "choice2.", answer=True)
+        out.add(f"{fits}.", answer=True)
     return out.document()
 
 
-def name_two(rng: Random) -> tuple[str, bool]:
-    """A question about two named events, and whether the first is the one that fits."""
+def name_two(rng: Random) -> tuple[str, str]:
+    """A question about two named events, and the name of the one that fits."""
     right, wrong = rng.sample(lexicon.CAUSES, 2)
-    known, fits, strays, asked = right.effect, right.cause, wrong.cause, "cause"
-    if rng.random() < 0.5:
-        known, fits, strays, asked = right.cause, right.effect, wrong.effect, "effect"
-    first = rng.random() < 0.5
-    pair = (fits, strays) if first else (strays, fits)
+    effect, first = rng.random() < 0.5, rng.random() < 0.5
+    choice = _choice(right, wrong, effect=effect, first=first)
     name = rng.choice(lexicon.PEOPLE)
-    a, b, k = (event.format(n=name) for event in (*pair, known))
+    a, b, k = (event.format(n=name) for event in (*choice.pair, choice.known))
     wording = rng.choice(_NAMED).replace("{K}", sentence(k))
-    return wording.format(a=a, b=b, asked=asked), first
+    asked = "effect" if effect else "cause"
+    return wording.format(a=a, b=b, asked=asked), "choice1" if first else "choice2"

@@ -105,6 +105,21 @@ def test_a_run_goes_on_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [json.loads(lines[n])["recipe"]["begin"] for n in (0, 2)] == [0, 2]
 
 
+def test_a_larger_size_grows_from_a_smaller(tmp_path: Path) -> None:
+    """Catches a large model that begins anew although it was given a start."""
+    out, begin = tmp_path / "ladder", 16_000
+    shutil.copytree(LADDER / "tokenizer", out / "tokenizer")
+    losses = {}
+    for size in ("60k", "200k"):
+        stages = (Stage(mix="world", until=begin + 2),)
+        recipe = replace(_recipe(2), size=size, stages=stages, begin=begin, learning_rate=1e-7)
+        pretrain(recipe, start=LADDER / "60k", out=out, work=tmp_path / "work")
+        lines = [json.loads(line) for line in (out / size / module.LOG).read_text().splitlines()]
+        losses[size] = lines[-1]["held_out_loss"]
+    assert [line["recipe"]["size"] for line in lines if "recipe" in line][-2:] == ["60k", "200k"]
+    assert losses["200k"] == pytest.approx(losses["60k"], abs=0.01)
+
+
 def test_a_start_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -113,7 +128,7 @@ def test_a_start_is_checked(
     with pytest.raises(SystemExit):
         main(["--size", "60k", "--stages", "world:4", "--start", str(tmp_path)])
     assert "there is no" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"--start .*200k: its weights have other shapes"):
+    with pytest.raises(ValueError, match=r"--start .*200k: .*give a larger size"):
         pretrain(_recipe(12, begin=8), start=LADDER / "200k", **folders)
     _cut_off(_recipe(6), monkeypatch, **folders)
     with pytest.raises(ValueError, match=r"60k.safetensors is a run at step 4 and the start is at"):
