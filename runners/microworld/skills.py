@@ -6,6 +6,7 @@ prompt reaches it is the business of the tasks. Right replies are as often one
 word of a pair as the other, so that half is chance.
 """
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -20,7 +21,7 @@ from runners.microworld.passages import (
     sample_senses,
     wrong_object,
 )
-from runners.microworld.relations import sentence
+from runners.microworld.relations import Fact, sentence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,15 +97,38 @@ def _answer(rng: Random) -> Item:
     return _either(f"{passage.text} {asked} {guess}", holds, replies)
 
 
+def _answer_first(rng: Random) -> Item:
+    passage = sample_passage(rng, rivalry=0.0)
+    fact = rng.choice(passage.facts)
+    holds = rng.random() < 0.5
+    value = fact.object if holds else wrong_object(rng, passage, fact)
+    guess = sentence("{o}.", o=value)
+    asked = fact.say(fact.relation.ask_object, rng)
+    return _either(f"{asked} {guess} {passage.text}", holds, ("Yes.", "No."))
+
+
 def _who(rng: Random) -> Item:
     passage = sample_passage(rng, rivalry=0.0)
     fact, other = rng.sample(passage.facts, 2)
     asked = fact.say(fact.relation.ask_subject, rng)
-    return Item(
-        text=f"{passage.text} {asked}",
-        right=sentence("{s}.", s=fact.subject),
-        wrong=sentence("{s}.", s=other.subject),
-    )
+    return _name(f"{passage.text} {asked}", fact, other)
+
+
+def _open_first(rng: Random) -> Item:
+    passage = sample_passage(rng, rivalry=0.0)
+    people = [fact for fact in passage.facts if fact.subject in lexicon.PEOPLE]
+    if len(people) == 1:
+        return _open_first(rng)
+    fact, other = rng.sample(people, 2)
+    claims = (sample_claim(rng, passage, fact, gist=1.0) for _ in itertools.count())
+    said = next(claim for claim in claims if claim.holds).say(rng, subject="somebody")
+    return _name(f"{said} Who? {passage.text}", fact, other)
+
+
+def _name(text: str, fact: Fact, other: Fact) -> Item:
+    """An item whose right reply is the subject of one fact, and not that of another."""
+    right, wrong = (sentence("{s}.", s=each.subject) for each in (fact, other))
+    return Item(text=text, right=right, wrong=wrong)
 
 
 def _whose(rng: Random) -> Item:
@@ -162,6 +186,7 @@ def _pronoun(rng: Random) -> Item:
 SKILLS: Mapping[str, Callable[[Random], Item]] = MappingProxyType(
     {
         "who did it": _who,
+        "who it was, said before": _open_first,
         "what a pronoun means": _pronoun,
         "gist, asked after": _gist,
         "gist, asked before": _asked_before,
@@ -169,6 +194,7 @@ SKILLS: Mapping[str, Callable[[Random], Item]] = MappingProxyType(
         "claim before, verdict": _verdict,
         "the object itself": _same_object,
         "answer, right or wrong": _answer,
+        "answer, given before": _answer_first,
         "sense of a word": _sense,
         "which of two events": _event,
         "which of two named events": _option,
