@@ -61,6 +61,8 @@ DRILL = replace(
     exchanges=(("whether", 0.15), ("claim", 0.15), ("guess", 0.70)),
 )  # fmt: skip
 """Guesses and named options, one a document: among others they are not learned."""
+CHOICES = replace(DRILL, kinds=(("options", 0.8), ("causes", 0.2)))
+"""Named options and other choices between events alone."""
 SCHOOL = replace(
     WORLD, alone=0.3, asked_first=0.5,
     kinds=(("facts", 0.54), ("causes", 0.12), ("options", 0.18), ("senses", 0.09),
@@ -71,7 +73,7 @@ SCHOOL = replace(
 )  # fmt: skip
 """The world and what is drilled, told as often after the question as before it."""
 MIXES: Mapping[str, Mix] = MappingProxyType(
-    {"primer": PRIMER, "world": WORLD, "drill": DRILL, "school": SCHOOL}
+    {"primer": PRIMER, "world": WORLD, "drill": DRILL, "choices": CHOICES, "school": SCHOOL}
 )
 """What pre-training reads, by name."""
 CONVERSATION = replace(SCHOOL, kinds=(*SCHOOL.kinds, ("directions", 0.7)))
