@@ -87,8 +87,10 @@ class Section:
         """Whether `value` is one of `legal`, which the spec gives at `where`."""
         if value in legal:
             return True
-        near = nearest(str(value), map(str, legal))
-        remedy = f"did you mean {near!r}?" if near else "add it there, or use one of these"
+        remedy = "add it there, or use one of these"
+        if isinstance(value, str):
+            near = nearest(value, map(str, legal))
+            remedy = f"did you mean {near!r}?" if near else remedy
         choices = ", ".join(map(str, legal))
         self.report(name, value, f"is not among {where} ({choices})", remedy)
         return False

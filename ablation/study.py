@@ -171,15 +171,13 @@ def _defaults(section: Section, values: Mapping[str, tuple[Any, ...]]) -> Cell |
     for name, value in cell.items():
         if value is not None and values.get(name):
             section.among(name, value, values[name], f"axes.{name}")
-    if None in cell.values():
-        return None
     objective, steps = cell["pretraining_objective"], cell["lm_adaptation_steps"]
-    if (objective == ADAPTED) != (steps > 0):
+    fits = None in (objective, steps) or (objective == ADAPTED) == (steps > 0)
+    if not fits:
         rule = f"does not fit defaults.pretraining_objective {objective}"
         remedy = "give 1 or more steps" if objective == ADAPTED else "give 0 steps"
         section.report("lm_adaptation_steps", steps, rule, remedy)
-        return None
-    return Cell(**cell)
+    return Cell(**cell) if fits and None not in cell.values() else None
 
 
 def _check_objectives(top: Section, values: Mapping[str, tuple[Any, ...]]) -> None:
@@ -224,6 +222,6 @@ def _ablation(
         top.report(key, top.values[key], "does not apply to design complete", "leave it out")
         return ()
     chosen = top.listed(key, replace(RULES[axis], optional=False))
-    for value in chosen if values[axis] else ():
-        top.among(key, value, values[axis], f"axes.{axis}")
+    for index, value in enumerate(chosen if values[axis] else ()):
+        top.among(f"{key}[{index}]", value, values[axis], f"axes.{axis}")
     return chosen

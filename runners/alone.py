@@ -5,7 +5,9 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
+from runners.known import unknown_names
 from runners.record import TrialRecord
+from runners.rules import ConfigError
 from runners.store import Store
 
 
@@ -48,16 +50,24 @@ def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
     """The trial's record, from the store or trained now.
 
     None where the trial diverged, which the store records, or its adaptation.
+    Raises ValueError, before anything is trained, for names that nothing goes
+    by and for data that does not fit.
     """
     record = store.get(config.trial_id)
     if record is not None:
         return record
+    problems = unknown_names(config)
+    if problems:
+        raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.
+    from runners.data.source import load_task_data
     from runners.lm_adaptation import adapt
-    from runners.model.catalogue import load_backbone
+    from runners.model.catalogue import load_backbone, load_pretrained
     from runners.training.session import Session
     from runners.training.trial import Diverged
 
+    # Data that does not fit is told before an adaptation has taken minutes.
+    load_task_data(config, load_pretrained(config.model_family, config.model_size, "float32"))
     adaptation = adaptation_of(config)
     if adaptation is not None:
         try:

@@ -92,12 +92,9 @@ class TrialConfig:
     """Longest legal target, in tokens, end-of-sequence included."""
 
     def __post_init__(self) -> None:
-        problems = []
         for name, rule in RULES.items():
             object.__setattr__(self, name, rule.coerce(getattr(self, name)))
-            problems += violations(name, getattr(self, name), rule)
-        if not problems:
-            problems += _misfits(self)
+        problems = _problems(to_mapping(self))
         if problems:
             raise ConfigError(problems)
 
@@ -168,39 +165,59 @@ _DEFAULTS: dict[str, object] = {
 _LATER_FIELDS: frozenset[str] = frozenset()
 
 
-def _misfits(config: TrialConfig) -> list[Problem]:
-    """Fields that are legal alone and not together."""
+def _problems(values: Mapping[str, Any]) -> list[Problem]:
+    """Every broken rule: of fields alone, and of legal fields that do not fit together."""
+    broken = [p for name, value in values.items() for p in violations(name, value, RULES[name])]
+    legal = dict(values)
+    for problem in broken:
+        del legal[problem.key]
+    return broken + _misfits(legal)
+
+
+def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
+    """Fields that are legal alone and not together, among those that are given and legal."""
     problems = []
-    prompted = config.method == "prompt_tuning"
-    for name in ("prompt_length", "prompt_init"):
-        problems += _applies(config, name, prompted, f"method {config.method}")
-    adapted = config.pretraining_objective == "lm_adaptation"
-    where = f"pretraining_objective {config.pretraining_objective}"
-    for name in ("lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"):
-        problems += _applies(config, name, adapted, where)
-    if adapted != (config.lm_adaptation_steps > 0):
-        remedy = "give 0 steps, or pretraining_objective lm_adaptation"
-        if adapted:
-            remedy = "give 1 or more steps"
-        problems.append(_problem(config, "lm_adaptation_steps", f"does not fit {where}", remedy))
-    if config.eval_every > config.train_steps:
-        rule = f"is more than train_steps {config.train_steps}, so only the last step would count"
-        problems.append(_problem(config, "eval_every", rule, f"give {config.train_steps} or less"))
+    if "method" in legal:
+        prompted, where = legal["method"] == "prompt_tuning", f"method {legal['method']}"
+        for name in ("prompt_length", "prompt_init"):
+            problems += _applies(legal, name, prompted, where)
+    if "pretraining_objective" in legal:
+        problems += _misfits_of_adaptation(legal)
+    if {"eval_every", "train_steps"} <= legal.keys() and legal["eval_every"] > legal["train_steps"]:
+        steps = legal["train_steps"]
+        rule = f"is more than train_steps {steps}, so only the last step would count"
+        problems.append(_problem(legal, "eval_every", rule, f"give {steps} or less"))
     return problems
 
 
-def _applies(config: TrialConfig, name: str, applies: bool, where: str) -> list[Problem]:
-    given = getattr(config, name) is not None
+def _misfits_of_adaptation(legal: Mapping[str, Any]) -> list[Problem]:
+    adapted = legal["pretraining_objective"] == "lm_adaptation"
+    where = f"pretraining_objective {legal['pretraining_objective']}"
+    problems = []
+    for name in ("lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"):
+        problems += _applies(legal, name, adapted, where)
+    if "lm_adaptation_steps" in legal and adapted != (legal["lm_adaptation_steps"] > 0):
+        remedy = "give 0 steps, or pretraining_objective lm_adaptation"
+        if adapted:
+            remedy = "give 1 or more steps"
+        problems.append(_problem(legal, "lm_adaptation_steps", f"does not fit {where}", remedy))
+    return problems
+
+
+def _applies(legal: Mapping[str, Any], name: str, applies: bool, where: str) -> list[Problem]:
+    if name not in legal:
+        return []
+    given = legal[name] is not None
     if applies and not given:
         remedy = f"give {RULES[name].wanted()}"
-        return [_problem(config, name, f"is missing for {where}", remedy)]
+        return [_problem(legal, name, f"is missing for {where}", remedy)]
     if given and not applies:
-        return [_problem(config, name, f"does not apply to {where}", "leave it out")]
+        return [_problem(legal, name, f"does not apply to {where}", "leave it out")]
     return []
 
 
-def _problem(config: TrialConfig, name: str, rule: str, remedy: str) -> Problem:
-    return Problem(key=name, value=getattr(config, name), rule=rule, remedy=remedy)
+def _problem(values: Mapping[str, Any], name: str, rule: str, remedy: str) -> Problem:
+    return Problem(key=name, value=values[name], rule=rule, remedy=remedy)
 
 
 def from_mapping(values: Mapping[str, object]) -> TrialConfig:
@@ -210,14 +227,14 @@ def from_mapping(values: Mapping[str, object]) -> TrialConfig:
     every missing one and every broken rule.
     """
     problems = [unknown_key(key, RULES) for key in values if key not in RULES]
-    known = {key: value for key, value in values.items() if key in RULES}
+    found = _DEFAULTS | dict(values)
+    known = {name: found[name] for name in RULES if name in found}
     problems += [
         Problem(key=name, value=None, rule="is missing", remedy=f"give {rule.wanted()}")
         for name, rule in RULES.items()
-        if name not in known and name not in _DEFAULTS
+        if name not in known
     ]
-    for name, value in known.items():
-        problems += violations(name, value, RULES[name])
+    problems += _problems(known)
     if problems:
         raise ConfigError(problems)
     return TrialConfig(**known)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ from runners.training.adafactor import Adafactor
 from runners.training.language_model import gradients, held_out_loss
 from runners.training.provenance import code_fingerprint, surroundings
 from runners.training.session import CHECKPOINT_SECONDS
-from runners.training.trial import Diverged, metadata_of
+from runners.training.trial import Diverged, all_finite, metadata_of, other_origins
 
 DOCUMENTS = 20_000
 """Documents of an adaptation, which are not those of pre-training."""
@@ -118,12 +118,13 @@ def adapt(
     while run.step < wanted[-1]:
         loss, found = gradients(backbone, run.weights, rows.batch(run.step))
         run.step += 1
-        if not math.isfinite(loss) or not all(bool(g.isfinite().all()) for g in found.values()):
+        # A gradient that is not finite leaves no weight that is.
+        optimizer.step(run.weights, found, run.state, step=run.step)
+        if not (math.isfinite(loss) and all_finite(run.weights)):
             raise Diverged(
-                f"{config.model_size} LM adaptation: loss {loss} or its gradient is not finite "
+                f"{config.model_size} LM adaptation: loss {loss} or a weight is not finite "
                 f"at step {run.step}"
             )
-        optimizer.step(run.weights, found, run.state, step=run.step)
         run.seconds = spent + time.monotonic() - began
         if run.step in wanted:
             _commit(backbone, config, run, store, loss)
@@ -164,7 +165,7 @@ def _begin(
 def _restored(backbone: Backbone, config: AdaptationConfig, store: Store) -> Adaptation | None:
     """The run as its checkpoint left it, where that comes from the same origins."""
     checkpoint = store.load_state(config.run_id, STATE)
-    if checkpoint is None or not _origins(backbone).items() <= metadata_of(checkpoint).items():
+    if checkpoint is None or other_origins(checkpoint, _origins(backbone)):
         return None
     return Adaptation.from_bytes(checkpoint)
 

@@ -13,6 +13,7 @@ from its state in `--work` when the same command is given again.
 """
 
 import argparse
+import hashlib
 import itertools
 import json
 import shutil
@@ -24,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 from transformers import (
     AutoTokenizer,
@@ -40,10 +41,12 @@ from runners.microworld.exchanges import MIXES, WORLD, Mix
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
 from runners.model.backbone import T5Backbone, shape_of
 from runners.model.catalogue import COMPUTE_DTYPES
-from runners.model.checkpoint import LADDER, WEIGHTS
+from runners.model.checkpoint import LADDER, WEIGHTS, fingerprint_of
 from runners.model.growth import grow
 from runners.model.sizes import NANO, T5Shape
+from runners.rules import nearest
 from runners.training.language_model import gradients, held_out_loss
+from runners.training.trial import metadata_of
 
 LOG = "training.jsonl"
 PIECES = 600
@@ -52,6 +55,7 @@ TOKENIZER_DOCUMENTS = 40_000
 STEPS_A_CHUNK = 500
 """Fresh documents are written so often, and a line of the log."""
 DOCUMENTS_A_CHUNK = 16_000
+DOCUMENTS_A_FINGERPRINT = 1_000
 HELD_OUT_SEED = 999
 WARM_UP = 200
 COOL_DOWN = 0.3
@@ -138,7 +142,9 @@ def _stages(words: Sequence[str], begin: int) -> tuple[Stage, ...]:
         mix, _, number = word.partition(":")
         before = stages[-1].until if stages else begin
         if mix not in MIXES:
-            raise ValueError(f"--stages {word}: no mix is called {mix!r}; give {', '.join(MIXES)}")
+            near = nearest(mix, MIXES)
+            remedy = f"did you mean {near!r}?" if near else "give one of these"
+            raise ValueError(f"--stages {word}: {mix!r} is not one of {', '.join(MIXES)}; {remedy}")
         if not number.isdecimal() or int(number) <= before or int(number) % STEPS_A_CHUNK:
             raise ValueError(
                 f"--stages {word}: a stage ends at a multiple of {STEPS_A_CHUNK} steps "
@@ -165,16 +171,12 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     optimizer = _optimizer(weights)
     work.mkdir(parents=True, exist_ok=True)
     state, log = work / f"{recipe.size}.safetensors", work / f"{recipe.size}.jsonl"
-    first = _resume(state, weights, optimizer)
+    origin = _origin(recipe, start)
+    first = _resume(state, weights, optimizer, origin)
     if first is None:
         first = recipe.begin
         log.write_text("" if start is None else (start / LOG).read_text(), encoding="utf-8")
-        _note(log, {"recipe": asdict(recipe)})
-    elif first < recipe.begin:
-        raise ValueError(
-            f"{state} is a run at step {first} and the start is at step {recipe.begin}; "
-            "move it away or give another --work"
-        )
+        _note(log, origin)
     held_out = _rows(backbone, recipe, seed=HELD_OUT_SEED, mix=WORLD)
     batches = [held_out.batch(step) for step in range(8)]
     began = time.monotonic()
@@ -186,7 +188,7 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
             _step(backbone, weights, optimizer, rows, recipe, step)
             for step in range(chunk * STEPS_A_CHUNK, last)
         ]
-        _save(state, weights, optimizer, last, since=recipe.begin)
+        _save(state, weights, optimizer, last, origin)
         line = {
             "step": last, "train_loss": round(sum(losses) / len(losses), 4),
             "held_out_loss": round(held_out_loss(backbone, weights, batches), 4),
@@ -207,6 +209,24 @@ def _fill(weights: Mapping[str, Tensor], start: Path, heads: int) -> None:
         raise ValueError(f"--start {start}: {error}") from error
     for name, weight in weights.items():
         weight.copy_(found[name])
+
+
+def _origin(recipe: Recipe, start: Path | None) -> dict[str, Any]:
+    """All that decides the weights: the recipe, its documents by what they say, and the start."""
+    mixes = dict.fromkeys(stage.mix for stage in recipe.stages)
+    return {
+        "recipe": asdict(recipe),
+        "documents": {mix: _documents_fingerprint(MIXES[mix]) for mix in mixes},
+        "start": None if start is None else fingerprint_of(start),
+    }
+
+
+def _documents_fingerprint(mix: Mix) -> str:
+    """16 hex digits of SHA-256 over the first documents of a mix."""
+    digest = hashlib.sha256()
+    for document in itertools.islice(sample_documents(0, mix), DOCUMENTS_A_FINGERPRINT):
+        digest.update(document.text.encode())
+    return digest.hexdigest()[:16]
 
 
 def _note(log: Path, line: Mapping[str, object]) -> None:
@@ -280,31 +300,44 @@ def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int, mix: Mix) -> Corru
 
 
 def _save(
-    path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int, *, since: int
-) -> None:
+    path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, step: int,
+    origin: Mapping[str, Any],
+) -> None:  # fmt: skip
     tensors = {f"weight:{name}": weight.detach() for name, weight in weights.items()}
     for name, weight in weights.items():
         tensors |= {
             f"{key}:{name}": optimizer.state[weight][key] for key in ("exp_avg", "exp_avg_sq")
         }
     fresh = path.with_suffix(".new")
-    save_file(tensors, fresh, metadata={"step": str(step), "moments": str(step - since)})
+    save_file(tensors, fresh, metadata={"step": str(step), "origin": json.dumps(origin)})
     fresh.replace(path)
 
 
-def _resume(path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW) -> int | None:
-    """Fill weights and moments from a state; returns its step, or None without one."""
+def _resume(
+    path: Path, weights: dict[str, Tensor], optimizer: torch.optim.AdamW, origin: dict[str, Any]
+) -> int | None:
+    """Fill weights and moments from a state; returns its step, or None without one.
+
+    Raises ValueError for the state of a run of another origin.
+    """
     if not path.exists():
         return None
-    tensors = load_file(path)
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        about = json.loads(file.read(length))["__metadata__"]
+    saved = path.read_bytes()
+    tensors, about = load(saved), metadata_of(saved)
+    # Through JSON and back, where tuples are lists.
+    if json.loads(about["origin"]) != json.loads(json.dumps(origin)):
+        raise ValueError(
+            f"{path} is the state of another run ({about['origin']}) than is asked for "
+            f"({json.dumps(origin)}); give the words it was started with, move it away, "
+            "or give another --work"
+        )
+    step = int(about["step"])
+    since = step - int(origin["recipe"]["begin"])
     for name, weight in weights.items():
         weight.data.copy_(tensors[f"weight:{name}"])
         moments = {key: tensors[f"{key}:{name}"] for key in ("exp_avg", "exp_avg_sq")}
-        optimizer.state[weight] = {"step": torch.tensor(float(about["moments"])), **moments}
-    return int(about["step"])
+        optimizer.state[weight] = {"step": torch.tensor(float(since)), **moments}
+    return step
 
 
 def _write(

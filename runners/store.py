@@ -229,9 +229,14 @@ class Store:
         hand_over(self.root, found, defects)
 
     def _claim(self) -> None:
-        if not self._is_claimed:
+        if self._is_claimed:
+            return
+        try:
             layout.claim(self._files)
-            self._is_claimed = True
+        except OSError as error:
+            rule = f"cannot be written ({error.strerror})"
+            raise ValueError(f"store {self.root}: {rule}; name a folder where you may") from error
+        self._is_claimed = True
 
     def _standing(self, trial_ids: Iterable[str]) -> list[str]:
         """Trials with a record in the shards of these trials."""

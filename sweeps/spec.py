@@ -14,14 +14,14 @@ from ablation import grid, study
 from ablation.grid import GridTrial
 from ablation.section import Section
 from ablation.study import Known, Study
+from runners.known import TASKS_OF
 from runners.model.sizes import LADDERS
 from runners.rules import ConfigError, Problem, Rule, nearest
-from runners.tasks.superglue import TASKS
 from sweeps import document, execution
 from sweeps.document import Document, Located
 from sweeps.execution import Execution
 
-KNOWN = Known(sizes=LADDERS, tasks={"microworld": tuple(TASKS)})
+KNOWN = Known(sizes=LADDERS, tasks=TASKS_OF)
 """The model families and the data sources that a spec may name."""
 KEYS = ("name", *study.KEYS, "execution")
 """The keys of a spec, in order."""

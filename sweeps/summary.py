@@ -30,8 +30,8 @@ def overview(plan: Plan) -> str:
 
 
 def standing(plan: Plan) -> str:
-    """How far the sweep is: counts by stage and size, and every failure with its message."""
-    parts = [_head(plan), _progress(plan), _failed(plan, every=True)]
+    """How far the sweep is: counts by stage and size, every failure with its message, and drift."""
+    parts = [_head(plan), _progress(plan), _failed(plan, every=True), _drifted(plan)]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -119,7 +119,11 @@ def _trials(states: Sequence[State]) -> _Tally:
 
 
 def _adaptations(milestones: Sequence[Milestone]) -> _Tally:
-    """Milestones of like runs; the seconds of one are those of its run from the start."""
+    """Milestones of like runs; the seconds of one are those of its run from the start.
+
+    A milestone keeps no state of the optimizer, so that one asked for later is
+    reached from the start again.
+    """
     tally = _Tally(counts=Counter(milestone.state.status for milestone in milestones))
     runs: dict[AdaptationConfig, list[Milestone]] = defaultdict(list)
     for milestone in milestones:
@@ -127,11 +131,9 @@ def _adaptations(milestones: Sequence[Milestone]) -> _Tally:
     steps_done, steps_left = 0, 0
     for path in runs.values():
         done = [m for m in path if m.state.seconds is not None]
-        furthest = max((m.steps for m in done), default=0)
         tally.spent += max((m.state.seconds or 0.0 for m in done), default=0.0)
-        steps_done += furthest
-        undone = [m.steps for m in path if m.state.status != "done"]
-        steps_left += max(0, max(undone, default=0) - furthest)
+        steps_done += max((m.steps for m in done), default=0)
+        steps_left += max((m.steps for m in path if m.state.status != "done"), default=0)
     if steps_left:
         tally.left = tally.spent * steps_left / steps_done if steps_done else None
     return tally

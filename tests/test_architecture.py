@@ -12,6 +12,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("runners", "ablation", "sweeps", "analysis")
 LEAVES = {
     "runners.config",
+    "runners.known",
+    "runners.model.checkpoint",
     "runners.model.sizes",
     "runners.record",
     "runners.rules",

@@ -2,21 +2,20 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
+from runners.known import unknown_names
 from runners.microworld import records as microworld
 from runners.model.backbone import Backbone
+from runners.rules import ConfigError
 from runners.tasks.superglue import find_task
-from runners.tasks.task import Example, Split, Task, add_sentinel, first_groups, strip_sentinel
-
-SOURCES = ("microworld",)
+from runners.tasks.task import Example, Task, add_sentinel, first_groups, strip_sentinel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +71,12 @@ class _Reading:
 def load_task_data(config: TrialConfig, backbone: Backbone) -> TaskData:
     """The data of a trial.
 
-    Raises ValueError for an unknown source or task, and for rows that are too
-    long.
+    Raises ValueError for an unknown source or task, for more examples than
+    there are, and for rows that are too long.
     """
+    problems = unknown_names(config)
+    if problems:
+        raise ConfigError(problems)
     reading = _Reading(
         source=config.data_source,
         task=config.task,
@@ -90,9 +92,10 @@ def load_task_data(config: TrialConfig, backbone: Backbone) -> TaskData:
 @functools.lru_cache(maxsize=64)
 def _load(tokenizer: PreTrainedTokenizerBase, reading: _Reading) -> TaskData:
     task = find_task(reading.task)
-    train = task.read(_records(reading, "train"), split="train")[: reading.train_examples]
-    dev = task.read(_records(reading, "dev"), split="dev")
-    dev = first_groups(dev, reading.dev_examples) if reading.dev_examples else dev
+    train = task.read(microworld.read_split(task.name, "train"), split="train")
+    train = train[: _count("train_examples", reading.train_examples, train, task)]
+    dev = task.read(microworld.read_split(task.name, "dev"), split="dev")
+    dev = first_groups(dev, _count("dev_examples", reading.dev_examples, dev, task))
     dev_rows = _encode(tokenizer, dev, reading)
     return TaskData(
         task=task,
@@ -109,11 +112,16 @@ def _load(tokenizer: PreTrainedTokenizerBase, reading: _Reading) -> TaskData:
     )
 
 
-def _records(reading: _Reading, split: Split) -> Sequence[Mapping[str, Any]]:
-    if reading.source not in SOURCES:
-        known = ", ".join(SOURCES)
-        raise ValueError(f"data_source: {reading.source!r} is not one of {known}; use one of these")
-    return microworld.read_split(reading.task, split)
+def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -> int:
+    """How many examples to keep; raises ValueError where more are wanted than there are."""
+    if wanted is None:
+        return len(there)
+    if wanted > len(there):
+        raise ValueError(
+            f"{key}: {wanted} is more than the {len(there)} of {task.name}; "
+            f"give {len(there)} or less, or null for all"
+        )
+    return wanted
 
 
 def _encode(

@@ -61,8 +61,6 @@ DRILL = replace(
     exchanges=(("whether", 0.15), ("claim", 0.15), ("guess", 0.70)),
 )  # fmt: skip
 """Guesses and named options, one a document: among others they are not learned."""
-CHOICES = replace(DRILL, kinds=(("options", 0.8), ("causes", 0.2)))
-"""Named options and other choices between events alone."""
 SCHOOL = replace(
     WORLD, alone=0.3, asked_first=0.5,
     kinds=(("facts", 0.54), ("causes", 0.12), ("options", 0.18), ("senses", 0.09),
@@ -72,12 +70,15 @@ SCHOOL = replace(
                ("plain_guess", 0.12)),
 )  # fmt: skip
 """The world and what is drilled, told as often after the question as before it."""
-MIXES: Mapping[str, Mix] = MappingProxyType(
-    {"primer": PRIMER, "world": WORLD, "drill": DRILL, "choices": CHOICES, "school": SCHOOL}
-)
-"""What pre-training reads, by name."""
 CONVERSATION = replace(SCHOOL, kinds=(*SCHOOL.kinds, ("directions", 0.7)))
-"""What LM adaptation reads: the same, and directions that are followed."""
+"""What pre-training reads last, and LM adaptation after it: also directions that are followed."""
+MIXES: Mapping[str, Mix] = MappingProxyType(
+    {
+        "primer": PRIMER, "world": WORLD, "drill": DRILL, "school": SCHOOL,
+        "conversation": CONVERSATION,
+    }
+)  # fmt: skip
+"""What pre-training reads, by name."""
 
 
 @dataclass(frozen=True, kw_only=True)

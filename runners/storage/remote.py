@@ -8,6 +8,8 @@ from pathlib import Path
 
 from fsspec.core import url_to_fs
 
+from runners.rules import nearest
+
 # Backends whose `pipe_file(mode="create")` is decided by the server: S3 by
 # If-None-Match, Google by ifGenerationMatch=0, Azure by overwrite=False (read in
 # the sources of s3fs 2026.9, gcsfs 2026.10, adlfs 2026.8). Memory is for tests
@@ -21,8 +23,17 @@ class RemoteFiles:
 
     def __init__(self, root: str) -> None:
         self.root = root.rstrip("/")
-        # Without its cache of listings, other writers' files are seen at once.
-        self._fs, self._base = url_to_fs(self.root, use_listings_cache=False)
+        try:
+            # Without its cache of listings, other writers' files are seen at once.
+            self._fs, self._base = url_to_fs(self.root, use_listings_cache=False)
+        except ImportError as error:
+            raise ValueError(f"store {root}: {error}") from error
+        except ValueError as error:
+            scheme = root.partition("://")[0]
+            near = nearest(scheme, sorted(_CREATES))
+            remedy = f"did you mean {near}://?" if near else "give a folder"
+            legal = ", ".join(sorted(_CREATES))
+            raise ValueError(f"store {root}: {scheme!r} is not one of {legal}; {remedy}") from error
         self._base = self._base.rstrip("/")
         self._written: dict[str, bytes] = {}
 

@@ -16,7 +16,7 @@ from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.pack import run_pack, start
 from runners.training.provenance import code_fingerprint, surroundings
-from runners.training.trial import TrialRun, metadata_of
+from runners.training.trial import TrialRun, other_origins
 
 CHECKPOINT_SECONDS = 120.0
 """Running trials are saved this often, so a kill loses two minutes at most."""
@@ -40,6 +40,8 @@ class Session:
     """Trials that diverged."""
     resumed: dict[TrialConfig, int] = field(default_factory=dict)
     """Trials that went on from a checkpoint, and the steps that it had behind it."""
+    restarted: dict[TrialConfig, list[str]] = field(default_factory=dict)
+    """Trials that began anew although they had a checkpoint, and which of its origins moved."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _saved: float = field(default_factory=time.monotonic)
 
@@ -62,7 +64,11 @@ class Session:
     def _restored(self, run: TrialRun) -> TrialRun:
         """The run as its checkpoint left it, where that comes from the same origins."""
         checkpoint = self.store.load_state(run.config.trial_id, STATE)
-        if checkpoint is None or not self._origins(run).items() <= metadata_of(checkpoint).items():
+        if checkpoint is None:
+            return run
+        moved = other_origins(checkpoint, self._origins(run))
+        if moved:
+            self.restarted[run.config] = moved
             return run
         again = run.resume(checkpoint)
         self.resumed[run.config] = again.step
@@ -134,6 +140,7 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds, 3),
             "pack": self.slots,
+            "restarted_for_other": self.restarted.get(run.config, []),
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,
         }

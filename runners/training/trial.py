@@ -32,7 +32,7 @@ _PLAIN = ("step", "history", "seconds", "loss_sum")
 
 
 class Diverged(ArithmeticError):
-    """A loss or gradient of a trial that is not finite."""
+    """A loss or parameter of a trial that is not finite."""
 
 
 @dataclass(kw_only=True)
@@ -87,22 +87,20 @@ class TrialRun:
     def update(self, loss: float) -> None:
         """One optimizer step from the gradients on the parameters.
 
-        Raises Diverged where the loss or a gradient is not finite.
+        Raises Diverged where the loss or an updated parameter is not finite.
         """
         gradients = {}
         for name, parameter in self.parameters.items():
             assert parameter.grad is not None
             gradients[name] = parameter.grad
             parameter.grad = None
-        finite = math.isfinite(loss) and all(
-            bool(torch.isfinite(g).all()) for g in gradients.values()
-        )
-        if not finite:
-            what = f"loss {loss} or a gradient is not finite at step {self.step + 1}"
-            raise Diverged(f"trial {self.config.label}: {what}")
         self.step += 1
         self.loss_sum += loss
+        # A gradient that is not finite leaves no parameter that is.
         self.optimizer.step(self.parameters, gradients, self.state, step=self.step)
+        if not (math.isfinite(loss) and all_finite(self.parameters)):
+            what = f"loss {loss} or a parameter is not finite at step {self.step}"
+            raise Diverged(f"trial {self.config.label}: {what}")
 
     def evaluated(self, metrics: dict[str, float], predictions: list[str]) -> None:
         """Note an evaluation at this step, and keep its parameters where it is the best."""
@@ -142,6 +140,17 @@ class TrialRun:
         return dataclasses.replace(
             self, parameters=parts["parameter"], state=parts["state"], best=best, **plain
         )
+
+
+def other_origins(checkpoint: bytes, origins: Mapping[str, str]) -> list[str]:
+    """Which of `origins` (kind to fingerprint) are not those that a checkpoint was saved with."""
+    saved = metadata_of(checkpoint)
+    return sorted(kind for kind, version in origins.items() if saved.get(kind) != version)
+
+
+def all_finite(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether no number of any tensor is infinite or NaN."""
+    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
 
 
 def metadata_of(serialised: bytes) -> dict[str, str]:

@@ -79,10 +79,18 @@ def test_an_adaptation_that_diverges_says_so(
     assert "60k LM adaptation: loss nan\n" in capsys.readouterr().err
 
 
-def test_a_size_that_is_none_is_told_without_a_traceback(
+def test_names_and_data_are_checked_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a traceback for a mistyped size."""
-    monkeypatch.undo()
-    assert _main(tmp_path, *SPAN, *QUICK, "model_size=70k") == 2
-    assert "did you mean '60k'?" in capsys.readouterr().err
+    """Catches minutes of adaptation before a mistyped task is told, and one mistake at a time."""
+    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_: pytest.fail("adapted"))
+    assert _main(tmp_path, *QUICK, "model_size=70k", "task=bolq") == 2
+    told = capsys.readouterr().err
+    assert "model_size: '70k' is not one of 60k, 200k, 600k, 2m; did you mean '60k'?" in told
+    assert "did you mean 'boolq'?" in told
+    assert _main(tmp_path, *QUICK, "data_source=superglue", "model_family=T5") == 2
+    told = capsys.readouterr().err
+    assert "data_source: 'superglue' is not one of microworld" in told
+    assert "model_family: 'T5' is not one of nano" in told
+    assert _main(tmp_path, *QUICK, "input_length=9") == 2
+    assert "raise input_length" in capsys.readouterr().err

@@ -241,6 +241,16 @@ def test_every_mistake_is_told_at_once() -> None:
     ]
 
 
+def test_a_broken_rule_does_not_hide_a_misfit_of_other_fields() -> None:
+    """Catches a second round of mistakes: the fields of the misfit are legal themselves."""
+    values = ADAPTED | {"learning_rate": "high", "eval_every": 101, "prompt_init": None}
+    keys = [message.split(":")[0] for message in _told(values)]
+    assert keys == ["learning_rate", "prompt_init", "eval_every"]
+    # Of a misfit with a broken field nothing can be said.
+    keys = [m.split(":")[0] for m in _told(ADAPTED | {"train_steps": 0, "eval_every": 101})]
+    assert keys == ["train_steps"]
+
+
 def test_words_become_typed_values() -> None:
     """Catches a number that stays text, or a 'false' that is true."""
     words = [

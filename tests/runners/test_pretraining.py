@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 from runners import pretraining as module
 from runners.microworld.exchanges import MIXES
-from runners.model.checkpoint import LADDER
+from runners.model.checkpoint import LADDER, fingerprint_of
 from runners.model.sizes import NANO
 from runners.pretraining import Recipe, Stage, main, new_model, pretrain
 from runners.training.language_model import held_out_loss
@@ -59,7 +59,10 @@ def test_the_checkpoint_loads_with_transformers(tmp_path: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "ladder" / "tokenizer")
     assert len(tokenizer) == model.config.vocab_size
     lines = (tmp_path / "ladder" / "60k" / "training.jsonl").read_text().splitlines()
-    assert json.loads(lines[0])["recipe"]["stages"] == [{"mix": "world", "until": 4}]
+    origin = json.loads(lines[0])
+    assert origin["recipe"]["stages"] == [{"mix": "world", "until": 4}]
+    assert set(origin["documents"]) == {"world"}
+    assert origin["start"] is None
     assert [json.loads(line)["step"] for line in lines[1:]] == [2, 4]
 
 
@@ -96,6 +99,7 @@ def test_a_run_goes_on_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     words += ["--out", str(out), "--work", str(tmp_path / "work")]
     pretrain(_recipe(2), start=None, out=out, work=tmp_path / "work")
     first = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
+    started_from = fingerprint_of(out / "60k")
     assert main([*words, "--start", str(out / "60k"), "--stages", "drill:6"]) == 0
     second = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
     moved = {name: (first[name] - second[name]).abs().max() for name in first}
@@ -103,6 +107,7 @@ def test_a_run_goes_on_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     lines = (out / "60k" / "training.jsonl").read_text().splitlines()
     assert [json.loads(line).get("step") for line in lines] == [None, 2, None, 4, 6]
     assert [json.loads(lines[n])["recipe"]["begin"] for n in (0, 2)] == [0, 2]
+    assert json.loads(lines[2])["start"] == started_from
 
 
 def test_a_larger_size_grows_from_a_smaller(tmp_path: Path) -> None:
@@ -120,19 +125,30 @@ def test_a_larger_size_grows_from_a_smaller(tmp_path: Path) -> None:
     assert losses["200k"] == pytest.approx(losses["60k"], abs=0.01)
 
 
-def test_a_start_is_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Catches a folder without a log, or a state from before the start that undoes it."""
+def test_a_start_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a folder without a log, or a model that is too large to grow from."""
     folders = {"out": tmp_path / "ladder", "work": tmp_path / "work"}
     with pytest.raises(SystemExit):
         main(["--size", "60k", "--stages", "world:4", "--start", str(tmp_path)])
     assert "there is no" in capsys.readouterr().err
     with pytest.raises(ValueError, match=r"--start .*200k: .*give a larger size"):
         pretrain(_recipe(12, begin=8), start=LADDER / "200k", **folders)
+
+
+def test_a_state_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a run that goes on from another's weights under a recipe that did not make them."""
+    folders = {"out": tmp_path / "ladder", "work": tmp_path / "work"}
     _cut_off(_recipe(6), monkeypatch, **folders)
-    with pytest.raises(ValueError, match=r"60k.safetensors is a run at step 4 and the start is at"):
-        pretrain(_recipe(12, begin=8), start=LADDER / "60k", **folders)
+    for recipe, start in (
+        (replace(_recipe(6), learning_rate=2e-3), None),
+        (_recipe(6, begin=2), LADDER / "60k"),
+    ):
+        with pytest.raises(ValueError, match=r"60k.safetensors is the state of another run"):
+            pretrain(recipe, start=start, **folders)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_documents_fingerprint", lambda _: "other")
+        with pytest.raises(ValueError, match="is the state of another run"):
+            pretrain(_recipe(6), start=None, **folders)
 
 
 def test_every_stage_reads_its_mix() -> None:
@@ -147,7 +163,8 @@ def test_every_stage_reads_its_mix() -> None:
 @pytest.mark.parametrize(
     ("stages", "message"),
     [
-        (["wrold:4"], "--stages wrold:4: no mix is called 'wrold'; give primer, world"),
+        (["wrold:4"], "--stages wrold:4: 'wrold' is not one of primer, world, drill"),
+        (["wrold:4"], "did you mean 'world'?"),
         (["world"], "--stages world: a stage ends at a multiple of 2 steps after 0"),
         (["world:3"], "--stages world:3: a stage ends at a multiple of 2 steps"),
         (["primer:4", "world:4"], "--stages world:4: a stage ends at a multiple of 2 steps after"),

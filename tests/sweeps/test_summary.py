@@ -97,9 +97,9 @@ def test_failures_are_counted_in_plan_and_told_in_status(
 def test_drift_is_told(spec: SweepSpec, store: Store, commit: Act) -> None:
     """Drift that is found and not said is averaged over all the same."""
     commit(fresh(spec, store).trials[0].id, code="c0")
-    text = summary.overview(fresh(spec, store))
-    assert "  code of the runners changed: 1 done with c0, now c1" in text
-    assert "another store" in text
+    for text in (summary.overview(fresh(spec, store)), summary.standing(fresh(spec, store))):
+        assert "  code of the runners changed: 1 done with c0, now c1" in text
+        assert "another store" in text
 
 
 def test_a_finished_sweep_says_nothing_more(spec: SweepSpec, store: Store, commit: Act) -> None:

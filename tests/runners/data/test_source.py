@@ -45,6 +45,15 @@ def test_rows_that_are_too_long_are_counted_and_refused(
         load_task_data(config(**{key: limit}), backbone)
 
 
+@pytest.mark.parametrize("key", ["train_examples", "dev_examples"])
+def test_more_examples_than_there_are_are_refused(
+    backbone: T5Backbone, config: Make, key: str
+) -> None:
+    """Catches two ids for one data set, and a figure whose caption promises more than it has."""
+    with pytest.raises(ValueError, match=f"^{key}: 999999 is more than the .* of boolq; give "):
+        load_task_data(config(**{key: 999_999}), backbone)
+
+
 def test_a_row_of_just_the_limit_is_legal(backbone: T5Backbone, config: Make) -> None:
     """Catches a limit that is off by the end-of-sequence."""
     data = load_task_data(config(), backbone)

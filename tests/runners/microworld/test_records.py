@@ -1,5 +1,6 @@
 """The microworld's tasks: SuperGLUE's schema, honest splits, and answers that are right."""
 
+import hashlib
 import itertools
 import json
 
@@ -9,6 +10,12 @@ from runners.microworld.records import MAKERS, read_split, sample_records
 from runners.tasks.superglue import TASKS
 
 ALL = tuple(MAKERS)
+GOLDEN = {
+    "boolq": "ac19375a5935abdb", "cb": "e8d7f187dfa66e05", "copa": "0627cdcb67b284e4",
+    "multirc": "08a94493173eb60a", "record": "34d0142d57244e9e", "rte": "df7642b8373b218d",
+    "wic": "d4ce3a34180716d0", "wsc": "cc37cc2f97bbf0ae",
+}  # fmt: skip
+"""The first digits of SHA-256 over train and dev of every task."""
 
 
 def test_there_are_the_eight_tasks() -> None:
@@ -41,6 +48,15 @@ def test_the_same_seed_gives_the_same_records(name: str) -> None:
     first, again, other = (_first_records(name, seed) for seed in (1, 1, 2))
     assert first == again
     assert first != other
+
+
+@pytest.mark.parametrize(("name", "golden"), GOLDEN.items())
+def test_the_splits_have_the_same_bytes_everywhere(name: str, golden: str) -> None:
+    """Catches a set or a hash order in a maker: each process would have a data set of its own."""
+    digest = hashlib.sha256()
+    for split in ("train", "dev"):
+        digest.update(json.dumps(read_split(name, split)).encode())
+    assert digest.hexdigest()[:16] == golden
 
 
 def _first_records(name: str, seed: int) -> list[str]:

@@ -8,12 +8,13 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import T5ForConditionalGeneration
 
 from runners.config import DTYPES, TrialConfig, adaptation_of
 from runners.model import catalogue as module
 from runners.model.backbone import T5Backbone
 from runners.model.catalogue import load_backbone, load_pretrained, with_weights
-from runners.model.checkpoint import WEIGHTS
+from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.sizes import NANO
 from runners.record import TrialRecord
 from runners.store import Store
@@ -55,6 +56,21 @@ def test_every_shipped_size_is_there_in_its_own_shape(size: str) -> None:
     assert loaded.parameter_count == NANO[size].parameter_count()
     assert loaded.width == NANO[size].d_model
     assert len(loaded.tokenizer) == NANO[size].vocabulary
+
+
+@pytest.mark.parametrize("size", NANO)
+def test_transformers_reads_what_is_shipped_untied(size: str) -> None:
+    """Catches a checkpoint that plain `transformers` would tie, a fourth of its weights lost."""
+    model = T5ForConditionalGeneration.from_pretrained(LADDER / size)
+    ours = load_pretrained("nano", size, "float32").weights
+    theirs = dict(model.named_parameters())
+    assert not torch.equal(theirs["lm_head.weight"], theirs["shared.weight"])
+    assert all(torch.equal(theirs[name].float(), ours[name]) for name in ours)
+
+
+def test_the_shipped_ladder_is_small() -> None:
+    """Catches a checkpoint in float32, or a training state, in a package of 12 MB at most."""
+    assert sum(path.stat().st_size for path in LADDER.rglob("*") if path.is_file()) < 12e6
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -85,6 +85,21 @@ def test_server_that_ignores_the_condition(monkeypatch: pytest.MonkeyPatch) -> N
         store.begin(TRIAL)
 
 
+@pytest.mark.parametrize(
+    ("root", "said"),
+    [
+        ("s4://bucket", r"store s4://bucket: 's4' is not one of .*; did you mean s3://\?"),
+        ("ftq://host/x", r"store ftq://host/x: 'ftq' is not one of .*; give a folder"),
+        ("s3://bucket/x", "store s3://bucket/x: Install s3fs to access S3"),
+        ("/proc/nowhere/x", r"store /proc/nowhere/x: cannot be written \(.*\); name a folder"),
+    ],
+)
+def test_a_place_that_cannot_be_a_store_is_told(root: str, said: str) -> None:
+    """Catches the traceback of a backend that is misspelt, not installed or read-only."""
+    with pytest.raises(ValueError, match=f"^{said}"):
+        Store(root).begin(TRIAL)
+
+
 def test_filesystem_without_links(local: "Bench", monkeypatch: pytest.MonkeyPatch) -> None:
     """A USB stick or a mounted bucket, where a commit would not be atomic."""
 

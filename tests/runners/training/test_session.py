@@ -128,7 +128,9 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_from(
     monkeypatch.setattr(module, "code_fingerprint", lambda: "other")
     monkeypatch.setattr(TrialRun, "resume", lambda *_: pytest.fail("went on"))
     _finish(_session(backbone, store), trial)
-    assert store.get(trial.trial_id) is not None
+    record = store.get(trial.trial_id)
+    assert record is not None
+    assert record.provenance["restarted_for_other"] == ["code"]
 
 
 def test_a_diverged_trial_is_recorded_as_such(
