@@ -6,6 +6,7 @@ from ablation.axis import Value
 
 ADAPTED = "lm_adaptation"
 PRETRAINED = "span_corruption"
+CAUSAL = "causal_lm"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,7 @@ def _baselines(study: Study, size: str) -> Iterator[GridTrial]:
 def _prompts(study: Study, size: str, cells: Cells) -> Iterator[GridTrial]:
     template, adaptation = study.settings.prompt_tuning, study.settings.lm_adaptation
     for cell, panels in cells.items():
-        start = adaptation_fields(adaptation, cell.lm_adaptation_steps)
+        start = adaptation_fields(adaptation, cell.lm_adaptation_steps, study.released)
         at_size = replace(template, model_size=size, **asdict(cell), **start)
         for task, seed in product(study.axes.task, study.axes.seed):
             shown = panels if _is_ablated(study, task, seed) else panels & {SCALE}

@@ -13,5 +13,6 @@ AXIS = Axis(
         Level(value="span_corruption", label="Span corruption"),
         Level(value="span_corruption_sentinel", label="Span corruption + sentinel"),
         Level(value="lm_adaptation", label="LM adaptation"),
+        Level(value="causal_lm", label="Causal LM"),
     ),
 )

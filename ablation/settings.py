@@ -4,12 +4,12 @@ They are kept as one template `TrialConfig` for each method, the default cell at
 the first size, task and seed, from which every trial follows by replacement.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 from ablation.axes import AXES
-from ablation.cell import ADAPTED, PRETRAINED, Cell
+from ablation.cell import Cell
 from ablation.section import Section
 from runners.config import METHODS, RULES, TrialConfig, from_mapping
 from runners.rules import ConfigError
@@ -50,13 +50,16 @@ _SHARED = tuple(name for name in RULES if name not in _HOMES)
 _DATA = ("data_source", "train_examples", "dev_examples", "input_length", "target_length")
 _OF_METHOD = tuple(name for name in _SHARED if name not in _DATA)
 _OF_BASELINE = (*_OF_METHOD, "pretraining_objective", "lm_adaptation_steps")
-# Stands in for missing or broken settings, so that all else can still be checked.
-_PLACEHOLDER = AdaptationSettings(batch_size=1, learning_rate=1.0, seed=0)
 
 
-def adaptation_fields(settings: AdaptationSettings | None, steps: int) -> dict[str, Any]:
-    """The `lm_adaptation_*` fields of a trial: set where it starts from an adapted model."""
-    if not steps:
+def adaptation_fields(
+    settings: AdaptationSettings | None, steps: int, released: Collection[int]
+) -> dict[str, Any]:
+    """The `lm_adaptation_*` fields of a trial: set where the study adapts the model itself.
+
+    A model that others have released after so many steps is taken as it is.
+    """
+    if not steps or steps in released:
         return dict.fromkeys(_ADAPTATION.values())
     assert settings is not None
     return {_ADAPTATION[name]: value for name, value in asdict(settings).items()}
@@ -74,29 +77,35 @@ def read(
     *,
     place: Mapping[str, object],
     cell: Cell,
+    pretrained: str,
     baselines: tuple[str, ...],
+    released: Collection[int],
     adapted: bool,
 ) -> Settings | None:
     """The settings of a study, or None where a template is not legal.
 
     `place` is the family, size, task and seed of the templates, `cell` the rest
-    of the prompt's; `adapted` says whether any cell needs LM adaptation.
+    of the prompt's. Baselines start from the objective `pretrained` unless their
+    settings say otherwise. `released` are the steps after which the model of
+    `place` can be had; `adapted` says whether any cell needs more than those.
     """
     section.only(("shared", *METHODS, "lm_adaptation"))
     shared = section.section("shared")
     _check_names(shared, _SHARED)
+    unadapted = {"pretraining_objective": pretrained, "lm_adaptation_steps": 0}
     start = {STUDIED: asdict(cell)}
     templates = [
-        _template(section, shared, {**place, "method": method, **start.get(method, {})})
+        _template(section, shared, {**place, "method": method, **start.get(method, unadapted)})
         for method in (STUDIED, *baselines)
     ]
     legal = [template for template in templates if template]
-    needed = adapted or any(template.lm_adaptation_steps for template in legal)
+    own = {template.lm_adaptation_steps for template in legal} - {0, *released}
+    needed = adapted or bool(own)
     _check_use(section, baselines, adapted=needed or len(legal) < len(templates))
     adaptation = _adaptation(section.section("lm_adaptation")) if needed else None
     if len(legal) < len(templates):
         return None
-    prompt, *others = (_adapted(template, adaptation or _PLACEHOLDER) for template in legal)
+    prompt, *others = (_adapted(template, adaptation, released) for template in legal)
     return Settings(prompt_tuning=prompt, baselines=tuple(others), lm_adaptation=adaptation)
 
 
@@ -105,17 +114,14 @@ def _template(
 ) -> TrialConfig | None:
     """One method's template; a broken rule is reported where the spec has the value.
 
-    A baseline starts from the span-corruption model, as the paper's model
+    A baseline starts from the model before any adaptation, as the paper's model
     tuning does (Lester et al. 2021, 3.1), unless its settings say otherwise.
     """
     method = str(values["method"])
     own = section.section(method)
     allowed = _OF_METHOD if method == STUDIED else _OF_BASELINE
     _check_names(own, allowed)
-    start = {"pretraining_objective": PRETRAINED, "lm_adaptation_steps": 0}
-    values = start | dict(values) | shared.pick(_SHARED) | own.pick(allowed)
-    if values["pretraining_objective"] == ADAPTED:
-        values |= adaptation_fields(_PLACEHOLDER, steps=1)
+    values = dict(values) | shared.pick(_SHARED) | own.pick(allowed)
     try:
         return from_mapping(values)
     except ConfigError as error:
@@ -126,8 +132,12 @@ def _template(
         return None
 
 
-def _adapted(template: TrialConfig, settings: AdaptationSettings) -> TrialConfig:
-    return replace(template, **adaptation_fields(settings, template.lm_adaptation_steps))
+def _adapted(
+    template: TrialConfig, settings: AdaptationSettings | None, released: Collection[int]
+) -> TrialConfig:
+    # Settings that are missing have been reported, and the template is thrown away.
+    steps = template.lm_adaptation_steps if settings else 0
+    return replace(template, **adaptation_fields(settings, steps, released))
 
 
 def _adaptation(section: Section) -> AdaptationSettings | None:

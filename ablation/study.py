@@ -11,10 +11,12 @@ from typing import Any
 from ablation import settings
 from ablation.axes import ABLATED, AXES, CROSSED
 from ablation.axis import Axis, Value
-from ablation.cell import ADAPTED, PRETRAINED, Cell
+from ablation.cell import ADAPTED, CAUSAL, PRETRAINED, Cell
 from ablation.section import Section
 from ablation.settings import BASELINES, Settings
+from runners.catalogue import SOURCES, Catalogue
 from runners.config import RULES
+from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
 
 DESIGNS = ("star", "complete")
@@ -29,16 +31,6 @@ KEYS = (
     "baselines",
 )
 """The keys of a study, in the order of a spec."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Known:
-    """Names that exist, for a study to be checked against."""
-
-    sizes: Mapping[str, Collection[str]]
-    """The rungs of every model family."""
-    tasks: Mapping[str, Collection[str]]
-    """The tasks of every data source."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,11 +66,10 @@ class Study:
     ablation_tasks: tuple[str, ...]
     ablation_seeds: tuple[int, ...]
     settings: Settings
-
-    @property
-    def model_family(self) -> str:
-        """The ladder of frozen models that `model_size` climbs."""
-        return self.settings.prompt_tuning.model_family
+    released: Collection[int]
+    """Steps of LM adaptation after which every size can be had, so that nobody adapts it."""
+    family: Family
+    """The ladder of frozen models that `model_size` climbs."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -86,13 +77,13 @@ class Study:
         return tuple(template.method for template in self.settings.baselines)
 
 
-def from_mapping(values: object, known: Known) -> Study:
-    """A study from plain values.
+def from_mapping(values: object, catalogue: Catalogue) -> Study:
+    """A study from plain values, whose names are those of `catalogue`.
 
     Raises `ConfigError` with every mistake, each keyed by its dotted path.
     """
     problems: list[Problem] = []
-    study = _read(Section(values, problems), known)
+    study = _read(Section(values, problems), catalogue)
     if problems:
         # A shared setting that breaks a rule breaks it for every method alike.
         raise ConfigError({str(problem): problem for problem in problems}.values())
@@ -100,27 +91,36 @@ def from_mapping(values: object, known: Known) -> Study:
     return study
 
 
-def _read(top: Section, known: Known) -> Study | None:
+def _read(top: Section, catalogue: Catalogue) -> Study | None:
     top.only(KEYS)
     design = top.value("design", Rule(type=str, choices=DESIGNS))
-    family = top.value("model_family", Rule(type=str, choices=tuple(known.sizes)))
+    named = top.value("model_family", Rule(type=str, choices=tuple(catalogue.families)))
+    family = catalogue.families[named] if named else None
     written = top.section("settings")
-    values = _values(top.section("axes"), _rules(family, _tasks(written, known), known))
+    values = _values(top.section("axes"), _rules(family, _tasks(written, catalogue)))
     defaults = _defaults(top.section("defaults"), values)
     cell = defaults or _PLACEHOLDER
     if defaults and not defaults.lm_adaptation_steps:
         _check_objectives(top, values)
+    if family:
+        _check_family(top, family, values, cell)
+    released = _released(family, values.get("model_size", ()))
     chosen = settings.read(
         written,
         place=_place(family, values),
         cell=cell,
+        pretrained=family.objective if family else PRETRAINED,
         baselines=_baselines(top, written),
-        adapted=_adapted(cell, values) or (defaults is None and "lm_adaptation" in written.values),
+        released=released,
+        adapted=_adapted(cell, values, released)
+        or (defaults is None and "lm_adaptation" in written.values),
     )
     tasks = _ablation(top, "ablation_tasks", design, values, "task")
     seeds = _ablation(top, "ablation_seeds", design, values, "seed")
-    if defaults is None or chosen is None or any(axis.name not in values for axis in CROSSED):
+    is_placed = family is not None and all(axis.name in values for axis in CROSSED)
+    if not is_placed or defaults is None or chosen is None:
         return None
+    assert family is not None
     lone = {axis.name: (getattr(defaults, axis.name),) for axis in ABLATED}
     return Study(
         design=design,
@@ -129,6 +129,8 @@ def _read(top: Section, known: Known) -> Study | None:
         ablation_tasks=tasks,
         ablation_seeds=seeds,
         settings=chosen,
+        released=released,
+        family=family,
     )
 
 
@@ -141,20 +143,22 @@ _PLACEHOLDER = Cell(
 )
 
 
-def _rules(family: str | None, tasks: Collection[str], known: Known) -> dict[str, Rule]:
+def _rules(family: Family | None, tasks: Collection[str]) -> dict[str, Rule]:
     """The rule of one value of every axis."""
     rules = {axis.name: replace(RULES[axis.name], optional=False) for axis in AXES}
-    sizes = known.sizes[family] if family else ()
-    rules["model_size"] = replace(rules["model_size"], choices=tuple(sizes))
+    sizes = tuple(family.rungs) if family else ()
+    rules["model_size"] = replace(rules["model_size"], choices=sizes)
     rules["task"] = replace(rules["task"], choices=tuple(tasks))
     return rules
 
 
-def _tasks(written: Section, known: Known) -> Collection[str]:
+def _tasks(written: Section, catalogue: Catalogue) -> Collection[str]:
     """The tasks of the study's data source; none where that is not known, which is reported."""
     source = settings.data_source(written)
-    rule = Rule(type=str, choices=tuple(known.tasks))
-    return known.tasks[str(source)] if written.check("shared.data_source", source, rule) else ()
+    rule = Rule(type=str, choices=SOURCES)
+    if not written.check("shared.data_source", source, rule):
+        return ()
+    return catalogue.tasks_of(str(source))
 
 
 def _values(section: Section, rules: Mapping[str, Rule]) -> dict[str, tuple[Any, ...]]:
@@ -188,11 +192,28 @@ def _check_objectives(top: Section, values: Mapping[str, tuple[Any, ...]]) -> No
         top.report("axes.pretraining_objective", ADAPTED, rule, remedy)
 
 
-def _place(family: str | None, values: Mapping[str, tuple[Any, ...]]) -> dict[str, object]:
+def _check_family(
+    top: Section, family: Family, values: Mapping[str, tuple[Any, ...]], cell: Cell
+) -> None:
+    """Reports objectives and adaptations that models of the family's architecture do not have."""
+    objectives = (cell.pretraining_objective, *values.get("pretraining_objective", ()))
+    steps = (cell.lm_adaptation_steps, *values.get("lm_adaptation_steps", ()))
+    is_causal = family.objective == CAUSAL
+    for objective in dict.fromkeys(objectives):
+        if (objective == CAUSAL) != is_causal and cell is not _PLACEHOLDER:
+            rule = f"does not fit family {family.name}, which is {family.architecture}"
+            remedy = f"write {family.objective}"
+            top.report("axes.pretraining_objective", objective, rule, remedy)
+    if is_causal and any(steps):
+        rule = f"does not fit family {family.name}, whose models go on from text as they are"
+        top.report("axes.lm_adaptation_steps", max(steps), rule, "give 0 alone, or leave it out")
+
+
+def _place(family: Family | None, values: Mapping[str, tuple[Any, ...]]) -> dict[str, object]:
     """Family, size, task and seed of the templates; a placeholder where there is none."""
     first = {name: next(iter(values[name]), None) for name in ("model_size", "task", "seed")}
     return {
-        "model_family": family or "?",
+        "model_family": family.name if family else "?",
         "model_size": first["model_size"] or "?",
         "task": first["task"] or "?",
         "seed": first["seed"] or 0,
@@ -207,9 +228,16 @@ def _baselines(top: Section, written: Section) -> tuple[str, ...]:
     return legal or tuple(method for method in BASELINES if method in written.values)
 
 
-def _adapted(cell: Cell, values: Mapping[str, tuple[Any, ...]]) -> bool:
-    """Whether any cell starts from an LM-adapted model."""
-    return any((cell.lm_adaptation_steps, *values.get("lm_adaptation_steps", ())))
+def _released(family: Family | None, sizes: Collection[str]) -> Collection[int]:
+    """The steps after which every size can be had LM-adapted."""
+    ladders = [set(family.rungs[size].adapted) for size in sizes] if family else []
+    return set.intersection(*ladders) if ladders else ()
+
+
+def _adapted(cell: Cell, values: Mapping[str, tuple[Any, ...]], released: Collection[int]) -> bool:
+    """Whether any cell starts from a model that the study has to adapt itself."""
+    asked = {cell.lm_adaptation_steps, *values.get("lm_adaptation_steps", ())}
+    return bool(asked - {0, *released})
 
 
 def _ablation(

@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 
+from runners.catalogue import Catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
-from runners.known import unknown_names
 from runners.record import TrialRecord
 from runners.rules import ConfigError
 from runners.store import Store
@@ -25,7 +25,7 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
     options = parser.parse_args(words)
     try:
         config = from_mapping(_with_overrides(defaults, parse_overrides(options.overrides)))
-        record = run_alone(config, Store(options.store))
+        record = run_alone(config, Store(options.store), Catalogue())
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -46,7 +46,7 @@ def _with_overrides(
     return {**defaults, **(without if objective != "lm_adaptation" else {}), **given}
 
 
-def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
+def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialRecord | None:
     """The trial's record, from the store or trained now.
 
     None where the trial diverged, which the store records, or its adaptation.
@@ -56,27 +56,30 @@ def run_alone(config: TrialConfig, store: Store) -> TrialRecord | None:
     record = store.get(config.trial_id)
     if record is not None:
         return record
-    problems = unknown_names(config)
+    problems = catalogue.problems(config)
     if problems:
         raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.
     from runners.data.source import load_task_data
     from runners.lm_adaptation import adapt
-    from runners.model.catalogue import load_backbone, load_pretrained
+    from runners.model.loading import load_backbone, load_pretrained
     from runners.training.session import Session
     from runners.training.trial import Diverged
 
     # Data that does not fit is told before an adaptation has taken minutes.
-    load_task_data(config, load_pretrained(config.model_family, config.model_size, "float32"))
+    pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
+    load_task_data(config, pretrained.codec, catalogue)
     adaptation = adaptation_of(config)
     if adaptation is not None:
         try:
-            for step, total in adapt(adaptation, [config.lm_adaptation_steps], store):
+            for step, total in adapt(adaptation, [config.lm_adaptation_steps], store, catalogue):
                 _show("LM adaptation", step, total)
         except Diverged as error:
             print(error, file=sys.stderr)
             return None
-    session = Session(backbone=load_backbone(config, store), store=store, slots=1)
+    session = Session(
+        backbone=load_backbone(config, store, catalogue), store=store, catalogue=catalogue, slots=1
+    )
     for live in session.train([config]):
         for run in live:
             _show(config.label, run.step, config.train_steps)

@@ -15,7 +15,7 @@ from typing import Any
 from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
 
 METHODS = ("prompt_tuning", "model_tuning")
-OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation")
+OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation", "causal_lm")
 INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_label")
 DTYPES = ("float32", "bfloat16")
 
@@ -49,7 +49,7 @@ class TrialConfig:
     lm_adaptation_steps: int = _ruled(Rule(type=int, minimum=0))
     """Steps of prefix language modelling after span corruption; 0 is none."""
     lm_adaptation_batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
-    """Documents a step of LM adaptation."""
+    """Documents a step of LM adaptation; this and the next two are None for a released one."""
     lm_adaptation_learning_rate: float | None = _ruled(
         Rule(type=float, above=0, optional=True), default=None
     )
@@ -139,10 +139,12 @@ class AdaptationConfig:
 
 
 def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
-    """The adaptation run whose milestone a trial starts from, or None where it needs none."""
-    if config.pretraining_objective != "lm_adaptation":
+    """The adaptation run whose milestone a trial starts from.
+
+    None where it starts from a checkpoint as it was released.
+    """
+    if config.lm_adaptation_batch_size is None:
         return None
-    assert config.lm_adaptation_batch_size is not None
     assert config.lm_adaptation_learning_rate is not None
     assert config.lm_adaptation_seed is not None
     return AdaptationConfig(
@@ -190,12 +192,21 @@ def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
     return problems
 
 
+_OF_ADAPTATION = (
+    "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
+)  # fmt: skip
+
+
 def _misfits_of_adaptation(legal: Mapping[str, Any]) -> list[Problem]:
     adapted = legal["pretraining_objective"] == "lm_adaptation"
     where = f"pretraining_objective {legal['pretraining_objective']}"
     problems = []
-    for name in ("lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"):
-        problems += _applies(legal, name, adapted, where)
+    given = [name for name in _OF_ADAPTATION if legal.get(name) is not None]
+    for name in _OF_ADAPTATION:
+        if given or not adapted:
+            problems += _applies(
+                legal, name, adapted, f"{where} beside {given[0]}" if adapted else where
+            )
     if "lm_adaptation_steps" in legal and adapted != (legal["lm_adaptation_steps"] > 0):
         remedy = "give 0 steps, or pretraining_objective lm_adaptation"
         if adapted:

@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from runners.data.batching import Encoded, collate
-from runners.model.backbone import Backbone
-from runners.model.t5 import Weights
+from runners.model.backbone import Backbone, Weights
 from runners.prompt.soft_prompt import prepend, stack
 
 TOKENS_A_BATCH = 24_576
@@ -44,16 +43,15 @@ def answer(
     prompts = [questions.prompt for questions in asked if questions.prompt is not None]
     assert len(prompts) in {0, len(asked)}
     bank = stack(prompts) if prompts else None
-    pad_id, end_id = backbone.tokenizer.pad_token_id, backbone.tokenizer.eos_token_id
     for places in _batches(asked, bank.positions if bank else 0):
-        batch = collate([asked[k].rows[i] for k, i in places], pad_id=pad_id)
+        batch = collate([asked[k].rows[i] for k, i in places], backbone.codec)
         embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
         if bank:
             embedded, mask = prepend(bank, torch.tensor([k for k, _ in places]), embedded, mask)
         limit = max(asked[k].limit for k, _ in places)
         generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
         for (k, i), ids in zip(places, generated, strict=True):
-            answers[k][i] = _ended(ids[: asked[k].limit], end_id)
+            answers[k][i] = _ended(ids[: asked[k].limit], backbone.codec.end_id)
     return answers
 
 

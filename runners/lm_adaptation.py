@@ -21,14 +21,14 @@ from datetime import UTC, datetime
 from safetensors.torch import load, save, save_file
 from torch import Tensor
 
+from runners.catalogue import Catalogue
 from runners.config import DTYPES, AdaptationConfig
 from runners.data.batching import Encoded
 from runners.data.corpus import PrefixRows, read_microworld
 from runners.microworld.exchanges import CONVERSATION
 from runners.model.backbone import Backbone
-from runners.model.catalogue import COMPUTE_DTYPES, check_origin, load_pretrained
 from runners.model.checkpoint import WEIGHTS
-from runners.model.sizes import shape_of
+from runners.model.loading import COMPUTE_DTYPES, check_origin, load_pretrained
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
@@ -85,6 +85,7 @@ def adapt(
     config: AdaptationConfig,
     milestones: Sequence[int],
     store: Store,
+    catalogue: Catalogue,
     *,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
 ) -> Iterator[tuple[int, int]]:
@@ -99,7 +100,7 @@ def adapt(
     ]
     if not wanted:
         return
-    pretrained = load_pretrained(config.model_family, config.model_size, "float32")
+    pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
     backbone = dataclasses.replace(pretrained, dtype=COMPUTE_DTYPES[config.compute_dtype])
     for steps in set(milestones) - set(wanted):
         record = store.get(config.milestone_id(steps))
@@ -140,11 +141,11 @@ def _rows(
 ) -> PrefixRows:
     """The rows of so many documents of one stream, in the order of `seed`."""
     read = read_microworld(
-        backbone.tokenizer, seed=document_seed, documents=documents, mix=CONVERSATION
+        backbone.codec.tokenizer, seed=document_seed, documents=documents, mix=CONVERSATION
     )
     return PrefixRows(
         documents=read, batch_size=batch_size, seed=seed,
-        end_id=backbone.tokenizer.eos_token_id, salient=SALIENT, longest=LONGEST,
+        end_id=backbone.codec.end_id, salient=SALIENT, longest=LONGEST,
     )  # fmt: skip
 
 
@@ -221,10 +222,11 @@ def main(words: Sequence[str] | None = None) -> int:
         seed=options.seed,
         compute_dtype=options.compute_dtype,
     )
+    catalogue = Catalogue()
     try:
-        shape_of(config.model_family, config.model_size)
+        catalogue.rung(config.model_family, config.model_size)
         store = Store(options.store)
-        for step, last in adapt(config, options.steps, store):
+        for step, last in adapt(config, options.steps, store, catalogue):
             if step * 10 // last > (step - 1) * 10 // last:
                 print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
     except ValueError as error:

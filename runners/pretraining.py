@@ -39,11 +39,13 @@ from runners.data.corpus import CorruptedRows, read_microworld
 from runners.microworld.documents import sample_documents
 from runners.microworld.exchanges import MIXES, WORLD, Mix
 from runners.microworld.tokenizer import save_tokenizer, train_tokenizer
-from runners.model.backbone import T5Backbone, shape_of
-from runners.model.catalogue import COMPUTE_DTYPES
 from runners.model.checkpoint import LADDER, WEIGHTS, fingerprint_of
+from runners.model.codec import Codec
+from runners.model.family import shipped
 from runners.model.growth import grow
-from runners.model.sizes import NANO, T5Shape
+from runners.model.loading import COMPUTE_DTYPES
+from runners.model.sizes import T5Shape
+from runners.model.t5_backbone import T5Backbone, shape_of
 from runners.rules import nearest
 from runners.training.language_model import gradients, held_out_loss
 from runners.training.trial import metadata_of
@@ -161,10 +163,10 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     state from before `recipe.begin`.
     """
     tokenizer = _tokenizer(out / "tokenizer")
-    model = new_model(NANO[recipe.size], seed=recipe.seed)
+    model = new_model(nano_shape(recipe.size), seed=recipe.seed)
     weights = {name: p.detach().clone() for name, p in model.named_parameters()}
     if start is not None:
-        _fill(weights, start, NANO[recipe.size].heads)
+        _fill(weights, start, nano_shape(recipe.size).heads)
     for weight in weights.values():
         weight.requires_grad_(True)
     backbone = _behind(model, tokenizer, recipe)
@@ -272,6 +274,13 @@ def _optimizer(weights: dict[str, Tensor]) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, betas=BETAS, weight_decay=0.0)
 
 
+def nano_shape(size: str) -> T5Shape:
+    """The shape of a rung of the nano ladder."""
+    shape = shipped()["nano"].rungs[size].shape
+    assert shape is not None
+    return shape
+
+
 def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if not folder.is_dir():
         documents = itertools.islice(sample_documents(0), TOKENIZER_DOCUMENTS)
@@ -284,13 +293,14 @@ def _behind(
 ) -> T5Backbone:
     """The interface of a model whose weights are given at each call."""
     return T5Backbone(
-        shape=shape_of(model), weights={}, tokenizer=tokenizer, fingerprint="",
+        shape=shape_of(model), weights={}, codec=Codec(tokenizer=tokenizer, continues=False),
+        source="", fingerprint="",
         dtype=COMPUTE_DTYPES[recipe.compute_dtype],
     )  # fmt: skip
 
 
 def _rows(backbone: T5Backbone, recipe: Recipe, *, seed: int, mix: Mix) -> CorruptedRows:
-    tokenizer = backbone.tokenizer
+    tokenizer = backbone.codec.tokenizer
     (first_sentinel,) = tokenizer("<extra_id_0>", add_special_tokens=False)["input_ids"]
     return CorruptedRows(
         documents=read_microworld(tokenizer, seed=seed, documents=DOCUMENTS_A_CHUNK, mix=mix),
@@ -355,7 +365,7 @@ def _write(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m runners.pretraining", description=__doc__)
-    parser.add_argument("--size", required=True, choices=sorted(NANO))
+    parser.add_argument("--size", required=True, choices=list(shipped()["nano"].rungs))
     parser.add_argument(
         "--stages", nargs="+", required=True, metavar="MIX:UNTIL",
         help=f"what is read until which step; mixes: {', '.join(MIXES)}",

@@ -16,11 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from runners.catalogue import Catalogue
 from runners.data.batching import Encoded, collate
 from runners.microworld.skills import SKILLS, Item, sample_items
 from runners.model.backbone import Backbone
-from runners.model.catalogue import load_milestone, load_pretrained
-from runners.model.sizes import NANO
+from runners.model.family import shipped
+from runners.model.loading import load_milestone, load_pretrained
 from runners.store import Store
 
 ROWS = 256
@@ -47,13 +48,11 @@ def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, s
 
 def _losses(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, masked: bool) -> Tensor:
     """The summed loss of each reply in nats [B]."""
-    tokenizer = backbone.tokenizer
 
     def encode(text: str) -> list[int]:
-        found: list[int] = tokenizer(text, add_special_tokens=False)["input_ids"]
-        return found
+        return backbone.codec.words([text])[0]
 
-    end = [tokenizer.eos_token_id]
+    end = [backbone.codec.end_id]
     before, after = (encode(MASK), encode(NEXT)) if masked else ([], [])
     rows = [
         Encoded(
@@ -62,7 +61,7 @@ def _losses(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, masked: boo
         )
         for text, reply in pairs
     ]
-    batch = collate(rows, pad_id=tokenizer.pad_token_id)
+    batch = collate(rows, backbone.codec)
     embedded = backbone.embed(backbone.weights, batch.input_ids)
     return backbone.losses(backbone.weights, embedded, batch.mask, batch.targets).sum(dim=1)
 
@@ -86,7 +85,9 @@ def main(words: Sequence[str] | None = None) -> int:
 def _models(options: argparse.Namespace) -> dict[str, Backbone]:
     """The models to ask, by the names of their columns."""
     if not options.milestones:
-        return {size: load_pretrained("nano", size, "float32") for size in options.size}
+        return {
+            size: load_pretrained(Catalogue(), "nano", size, "float32") for size in options.size
+        }
     store = Store(options.store)
     models: dict[str, Backbone] = {}
     for milestone in options.milestones:
@@ -96,7 +97,7 @@ def _models(options: argparse.Namespace) -> dict[str, Backbone]:
                 f"{milestone}: is no milestone of the store {store.root}; "
                 "python -m runners.lm_adaptation prints the ids of those it makes"
             )
-        models[record.label] = load_milestone(record, store, "float32")
+        models[record.label] = load_milestone(record, store, Catalogue(), "float32")
     return models
 
 
@@ -108,7 +109,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m runners.skills", description="What nano models have learned of their world."
     )
-    parser.add_argument("--size", nargs="+", choices=list(NANO), default=list(NANO))
+    sizes = list(shipped()["nano"].rungs)
+    parser.add_argument("--size", nargs="+", choices=sizes, default=sizes)
     parser.add_argument("--milestones", nargs="+", default=[], metavar="ID")
     parser.add_argument("--store", default="results/alone", help="where the milestones are")
     parser.add_argument("--items", type=int, default=1000)

@@ -18,16 +18,16 @@ from sweeps.failures import Loss
 from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
 from sweeps.schedule import PackSearch
+from sweeps.spec import SweepSpec
 from sweeps.trainable import PackTrainable
 
 OBJECT_STORE_BYTES = 100_000_000
 """Ray's shared memory on this machine; workers exchange nothing through it."""
 
 
-def fit(
-    packs: list[Pack], execution: Execution, store: Store, progress: Progress, board: Board
-) -> None:
-    """Work through the packs with as many workers as `execution` wants."""
+def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, board: Board) -> None:
+    """Work through the packs of `spec` with as many workers as it wants."""
+    execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
     watch = Watch(search, store, progress, board)
     resources = tune.PlacementGroupFactory([{"CPU": float(execution.threads)}])
@@ -37,7 +37,10 @@ def fit(
             tune.Tuner(
                 tune.with_resources(PackTrainable, resources),
                 # Workers have folders of their own, so the store goes by its absolute name.
-                param_space={"execution": replace(execution, store=store.root)},
+                param_space={
+                    "execution": replace(execution, store=store.root),
+                    "catalogue": spec.catalogue,
+                },
                 tune_config=tune.TuneConfig(
                     search_alg=search,
                     num_samples=-1,

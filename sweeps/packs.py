@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runners.config import AdaptationConfig, TrialConfig, adaptation_of
-from runners.model.sizes import shape_of
+from runners.model.family import Family
 from sweeps.plan import Plan, PlannedTrial
 
 INPUT_TOKENS = 40
@@ -30,7 +30,8 @@ ALONE = frozenset({"model_tuning"})
 class Pack:
     """Work for one worker: an adaptation with its missing milestones, or a queue of trials.
 
-    `cost` serves to order packs and to forecast. `parent` is the milestone that
+    `cost` serves to order packs and to forecast; it is the sum of `costs`, one a
+    trial, where there are trials. `parent` is the milestone that
     has to be there first, `slots` the most trials that share the batch (K).
     `losses` counts the workers that were lost under the pack one after another
     without getting beyond `reached`, the share of its cost that was done.
@@ -42,13 +43,17 @@ class Pack:
     adaptation: AdaptationConfig | None = None
     milestones: tuple[int, ...] = ()
     trials: tuple[TrialConfig, ...] = field(default=(), repr=False)
+    costs: tuple[float, ...] = field(default=(), repr=False)
     slots: int = 1
     losses: int = 0
     reached: float = 0.0
 
     def singles(self) -> tuple["Pack", ...]:
         """The pack's trials one by one, for a pack that died: who fails alone has failed."""
-        return tuple(_pack(trial.label, (trial,), self.parent, slots=1) for trial in self.trials)
+        return tuple(
+            _pack(trial.label, [(trial, cost)], self.parent, slots=1)
+            for trial, cost in zip(self.trials, self.costs, strict=True)
+        )
 
 
 def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
@@ -58,12 +63,13 @@ def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
     costliest first.
     """
     todo = [work for work in plan.trials if work.state.status != "done"]
+    family = plan.spec.study.family
     adaptations = _adaptations(plan, {work.parent for work in todo})
-    tuning = [pack for group in _groups(todo) for pack in _cut(group, workers, slots)]
+    tuning = [pack for group in _groups(todo) for pack in _cut(group, family, workers, slots)]
     return _costliest_first(adaptations) + _costliest_first(tuning)
 
 
-def cost_of(config: TrialConfig) -> float:
+def cost_of(config: TrialConfig, family: Family) -> float:
     """Floating-point operations of a trial, roughly: training, and the forward passes of dev.
 
     Two a weight and token forward, the same again backward to the prompt, and
@@ -74,11 +80,7 @@ def cost_of(config: TrialConfig) -> float:
     training = passes * config.train_steps * config.batch_size
     evaluations = math.ceil(config.train_steps / config.eval_every)
     dev = 2 * evaluations * (config.dev_examples or DEV_EXAMPLES)
-    return _weights(config.model_family, config.model_size) * tokens * (training + dev)
-
-
-def _weights(family: str, size: str) -> float:
-    return float(shape_of(family, size).parameter_count())
+    return float(family.rungs[config.model_size].parameters) * tokens * (training + dev)
 
 
 def _adaptations(plan: Plan, needed: set[str | None]) -> list[Pack]:
@@ -86,14 +88,18 @@ def _adaptations(plan: Plan, needed: set[str | None]) -> list[Pack]:
     for milestone in plan.milestones:
         if milestone.state.status != "done" and milestone.id in needed:
             runs.setdefault(milestone.adaptation, []).append(milestone.steps)
-    return [_adaptation(config, tuple(steps)) for config, steps in runs.items()]
+    rungs = plan.spec.study.family.rungs
+    return [
+        _adaptation(config, tuple(steps), rungs[config.model_size].parameters)
+        for config, steps in runs.items()
+    ]
 
 
-def _adaptation(config: AdaptationConfig, milestones: tuple[int, ...]) -> Pack:
+def _adaptation(config: AdaptationConfig, milestones: tuple[int, ...], parameters: int) -> Pack:
     rows = max(milestones) * config.batch_size
     return Pack(
         name=f"{config.model_size} LM adaptation",
-        cost=6 * rows * INPUT_TOKENS * _weights(config.model_family, config.model_size),
+        cost=6.0 * rows * INPUT_TOKENS * parameters,
         adaptation=config,
         milestones=milestones,
     )
@@ -118,7 +124,7 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _cut(group: Sequence[PlannedTrial], workers: int, slots: int) -> Iterator[Pack]:
+def _cut(group: Sequence[PlannedTrial], family: Family, workers: int, slots: int) -> Iterator[Pack]:
     """A group in packs of like size, none of more than `ROUNDS` times what shares a batch."""
     first = group[0].config
     slots = 1 if first.method in ALONE else slots
@@ -128,13 +134,16 @@ def _cut(group: Sequence[PlannedTrial], workers: int, slots: int) -> Iterator[Pa
     edges = [len(group) * number // count for number in range(count + 1)]
     for number, (start, end) in enumerate(itertools.pairwise(edges), start=1):
         name = f"{first.model_size} {first.method} {number}/{count}"
-        trials = tuple(work.config for work in group[start:end])
-        yield _pack(name, trials, group[0].parent, slots=slots)
+        priced = [(work.config, cost_of(work.config, family)) for work in group[start:end]]
+        yield _pack(name, priced, group[0].parent, slots=slots)
 
 
-def _pack(name: str, trials: tuple[TrialConfig, ...], parent: str | None, *, slots: int) -> Pack:
-    cost = sum(map(cost_of, trials))
-    return Pack(name=name, cost=cost, parent=parent, trials=trials, slots=slots)
+def _pack(
+    name: str, priced: Sequence[tuple[TrialConfig, float]], parent: str | None, *, slots: int
+) -> Pack:
+    """A queue of trials, each with its cost."""
+    trials, costs = zip(*priced, strict=True)
+    return Pack(name=name, cost=sum(costs), parent=parent, trials=trials, costs=costs, slots=slots)
 
 
 def _costliest_first(packs: Iterable[Pack]) -> list[Pack]:

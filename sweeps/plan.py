@@ -165,11 +165,11 @@ def survey(spec: SweepSpec) -> Plan:
     checkpoint is not there.
     """
     store = Store(spec.execution.store)
-    family = spec.study.model_family
-    present = {CODE: code_fingerprint()} | {
-        checkpoint(family, size, 0): pretrained_fingerprint(family, size)
-        for size in spec.study.axes.model_size
-    }
+    family = spec.study.family
+    rungs = [family.rungs[size] for size in spec.study.axes.model_size]
+    prints = {checkpoint(family.name, rung.name, 0): pretrained_fingerprint(rung) for rung in rungs}
+    # What the hub has under a name without a commit shows only when it is loaded.
+    present = {CODE: code_fingerprint()} | {key: each for key, each in prints.items() if each}
     return plan(spec, store, running=store.running(), present=present)
 
 

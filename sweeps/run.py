@@ -67,7 +67,7 @@ def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:
     # Ray reads its settings while it is imported, and a sweep that lacks nothing needs no Ray.
     from sweeps.driver import fit
 
-    fit(packs, plan.spec.execution, store, progress, board)
+    fit(packs, plan.spec, store, progress, board)
 
 
 def verdict(name: str, counts: Counts) -> str:

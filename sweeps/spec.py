@@ -13,16 +13,13 @@ from pathlib import Path
 from ablation import grid, study
 from ablation.grid import GridTrial
 from ablation.section import Section
-from ablation.study import Known, Study
-from runners.known import TASKS_OF
-from runners.model.sizes import LADDERS
+from ablation.study import Study
+from runners.catalogue import Catalogue
 from runners.rules import ConfigError, Problem, Rule, nearest
 from sweeps import document, execution
 from sweeps.document import Document, Located
 from sweeps.execution import Execution
 
-KNOWN = Known(sizes=LADDERS, tasks=TASKS_OF)
-"""The model families and the data sources that a spec may name."""
 KEYS = ("name", *study.KEYS, "execution")
 """The keys of a spec, in order."""
 
@@ -49,27 +46,31 @@ class SweepSpec:
     text: str
     sha256: str
     study: Study
+    catalogue: Catalogue
     execution: Execution
     trials: tuple[GridTrial, ...]
 
 
-def load(path: str | Path, *, known: Known = KNOWN) -> SweepSpec:
+def load(path: str | Path) -> SweepSpec:
     """The sweep of one spec file.
 
     Raises `SpecError` (a ValueError) with every mistake in it, and ValueError
     where there is no such file.
     """
-    return parse(_text(Path(path)), path=str(path), known=known)
+    return parse(_text(Path(path)), path=str(path))
 
 
-def parse(text: str, *, path: str, known: Known = KNOWN) -> SweepSpec:
-    """The sweep of a spec's text; `path` is what errors call it.
+def parse(text: str, *, path: str) -> SweepSpec:
+    """The sweep of a spec's text.
+
+    Errors call the spec `path`, and what it names by a relative path lies
+    beside it.
 
     Raises `SpecError` with every mistake.
     """
     source = document.read(text)
     problems: list[Problem] = []
-    spec = _read(source, text, path, known, problems)
+    spec = _read(source, text, path, problems)
     mistakes = [*source.mistakes, *map(source.locate, problems)]
     if mistakes:
         raise SpecError(path, mistakes)
@@ -77,9 +78,7 @@ def parse(text: str, *, path: str, known: Known = KNOWN) -> SweepSpec:
     return spec
 
 
-def _read(
-    source: Document, text: str, path: str, known: Known, problems: list[Problem]
-) -> SweepSpec | None:
+def _read(source: Document, text: str, path: str, problems: list[Problem]) -> SweepSpec | None:
     if source.values is None and source.mistakes:
         return None
     top = Section(source.values, problems)
@@ -88,8 +87,9 @@ def _read(
     top.only(KEYS)
     name = _name(top)
     chosen = execution.read(top.section("execution"))
+    catalogue = Catalogue()
     try:
-        asked = study.from_mapping(top.pick(study.KEYS), known)
+        asked = study.from_mapping(top.pick(study.KEYS), catalogue)
     except ConfigError as error:
         problems += error.problems
         return None
@@ -101,6 +101,7 @@ def _read(
         text=text,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         study=asked,
+        catalogue=catalogue,
         execution=chosen,
         trials=grid.build(asked),
     )

@@ -64,7 +64,7 @@ def _head(plan: Plan) -> str:
     study = plan.spec.study
     trials, milestones = len(plan.trials), len(plan.milestones)
     return (
-        f"{plan.spec.name}: {study.design} design on {study.model_family}, {trials:,} trials and "
+        f"{plan.spec.name}: {study.design} design on {study.family.name}, {trials:,} trials and "
         f"{milestones:,} adaptation milestones in {plan.root}"
     )
 

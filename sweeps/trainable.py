@@ -7,12 +7,12 @@ from typing import Any
 
 from ray import tune
 
-from runners.config import AdaptationConfig
+from runners.catalogue import Catalogue
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps.execution import Execution
 from sweeps.failures import Explained
-from sweeps.packs import Pack, cost_of
+from sweeps.packs import Pack
 from sweeps.progress import Report
 
 REPORT_SECONDS = 2.0
@@ -27,13 +27,13 @@ class PackTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take a pack: config holds `pack` and `execution`.
+        """Take a pack: config holds `pack`, `execution` and `catalogue`.
 
         Nothing heavy is loaded before the first step, so that all workers are up
         while the first of them still loads torch. Otherwise Tune would give the
         pack of one that is starting to one that is free, and end the one starting.
         """
-        self._work = _work(config["pack"], config["execution"])
+        self._work = _work(config["pack"], config["execution"], config["catalogue"])
         self._report = Report(share=0.0)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -58,7 +58,7 @@ class PackTrainable(tune.Trainable):
         """Nothing, as for `save_checkpoint`."""
 
 
-def _work(pack: Pack, execution: Execution) -> Iterator[Report]:
+def _work(pack: Pack, execution: Execution, catalogue: Catalogue) -> Iterator[Report]:
     """Do all that a pack asks for; reports often, and at the end."""
     # Before the code is imported, so that a record never names code which came later.
     code_fingerprint()
@@ -66,38 +66,43 @@ def _work(pack: Pack, execution: Execution) -> Iterator[Report]:
 
     torch.set_num_threads(execution.threads)
     store = Store(execution.store)
-    if pack.adaptation is None:
-        yield from _train(pack, store, execution.checkpoint_seconds)
-    else:
-        yield from _adapt(pack.adaptation, pack.milestones, store, execution.checkpoint_seconds)
+    do = _train if pack.adaptation is None else _adapt
+    yield from do(pack, store, catalogue, execution.checkpoint_seconds)
 
 
 def _adapt(
-    config: AdaptationConfig, milestones: tuple[int, ...], store: Store, checkpoint_seconds: float
+    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float
 ) -> Iterator[Report]:
     from runners.lm_adaptation import adapt
 
+    assert pack.adaptation is not None
     resumed: float | None = None
-    for step, last in adapt(config, milestones, store, checkpoint_seconds=checkpoint_seconds):
+    steps = adapt(
+        pack.adaptation, pack.milestones, store, catalogue, checkpoint_seconds=checkpoint_seconds
+    )
+    for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
         yield Report(share=step / last, resumed=resumed)
 
 
-def _train(pack: Pack, store: Store, checkpoint_seconds: float) -> Iterator[Report]:
-    from runners.model.catalogue import load_backbone
+def _train(
+    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float
+) -> Iterator[Report]:
+    from runners.model.loading import load_backbone
     from runners.training.session import Session
 
     done = store.done(config.trial_id for config in pack.trials)
     todo = [config for config in pack.trials if config.trial_id not in done]
-    costs = {config: cost_of(config) for config in pack.trials}
+    costs = dict(zip(pack.trials, pack.costs, strict=True))
     behind = sum(costs[config] for config in pack.trials if config.trial_id in done)
     resumed = 1.0 if not todo else behind / pack.cost
     yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
     session = Session(
-        backbone=load_backbone(todo[0], store),
+        backbone=load_backbone(todo[0], store, catalogue),
         store=store,
+        catalogue=catalogue,
         slots=pack.slots,
         checkpoint_seconds=checkpoint_seconds,
     )

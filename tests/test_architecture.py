@@ -12,8 +12,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("runners", "ablation", "sweeps", "analysis")
 LEAVES = {
     "runners.config",
-    "runners.known",
+    "runners.catalogue",
     "runners.model.checkpoint",
+    "runners.model.family",
     "runners.model.sizes",
     "runners.record",
     "runners.rules",

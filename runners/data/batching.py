@@ -12,6 +12,7 @@ from torch import Tensor
 
 from runners.data.span_corruption import Ids
 from runners.model.backbone import IGNORED
+from runners.model.codec import Codec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +32,24 @@ class Batch:
     targets: Tensor
 
 
-def collate(rows: Sequence[Encoded], *, pad_id: int) -> Batch:
-    """Rows padded on the right to the longest of them."""
-    input_ids = pad([row.input_ids for row in rows], fill=pad_id)
+def collate(rows: Sequence[Encoded], codec: Codec) -> Batch:
+    """Rows padded to the longest of them.
+
+    Inputs that targets go on from are padded on the left, so that all end at
+    the last position; the others, and all targets, on the right.
+    """
+    longest = max(len(row.input_ids) for row in rows)
+    input_ids = pad([row.input_ids for row in rows], fill=codec.pad_id)
     targets = pad([row.target_ids for row in rows], fill=IGNORED)
     lengths = torch.tensor([len(row.input_ids) for row in rows])
-    mask = (torch.arange(input_ids.shape[1]) < lengths[:, None]).to(torch.int64)
-    return Batch(input_ids=input_ids, mask=mask, targets=targets)
+    places = torch.arange(longest)
+    if codec.continues:
+        gaps = (longest - lengths)[:, None]
+        input_ids = input_ids.gather(1, (places - gaps) % longest)
+        mask = places >= gaps
+    else:
+        mask = places < lengths[:, None]
+    return Batch(input_ids=input_ids, mask=mask.to(torch.int64), targets=targets)
 
 
 def pad(rows: Sequence[Ids], *, fill: int) -> Tensor:

@@ -2,17 +2,16 @@
 
 import functools
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
-from runners.known import unknown_names
 from runners.microworld import records as microworld
-from runners.model.backbone import Backbone
+from runners.model.codec import Codec
 from runners.rules import ConfigError
 from runners.tasks.superglue import find_task
 from runners.tasks.task import Example, Task, add_sentinel, first_groups, strip_sentinel
@@ -38,21 +37,14 @@ class TaskData:
     chance: float
     fingerprint: str
     sentinel: bool
-    tokenizer: PreTrainedTokenizerBase
+    codec: Codec
 
     def score(self, generated: Sequence[Sequence[int]]) -> tuple[dict[str, float], list[str]]:
         """Metrics of generated token ids for the dev examples in order, and the answers as text."""
-        # A sentinel in the answer of a model that should give none is an error, and stays.
-        answers = self.tokenizer.batch_decode([list(row) for row in generated])
-        specials = (self.tokenizer.eos_token, self.tokenizer.pad_token)
-        answers = [_without(text, specials) for text in answers]
+        answers = self.codec.decode(generated)
         if self.sentinel:
             answers = [strip_sentinel(text) for text in answers]
         return self.task.score(answers, self.dev_examples), answers
-
-
-def _without(text: str, words: Iterable[str]) -> str:
-    return functools.reduce(lambda left, word: left.replace(word, ""), words, text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,13 +60,13 @@ class _Reading:
     target_length: int
 
 
-def load_task_data(config: TrialConfig, backbone: Backbone) -> TaskData:
+def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> TaskData:
     """The data of a trial.
 
     Raises ValueError for an unknown source or task, for more examples than
     there are, and for rows that are too long.
     """
-    problems = unknown_names(config)
+    problems = catalogue.problems(config)
     if problems:
         raise ConfigError(problems)
     reading = _Reading(
@@ -86,29 +78,29 @@ def load_task_data(config: TrialConfig, backbone: Backbone) -> TaskData:
         input_length=config.input_length,
         target_length=config.target_length,
     )
-    return _load(backbone.tokenizer, reading)
+    return _load(codec, reading)
 
 
 @functools.lru_cache(maxsize=64)
-def _load(tokenizer: PreTrainedTokenizerBase, reading: _Reading) -> TaskData:
+def _load(codec: Codec, reading: _Reading) -> TaskData:
     task = find_task(reading.task)
     train = task.read(microworld.read_split(task.name, "train"), split="train")
     train = train[: _count("train_examples", reading.train_examples, train, task)]
     dev = task.read(microworld.read_split(task.name, "dev"), split="dev")
     dev = first_groups(dev, _count("dev_examples", reading.dev_examples, dev, task))
-    dev_rows = _encode(tokenizer, dev, reading)
+    dev_rows = _encode(codec, dev, reading)
     return TaskData(
         task=task,
-        train=_encode(tokenizer, train, reading),
+        train=_encode(codec, train, reading),
         dev=dev_rows,
         dev_examples=dev,
-        labels=[tokenizer(w, add_special_tokens=False)["input_ids"] for w in task.init_words],
+        labels=codec.words(task.init_words),
         target_limit=max(len(row.target_ids) for row in dev_rows),
         majority=task.majority_score(train, dev),
         chance=task.chance_score(train, dev),
         fingerprint=_fingerprint(train, dev),
         sentinel=reading.sentinel,
-        tokenizer=tokenizer,
+        codec=codec,
     )
 
 
@@ -124,12 +116,10 @@ def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -
     return wanted
 
 
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], reading: _Reading
-) -> list[Encoded]:
+def _encode(codec: Codec, examples: Sequence[Example], reading: _Reading) -> list[Encoded]:
     targets = [add_sentinel(e.target) if reading.sentinel else e.target for e in examples]
-    inputs = tokenizer([e.input for e in examples])["input_ids"]
-    outputs = tokenizer(targets)["input_ids"]
+    inputs = codec.inputs([e.input for e in examples])
+    outputs = codec.targets(targets)
     _refuse_long("input_length", inputs, reading.input_length, reading.task)
     _refuse_long("target_length", outputs, reading.target_length, reading.task)
     pairs = zip(inputs, outputs, strict=True)

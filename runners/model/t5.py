@@ -1,32 +1,40 @@
-"""T5 1.1 as a pure function of its weights, exact against `transformers` and lean.
+"""T5 as a pure function of its weights, exact against `transformers` and lean.
 
 Notation: B rows, T input positions (prompt included), D target positions,
 H model width, N heads, C width of a head, V vocabulary.
 
 Weights come as a mapping of checkpoint names to tensors, so that the same code
 serves a frozen model (weights cast once) and one that trains (float32 weights,
-cast where they are used). Every sum over positions is masked, so a row feels
+cast where they are used). T5 1.1 has a gated feed-forward layer and an output
+layer of its own; T5 1.0 has neither. Every sum over positions is masked, so a row feels
 neither its padding nor its neighbours.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from runners.model.backbone import Weights
 from runners.model.dropout import Dropout
 
-Weights = Mapping[str, Tensor]
 MASKED = -1e9
 """Added to the attention score of a position that may not be seen."""
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "gelu_new": partial(F.gelu, approximate="tanh"),
+    "relu": F.relu,
+    "silu": F.silu,
+}
+"""Activations of the feed-forward layer by their names in `transformers`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class T5Dimensions:
-    """What the arithmetic needs to know of a T5 1.1 checkpoint's config.json."""
+    """What the arithmetic needs to know of a T5 checkpoint's config.json."""
 
     layers: int
     decoder_layers: int
@@ -36,6 +44,12 @@ class T5Dimensions:
     max_distance: int
     epsilon: float
     start_id: int
+    activation: str = "gelu_new"
+    """A key of `ACTIVATIONS`."""
+    gated: bool = True
+    """Whether the activation gates a second projection, as in T5 1.1."""
+    tied: bool = False
+    """Whether the output layer is the input embedding, as in T5 1.0, and its input is scaled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,8 +119,10 @@ def embed(weights: Weights, ids: Tensor) -> Tensor:
     return F.embedding(ids, weights["shared.weight"])
 
 
-def logits(weights: Weights, hidden: Tensor) -> Tensor:
-    """The untied output layer in float32: hidden [..., H] -> [..., V]."""
+def logits(shape: T5Dimensions, weights: Weights, hidden: Tensor) -> Tensor:
+    """The output layer in float32: hidden [..., H] -> [..., V]."""
+    if shape.tied:
+        return _linear(hidden * hidden.shape[-1] ** -0.5, weights["shared.weight"]).float()
     return _linear(hidden, weights["lm_head.weight"]).float()
 
 
@@ -152,9 +168,13 @@ def _feed_forward(
     shape: T5Dimensions, weights: Weights, name: str, hidden: Tensor, dropout: Dropout
 ) -> Tensor:
     normed = _norm(shape, weights, f"{name}.layer_norm", hidden)
-    dense = f"{name}.DenseReluDense"
-    gate = F.gelu(_linear(normed, weights[f"{dense}.wi_0.weight"]), approximate="tanh")
-    inner = dropout(gate * _linear(normed, weights[f"{dense}.wi_1.weight"]), f"{name}.inner")
+    dense, activate = f"{name}.DenseReluDense", ACTIVATIONS[shape.activation]
+    if shape.gated:
+        inner = activate(_linear(normed, weights[f"{dense}.wi_0.weight"]))
+        inner = inner * _linear(normed, weights[f"{dense}.wi_1.weight"])
+    else:
+        inner = activate(_linear(normed, weights[f"{dense}.wi.weight"]))
+    inner = dropout(inner, f"{name}.inner")
     return hidden + dropout(_linear(inner, weights[f"{dense}.wo.weight"]), name)
 
 

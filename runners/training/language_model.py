@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from runners.data.batching import Batch, Encoded, collate
-from runners.model.backbone import IGNORED, Backbone
-from runners.model.t5 import Weights
+from runners.model.backbone import IGNORED, Backbone, Weights
 
 
 def mean_loss(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
@@ -36,4 +35,4 @@ def held_out_loss(
 
 
 def _batch(backbone: Backbone, rows: Sequence[Encoded]) -> Batch:
-    return collate(rows, pad_id=backbone.tokenizer.pad_token_id)
+    return collate(rows, backbone.codec)

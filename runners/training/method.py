@@ -8,12 +8,10 @@ from typing import Protocol
 
 import numpy as np
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
 
 from runners.config import TrialConfig
 from runners.data.source import TaskData
-from runners.model.backbone import Backbone
-from runners.model.t5 import Weights
+from runners.model.backbone import Backbone, Weights
 from runners.prompt.initializers import INITIALIZERS, Start
 
 
@@ -48,7 +46,7 @@ class PromptTuning:
         start = Start(
             length=config.prompt_length,
             table=backbone.embedding_table(),
-            pieces=_ordinary_pieces(backbone.tokenizer),
+            pieces=backbone.codec.ordinary_pieces,
             labels=data.labels,
             rng=np.random.default_rng([config.seed, config.prompt_length]),
         )
@@ -61,11 +59,6 @@ class PromptTuning:
     def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
         """The prompt."""
         return parameters["prompt"]
-
-
-def _ordinary_pieces(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    special = set(tokenizer.all_special_ids)
-    return [piece for piece in range(len(tokenizer)) if piece not in special]
 
 
 class ModelTuning:

@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import collate
 from runners.data.source import load_task_data
@@ -38,9 +39,9 @@ class Observer(Protocol):
         """A trial left the pack because its numbers are not finite."""
 
 
-def start(config: TrialConfig, backbone: Backbone) -> TrialRun:
+def start(config: TrialConfig, backbone: Backbone, catalogue: Catalogue) -> TrialRun:
     """A trial at step 0."""
-    data = load_task_data(config, backbone)
+    data = load_task_data(config, backbone.codec, catalogue)
     return TrialRun(
         config=config,
         data=data,
@@ -93,7 +94,7 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
     """
     method = _method(runs)
     rows = [run.rows() for run in runs]
-    batch = collate([row for own in rows for row in own], pad_id=backbone.tokenizer.pad_token_id)
+    batch = collate([row for own in rows for row in own], backbone.codec)
     owner = torch.repeat_interleave(
         torch.arange(len(runs)), torch.tensor([len(own) for own in rows])
     )

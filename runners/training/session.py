@@ -10,6 +10,7 @@ from typing import Any
 
 from safetensors.torch import save_file
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
 from runners.model.backbone import Backbone
 from runners.record import Failure, TrialRecord
@@ -30,6 +31,7 @@ class Session:
 
     backbone: Backbone
     store: Store
+    catalogue: Catalogue
     slots: int
     checkpoint_seconds: float = CHECKPOINT_SECONDS
     taken: int = 0
@@ -56,7 +58,7 @@ class Session:
         for config in configs:
             self.taken += 1
             if self.store.get(config.trial_id) is None:
-                yield self._restored(start(config, self.backbone))
+                yield self._restored(start(config, self.backbone, self.catalogue))
             else:
                 self.store.clear_state(config.trial_id)
                 self.committed += 1
@@ -143,6 +145,7 @@ class Session:
             "restarted_for_other": self.restarted.get(run.config, []),
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,
+            "checkpoint": self.backbone.source,
         }
 
 

@@ -7,12 +7,9 @@ from typing import Any
 import pytest
 
 from ablation import study
-from ablation.study import Known, Study
+from ablation.study import Study
+from runners.catalogue import Catalogue
 
-KNOWN = Known(
-    sizes={"nano": ("60k", "200k", "600k", "2m"), "t5": ("small", "base", "large", "xl", "xxl")},
-    tasks={"microworld": ("boolq", "cb", "copa", "record")},
-)
 PLAIN: dict[str, Any] = {
     "design": "star",
     "model_family": "nano",
@@ -50,4 +47,4 @@ def plain() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def read() -> Callable[[object], Study]:
     """Reads a study from plain values against a few known names."""
-    return lambda values: study.from_mapping(values, KNOWN)
+    return lambda values: study.from_mapping(values, Catalogue())

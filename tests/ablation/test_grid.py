@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ablation.grid import GRID, PANELS, GridTrial, build
 from ablation.study import Study
-from runners.config import OBJECTIVES
+from runners.config import OBJECTIVES, adaptation_of
 
 Read = Callable[[object], Study]
 Plain = dict[str, Any]
@@ -38,6 +38,9 @@ def panel_counts(trials: tuple[GridTrial, ...]) -> Counter[str]:
     return Counter(panel for trial in trials for panel in trial.panels)
 
 
+OF_T5 = tuple(objective for objective in OBJECTIVES if objective != "causal_lm")
+
+
 @pytest.fixture
 def paper(plain: Plain) -> Plain:
     """The ablations of Lester et al. 2021, 3.2, on one task."""
@@ -46,7 +49,7 @@ def paper(plain: Plain) -> Plain:
         "model_size": ["small", "base", "large", "xl", "xxl"],
         "prompt_length": [1, 5, 20, 100, 150],
         "prompt_init": ["random_uniform", "sampled_vocab", "class_label"],
-        "pretraining_objective": list(OBJECTIVES),
+        "pretraining_objective": list(OF_T5),
         "lm_adaptation_steps": [0, 10_000, 50_000, 100_000],
         "task": ["boolq"],
         "seed": [0, 1, 2],
@@ -71,6 +74,31 @@ def test_star_of_the_paper(paper: Plain, read: Read) -> None:
         "pretraining_objective": 3 * per_config,
         "lm_adaptation_steps": 4 * per_config,
     }
+
+
+def test_a_released_adaptation_is_taken_as_it_is(paper: Plain, read: Read) -> None:
+    """Catches 100,000 steps that are run again, or settings in the id of a released model."""
+    adapted = [t.config for t in build(read(paper)) if t.config.lm_adaptation_steps]
+    assert {c.lm_adaptation_steps for c in adapted if adaptation_of(c)} == {10_000, 50_000}
+    assert {c.lm_adaptation_steps for c in adapted if not adaptation_of(c)} == {100_000}
+
+
+def test_released_adaptations_alone_need_no_settings(paper: Plain, read: Read) -> None:
+    """Catches a study of released models that has to say how it would adapt them."""
+    paper["axes"]["lm_adaptation_steps"] = [0, 100_000]
+    del paper["settings"]["lm_adaptation"]
+    assert not any(adaptation_of(trial.config) for trial in build(read(paper)))
+
+
+def test_decoder_only_models_have_an_objective_of_their_own(plain: Plain, read: Read) -> None:
+    """Catches a baseline of a decoder-only model that starts from span corruption."""
+    plain |= {"model_family": "pythia"}
+    plain["axes"] |= {"model_size": ["70m"], "pretraining_objective": ["causal_lm"]}
+    del plain["axes"]["lm_adaptation_steps"], plain["settings"]["lm_adaptation"]
+    plain["defaults"] |= {"pretraining_objective": "causal_lm", "lm_adaptation_steps": 0}
+    trials = build(read(plain))
+    assert {trial.config.pretraining_objective for trial in trials} == {"causal_lm"}
+    assert {trial.config.method for trial in trials} == {"prompt_tuning", "model_tuning"}
 
 
 def test_zero_steps_and_span_corruption_are_one_trial(plain: Plain, read: Read) -> None:
@@ -171,7 +199,7 @@ def test_any_study_has_each_trial_once(read: Read, data: st.DataObject) -> None:
     """A combination of values that makes two cells of one meaning trains it twice."""
     steps = data.draw(st.lists(st.sampled_from([0, 10, 100]), unique=True), label="steps")
     lengths = data.draw(st.lists(st.sampled_from([1, 5]), unique=True), label="lengths")
-    objectives = data.draw(st.lists(st.sampled_from(OBJECTIVES), unique=True), label="objectives")
+    objectives = data.draw(st.lists(st.sampled_from(OF_T5), unique=True), label="objectives")
     default = data.draw(st.sampled_from([0, 1000]), label="default steps")
     adapted = "lm_adaptation" if default else "span_corruption"
     if not default:

@@ -7,32 +7,12 @@ from ablation.parameter_count import (
     trained_by_model_tuning,
     trained_by_prompt_tuning,
 )
-from runners.model.sizes import T5Shape
+from runners.model.family import shipped
 
 LENGTHS = (1, 5, 20, 50, 100, 150)
 
 
-def t5(*, d_model: int, d_ff: int, heads: int, layers: int) -> T5Shape:
-    """A T5 1.1 shape: 32,128 embedding rows (32,100 pieces, padded) and heads of width 64."""
-    return T5Shape(
-        vocabulary=32128,
-        d_model=d_model,
-        d_ff=d_ff,
-        heads=heads,
-        d_kv=64,
-        encoder_layers=layers,
-        decoder_layers=layers,
-    )
-
-
-# google-research/prompt-tuning, prompt_tuning/configs/models/sizes/*.gin
-SHAPES = {
-    "small": t5(d_model=512, d_ff=1024, heads=6, layers=8),
-    "base": t5(d_model=768, d_ff=2048, heads=12, layers=12),
-    "large": t5(d_model=1024, d_ff=2816, heads=16, layers=24),
-    "xl": t5(d_model=2048, d_ff=5120, heads=32, layers=24),
-    "xxl": t5(d_model=4096, d_ff=10240, heads=64, layers=24),
-}
+T5 = shipped()["t5"].rungs
 FROZEN = {
     "small": 76_961_152,
     "base": 247_577_856,
@@ -75,21 +55,21 @@ MISPRINTS = {
 }
 
 
-@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("size", T5)
 def test_frozen_parameters_of_every_size(size: str) -> None:
     """A forgotten norm, table or embedding would move Figure 1 along its axis."""
-    assert trained_by_model_tuning(SHAPES[size]) == FROZEN[size]
+    assert trained_by_model_tuning(T5[size]) == FROZEN[size]
 
 
-@pytest.mark.parametrize("size", SHAPES)
+@pytest.mark.parametrize("size", T5)
 @pytest.mark.parametrize("column", range(len(LENGTHS)), ids=lambda column: f"P={LENGTHS[column]}")
 def test_table_4(size: str, column: int) -> None:
     """Prompt parameters or shares that differ from the published ones, misprints aside."""
-    length, shape = LENGTHS[column], SHAPES[size]
+    length, rung = LENGTHS[column], T5[size]
     trained, total, share = MISPRINTS.get((size, length), TABLE_4[size][column])
-    assert trained_by_prompt_tuning(shape, length) == trained
-    assert trained_by_model_tuning(shape) + trained_by_prompt_tuning(shape, length) == total
-    assert prompt_share(shape, length) == pytest.approx(share, abs=1e-5)
+    assert trained_by_prompt_tuning(rung, length) == trained
+    assert trained_by_model_tuning(rung) + trained_by_prompt_tuning(rung, length) == total
+    assert prompt_share(rung, length) == pytest.approx(share, abs=1e-5)
 
 
 @pytest.mark.parametrize(("size", "length"), MISPRINTS)

@@ -17,7 +17,7 @@ def test_every_part_arrives(plain: Plain, read: Read) -> None:
     """A key that is read into another field would change the sweep without a word."""
     study = read(plain)
     assert study.design == "star"
-    assert study.model_family == "nano"
+    assert study.family.name == "nano"
     assert {name: list(values) for name, values in asdict(study.axes).items()} == plain["axes"]
     assert asdict(study.defaults) == plain["defaults"]
     assert study.baselines == ("model_tuning",)

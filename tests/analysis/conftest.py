@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 
 from ablation.grid import GridTrial, build
-from ablation.study import Known, from_mapping
+from ablation.study import from_mapping
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest, read_manifest
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
 from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
@@ -59,8 +60,7 @@ def study(**changes: Any) -> dict[str, Any]:
 
 def grid_of(values: Mapping[str, Any]) -> tuple[GridTrial, ...]:
     """The trials that the study asks for."""
-    known = Known(sizes={"nano": PARAMETERS}, tasks={"microworld": CHANCE})
-    return build(from_mapping(values, known))
+    return build(from_mapping(values, Catalogue()))
 
 
 def manifest_of(values: Mapping[str, Any], name: str = "toy") -> dict[str, Any]:

@@ -9,9 +9,8 @@ that changes orphans every result that was ever stored under its id.
 from pathlib import Path
 
 from ablation import grid, study
-from ablation.study import Known
+from runners.catalogue import Catalogue
 
-KNOWN = Known(sizes={"nano": ("60k", "2m")}, tasks={"microworld": ("boolq", "record")})
 STUDY = {
     "design": "star",
     "model_family": "nano",
@@ -57,7 +56,7 @@ def lines() -> list[str]:
     """Id, label and panels of every trial of the study."""
     return [
         f"{trial.config.trial_id} {trial.config.label} {','.join(sorted(trial.panels))}"
-        for trial in grid.build(study.from_mapping(STUDY, KNOWN))
+        for trial in grid.build(study.from_mapping(STUDY, Catalogue()))
     ]
 
 

@@ -9,8 +9,9 @@ import torch
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from runners.config import TrialConfig, from_mapping
-from runners.model.backbone import T5Backbone, shape_of
 from runners.model.checkpoint import LADDER
+from runners.model.codec import Codec
+from runners.model.t5_backbone import T5Backbone, shape_of
 from runners.store import Store
 
 BASE: dict[str, Any] = {
@@ -43,7 +44,10 @@ def backbone(model: T5ForConditionalGeneration) -> T5Backbone:
     return T5Backbone(
         shape=shape_of(model), weights=weights, dtype=torch.float32,
         fingerprint="random",
-        tokenizer=AutoTokenizer.from_pretrained(LADDER / "tokenizer"),
+        codec=Codec(
+            tokenizer=AutoTokenizer.from_pretrained(LADDER / "tokenizer"), continues=False
+        ),
+        source="random",
     )  # fmt: skip
 
 

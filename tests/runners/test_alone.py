@@ -7,8 +7,8 @@ import pytest
 
 from runners import alone, lm_adaptation, model_tuning, prompt_tuning
 from runners.config import from_mapping
-from runners.model import catalogue
-from runners.model.backbone import T5Backbone
+from runners.model import loading
+from runners.model.t5_backbone import T5Backbone
 from runners.training.trial import Diverged
 
 QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
@@ -17,7 +17,7 @@ SPAN = ["pretraining_objective=span_corruption"]
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
-    monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: backbone)
 
 
 def _main(tmp_path: Path, *words: str) -> int:
@@ -40,7 +40,7 @@ def test_a_trial_is_run_shown_and_not_run_again(
     assert "f1_macro" in first.out
     assert "trained parameters" in first.out
     assert "step 3 of 4" in first.err
-    monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: pytest.fail("trained again"))
     assert _main(tmp_path, *SPAN, *QUICK, "task=cb") == 0
     assert capsys.readouterr().out == first.out
 
@@ -83,7 +83,7 @@ def test_names_and_data_are_checked_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches minutes of adaptation before a mistyped task is told, and one mistake at a time."""
-    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_: pytest.fail("adapted"))
+    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
     assert _main(tmp_path, *QUICK, "model_size=70k", "task=bolq") == 2
     told = capsys.readouterr().err
     assert "model_size: '70k' is not one of 60k, 200k, 600k, 2m; did you mean '60k'?" in told

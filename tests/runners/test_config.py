@@ -187,7 +187,10 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
             (
                 "lm_adaptation_seed",
                 None,
-                "is missing for pretraining_objective lm_adaptation",
+                (
+                    "is missing for pretraining_objective lm_adaptation beside "
+                    "lm_adaptation_batch_size"
+                ),
                 f"give {WHOLE}",
             )
         ],

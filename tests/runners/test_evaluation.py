@@ -11,8 +11,8 @@ import torch
 from runners import evaluation as module
 from runners.data.batching import Encoded
 from runners.evaluation import Questions, answer
-from runners.model.backbone import T5Backbone
-from runners.model.t5 import Weights
+from runners.model.backbone import Weights
+from runners.model.t5_backbone import T5Backbone
 
 END = 1
 LIMIT = 6

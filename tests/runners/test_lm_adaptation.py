@@ -7,10 +7,11 @@ import torch
 from safetensors.torch import load
 
 from runners import lm_adaptation as module
+from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
 from runners.lm_adaptation import STATE, adapt, main
-from runners.model.backbone import T5Backbone
 from runners.model.checkpoint import WEIGHTS
+from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
 from runners.training.trial import Diverged
 
@@ -27,7 +28,7 @@ CONFIG = AdaptationConfig(
 @pytest.fixture(autouse=True)
 def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
     """Adapt the random test model on few documents."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(module, "DOCUMENTS", 200)
 
 
@@ -40,7 +41,7 @@ def _same(left: dict[str, torch.Tensor], right: dict[str, torch.Tensor]) -> bool
 
 
 def _run(store: Store, *milestones: int) -> list[tuple[int, int]]:
-    return list(adapt(CONFIG, milestones, store))
+    return list(adapt(CONFIG, milestones, store, Catalogue()))
 
 
 def test_a_milestone_does_not_depend_on_how_far_the_run_goes(store: Store) -> None:
@@ -54,7 +55,7 @@ def test_a_milestone_does_not_depend_on_how_far_the_run_goes(store: Store) -> No
 
 def test_milestones_are_committed_with_their_losses(store: Store, backbone: T5Backbone) -> None:
     """Catches a milestone that appears only at the end, or without its numbers."""
-    steps = adapt(CONFIG, [2, 4], store)
+    steps = adapt(CONFIG, [2, 4], store, Catalogue())
     for done, last in steps:
         assert last == 4
         assert (store.get(CONFIG.milestone_id(2)) is not None) == (done >= 2)
@@ -71,7 +72,7 @@ def test_nothing_is_run_where_every_milestone_is_there(
 ) -> None:
     """Catches an adaptation that is paid for twice."""
     _run(store, 2)
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: pytest.fail("ran again"))
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: pytest.fail("ran again"))
     assert _run(store, 2) == []
 
 
@@ -79,7 +80,7 @@ def test_a_run_that_was_cut_off_ends_at_the_same_weights(store: Store) -> None:
     """Catches a lost second moment or a batch seen twice."""
     whole = Store(f"{store.root}-whole")
     _run(whole, 6)
-    steps = adapt(CONFIG, [6], store, checkpoint_seconds=0.0)
+    steps = adapt(CONFIG, [6], store, Catalogue(), checkpoint_seconds=0.0)
     for _ in range(3):
         next(steps)
     del steps
@@ -99,7 +100,7 @@ def test_a_later_milestone_goes_through_the_same_path(store: Store) -> None:
 
 def test_a_milestone_behind_the_checkpoint_is_made_too(store: Store) -> None:
     """Catches a grown sweep that waits for ever for a milestone that its resumed run passed."""
-    steps = adapt(CONFIG, [6], store, checkpoint_seconds=0.0)
+    steps = adapt(CONFIG, [6], store, Catalogue(), checkpoint_seconds=0.0)
     for _ in range(3):
         next(steps)
     del steps
@@ -111,11 +112,11 @@ def test_a_checkpoint_of_another_model_is_not_gone_on_from(
     store: Store, backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a milestone that is half of a ladder that was since pre-trained anew."""
-    steps = adapt(CONFIG, [4], store, checkpoint_seconds=0.0)
+    steps = adapt(CONFIG, [4], store, Catalogue(), checkpoint_seconds=0.0)
     next(steps)
     del steps
     other = replace(backbone, fingerprint="another")
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: other)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: other)
     assert [done for done, _ in _run(store, 4)] == [1, 2, 3, 4]
 
 
@@ -125,7 +126,7 @@ def test_a_milestone_of_another_model_is_not_gone_on_from(
     """Catches an axis whose first milestone is of the old ladder and whose last is of the new."""
     _run(store, 2)
     other = replace(backbone, fingerprint="another")
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: other)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: other)
     with pytest.raises(ValueError, match="was adapted from checkpoint random, and"):
         _run(store, 2, 4)
 
@@ -134,7 +135,7 @@ def test_a_run_without_finite_numbers_diverges(store: Store) -> None:
     """Catches a milestone of NaNs from which hundreds of trials start."""
     wild = replace(CONFIG, learning_rate=1e38)
     with pytest.raises(Diverged, match="is not finite at step"):
-        list(adapt(wild, [3], store))
+        list(adapt(wild, [3], store, Catalogue()))
     assert list(store.records()) == []
 
 

@@ -12,8 +12,7 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 from runners import pretraining as module
 from runners.microworld.exchanges import MIXES
 from runners.model.checkpoint import LADDER, fingerprint_of
-from runners.model.sizes import NANO
-from runners.pretraining import Recipe, Stage, main, new_model, pretrain
+from runners.pretraining import Recipe, Stage, main, nano_shape, new_model, pretrain
 from runners.training.language_model import held_out_loss
 
 
@@ -53,7 +52,7 @@ def test_the_checkpoint_loads_with_transformers(tmp_path: Path) -> None:
     """Catches a folder that only this project can read, or an output layer tied to the input."""
     pretrain(_recipe(4), start=None, out=tmp_path / "ladder", work=tmp_path / "work")
     model = T5ForConditionalGeneration.from_pretrained(tmp_path / "ladder" / "60k")
-    assert sum(p.numel() for p in model.parameters()) == NANO["60k"].parameter_count()
+    assert sum(p.numel() for p in model.parameters()) == nano_shape("60k").parameter_count()
     assert not torch.equal(model.lm_head.weight, model.shared.weight)
     assert not model.config.scale_decoder_outputs
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "ladder" / "tokenizer")
@@ -181,7 +180,9 @@ def test_stages_are_checked(
 
 def test_a_new_model_is_seeded_and_untied() -> None:
     """Catches weights that nobody can make again."""
-    first, again, other = (new_model(NANO["60k"], seed=seed).state_dict() for seed in (0, 0, 1))
+    first, again, other = (
+        new_model(nano_shape("60k"), seed=seed).state_dict() for seed in (0, 0, 1)
+    )
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["shared.weight"], other["shared.weight"])
     assert not torch.equal(first["shared.weight"], first["lm_head.weight"])

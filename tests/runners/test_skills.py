@@ -7,12 +7,14 @@ import pytest
 
 from runners import lm_adaptation
 from runners import skills as module
+from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
 from runners.data.batching import Batch, Encoded, collate
 from runners.lm_adaptation import adapt
 from runners.microworld.skills import SKILLS, Item, sample_items
-from runners.model import catalogue
-from runners.model.backbone import T5Backbone
+from runners.model import loading
+from runners.model.codec import Codec
+from runners.model.t5_backbone import T5Backbone
 from runners.skills import main, skill
 from runners.store import Store
 
@@ -45,10 +47,10 @@ def test_a_model_is_asked_as_it_was_trained(
     """Catches a mask that an adapted model has to make sense of, or none where one was learned."""
     asked: list[str] = []
 
-    def note(rows: Sequence[Encoded], *, pad_id: int) -> Batch:
-        asked.append(backbone.tokenizer.decode(rows[0].input_ids))
-        asked.append(backbone.tokenizer.decode(rows[0].target_ids))
-        return collate(rows, pad_id=pad_id)
+    def note(rows: Sequence[Encoded], codec: Codec) -> Batch:
+        asked.append(backbone.codec.tokenizer.decode(rows[0].input_ids))
+        asked.append(backbone.codec.tokenizer.decode(rows[0].target_ids))
+        return collate(rows, codec)
 
     monkeypatch.setattr(module, "collate", note)
     item = Item(text="Is Tom outdoors?", right="Yes.", wrong="No.")
@@ -67,15 +69,15 @@ def test_the_door_shows_a_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Catches a skill that is left out, or a column under another model's name."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
-    monkeypatch.setattr(lm_adaptation, "load_pretrained", lambda *_: backbone)
-    monkeypatch.setattr(catalogue, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
+    monkeypatch.setattr(lm_adaptation, "load_pretrained", lambda *_, **__: backbone)
+    monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(lm_adaptation, "DOCUMENTS", 50)
     config = AdaptationConfig(
         model_family="nano", model_size="60k", batch_size=2, learning_rate=0.003, seed=0,
         compute_dtype="float32",
     )  # fmt: skip
-    list(adapt(config, [1], store))
+    list(adapt(config, [1], store, Catalogue()))
     assert main(["--size", "60k", "2m", "--items", "4"]) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[0].split()[-2:] == ["60k", "2m"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runners.config import TrialConfig, adaptation_of
-from runners.model.sizes import shape_of
+from runners.model.family import shipped
 from runners.store import Store
 from runners.training.method import METHODS
 from sweeps.drift import CODE
@@ -154,10 +154,13 @@ def _with_method(spec: SweepSpec, method: str) -> TrialConfig:
 def test_cost_counts_weights_tokens_and_passes(spec: SweepSpec) -> None:
     """A forecast that ignores what training all weights, or evaluating, costs."""
     prompt, model = (_with_method(spec, m) for m in ("prompt_tuning", "model_tuning"))
-    weights = shape_of("nano", prompt.model_size).parameter_count()
+    nano = shipped()["nano"]
+    weights = nano.rungs[prompt.model_size].parameters
     assert prompt.prompt_length is not None
     tokens = INPUT_TOKENS + prompt.prompt_length
-    assert cost_of(prompt) == weights * tokens * (4 * 200 * 16 + 2 * 4 * 100)
-    assert cost_of(model) == weights * INPUT_TOKENS * (6 * 400 * 16 + 2 * 4 * 100)
+    assert cost_of(prompt, nano) == weights * tokens * (4 * 200 * 16 + 2 * 4 * 100)
+    assert cost_of(model, nano) == weights * INPUT_TOKENS * (6 * 400 * 16 + 2 * 4 * 100)
     whole = replace(model, dev_examples=None)
-    assert cost_of(whole) - cost_of(model) == weights * INPUT_TOKENS * 8 * (DEV_EXAMPLES - 100)
+    assert cost_of(whole, nano) - cost_of(model, nano) == weights * INPUT_TOKENS * 8 * (
+        DEV_EXAMPLES - 100
+    )

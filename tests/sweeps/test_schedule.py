@@ -59,7 +59,9 @@ def child(parent: Pack, steps: int, *trials: TrialConfig) -> Pack:
     """A pack that starts from a milestone of an adaptation."""
     assert parent.adaptation is not None
     milestone = parent.adaptation.milestone_id(steps)
-    return Pack(name=f"after {steps}", cost=1.0, parent=milestone, trials=trials)
+    return Pack(
+        name=f"after {steps}", cost=1.0, parent=milestone, trials=trials, costs=(1.0,) * len(trials)
+    )
 
 
 def given(search: PackSearch, trial_id: str) -> Pack | None:
@@ -136,7 +138,7 @@ def test_a_pack_of_a_lost_worker_goes_to_another(
     milestones: Milestones, trials: tuple[TrialConfig, ...]
 ) -> None:
     """A pre-empted node that counts as a failure, or a worker killer that is tried for ever."""
-    pack = Pack(name="pack", cost=1.0, trials=trials[:2])
+    pack = Pack(name="pack", cost=1.0, trials=trials[:2], costs=(0.5, 0.5))
     search = PackSearch([pack, Pack(name="next", cost=1.0)], milestones)
     for number in range(RETRIES):
         again = given(search, f"{number}")
@@ -171,7 +173,9 @@ def test_a_pack_that_dies_is_tried_trial_by_trial(
     milestones: Milestones, trials: tuple[TrialConfig, ...], kind: str
 ) -> None:
     """Seven good trials that fail with the eighth, or a bad one that is run three times."""
-    search = PackSearch([Pack(name="pack", cost=3.0, trials=trials[:3])], milestones)
+    search = PackSearch(
+        [Pack(name="pack", cost=3.0, trials=trials[:3], costs=(1.0, 1.0, 1.0))], milestones
+    )
     given(search, "1")
     loss = replace(CODE, kind=kind)
     assert search.died("1", loss) == {}

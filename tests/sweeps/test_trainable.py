@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of, from_mapping
+from runners.model.family import shipped
 from runners.store import Store
 from sweeps.execution import Execution
 from sweeps.failures import PackError
@@ -35,8 +37,8 @@ def trials(*seeds: int, **changes: Any) -> tuple[TrialConfig, ...]:
 
 def pack_of(*configs: TrialConfig) -> Pack:
     """A pack whose trials share the batch two at a time."""
-    cost = sum(map(cost_of, configs))
-    return Pack(name="pack", cost=cost, trials=configs, slots=2)
+    costs = tuple(cost_of(config, shipped()["nano"]) for config in configs)
+    return Pack(name="pack", cost=sum(costs), trials=configs, costs=costs, slots=2)
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def work(store: Store, monkeypatch: pytest.MonkeyPatch) -> Work:
     worker = object.__new__(PackTrainable)
 
     def run(pack: Pack) -> list[dict[str, Any]]:
-        assert worker.reset_config({"pack": pack, "execution": execution})
+        assert worker.reset_config({"pack": pack, "execution": execution, "catalogue": Catalogue()})
         reports = [worker.step()]
         while not reports[-1]["done"]:
             reports.append(worker.step())
@@ -94,7 +96,7 @@ def test_a_pack_left_in_the_middle_goes_on_from_its_checkpoints(
     config = trials(0)[0]
     execution = Execution(store=store.root, checkpoint_seconds=1e-9)
     left = object.__new__(PackTrainable)
-    left.setup({"pack": pack_of(config), "execution": execution})
+    left.setup({"pack": pack_of(config), "execution": execution, "catalogue": Catalogue()})
     while left.step()["share"] < 0.7:
         pass
     assert store.running() == {config.trial_id}
@@ -138,12 +140,14 @@ def test_taking_a_pack_loads_nothing_heavy(tmp_path: Path) -> None:
     """Workers that load torch before they are up: Tune ends those that are slower to start."""
     code = (
         "import sys\n"
+        "from runners.catalogue import Catalogue\n"
         "from sweeps.execution import Execution\n"
         "from sweeps.packs import Pack\n"
         "from sweeps.trainable import PackTrainable\n"
         "worker = object.__new__(PackTrainable)\n"
         f"execution = Execution(store={str(tmp_path)!r})\n"
-        "worker.setup({'pack': Pack(name='p', cost=1.0), 'execution': execution})\n"
+        "pack = Pack(name='p', cost=1.0)\n"
+        "worker.setup({'pack': pack, 'execution': execution, 'catalogue': Catalogue()})\n"
         "print(sorted({'torch', 'transformers', 'datasets'} & set(sys.modules)))\n"
     )
     root = Path(__file__).parents[2]

@@ -1,26 +1,47 @@
 """Batches and the order of examples."""
 
 import numpy as np
+import pytest
 
 from runners.data.batching import Buckets, Encoded, Order, collate
+from runners.model.codec import Codec
+from runners.model.t5_backbone import T5Backbone
 
 
-def test_padding_is_masked_and_ignored() -> None:
+@pytest.fixture
+def codec(backbone: T5Backbone) -> Codec:
+    """Of an encoder-decoder: padding is id 0."""
+    return backbone.codec
+
+
+def test_padding_is_masked_and_ignored(codec: Codec) -> None:
     """Catches padding that is attended to or learned."""
     rows = [
         Encoded(input_ids=np.array([5, 6, 1]), target_ids=np.array([7, 1])),
         Encoded(input_ids=np.array([5, 1]), target_ids=np.array([7, 8, 1])),
     ]
-    batch = collate(rows, pad_id=0)
+    batch = collate(rows, codec)
     assert batch.input_ids.tolist() == [[5, 6, 1], [5, 1, 0]]
     assert batch.mask.tolist() == [[1, 1, 1], [1, 1, 0]]
     assert batch.targets.tolist() == [[7, 1, -100], [7, 8, 1]]
 
 
-def test_a_pad_id_within_an_input_is_still_seen() -> None:
+def test_inputs_that_targets_go_on_from_end_together(codec: Codec) -> None:
+    """Catches a first target token that is predicted from padding."""
+    rows = [
+        Encoded(input_ids=np.array(ids), target_ids=np.array(targets))
+        for ids, targets in [([5, 6, 7], [8]), ([9], [8, 1]), ([2, 3], [4])]
+    ]
+    batch = collate(rows, Codec(tokenizer=codec.tokenizer, continues=True))
+    assert batch.input_ids.tolist() == [[5, 6, 7], [0, 0, 9], [0, 2, 3]]
+    assert batch.mask.tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 1]]
+    assert batch.targets.tolist() == [[8, -100], [8, 1], [4, -100]]
+
+
+def test_a_pad_id_within_an_input_is_still_seen(codec: Codec) -> None:
     """Catches a mask made by comparing ids with the padding."""
     rows = [Encoded(input_ids=np.array([5, 0, 1]), target_ids=np.array([1]))]
-    assert collate(rows, pad_id=0).mask.tolist() == [[1, 1, 1]]
+    assert collate(rows, codec).mask.tolist() == [[1, 1, 1]]
 
 
 def test_every_epoch_sees_every_example_once() -> None:

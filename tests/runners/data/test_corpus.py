@@ -6,7 +6,7 @@ import pytest
 from runners.data.batching import Encoded
 from runners.data.corpus import CorruptedRows, PrefixRows, Tokens, read_microworld
 from runners.data.prefix_lm import split_prefix
-from runners.model.backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone
 
 
 def _cut(documents: list[Tokens], *, salient: float) -> list[Encoded]:
@@ -19,7 +19,7 @@ def _cut(documents: list[Tokens], *, salient: float) -> list[Encoded]:
 
 def test_a_prefix_and_its_continuation_are_the_document(backbone: T5Backbone) -> None:
     """Catches a token lost at the cut, an empty half, or an end that is missing."""
-    documents = read_microworld(backbone.tokenizer, seed=1, documents=30)
+    documents = read_microworld(backbone.codec.tokenizer, seed=1, documents=30)
     rows = _cut(documents, salient=0.0)
     joined = sorted(np.concatenate((r.input_ids[:-1], r.target_ids[:-1])).tolist() for r in rows)
     assert joined == sorted(d.ids.tolist() for d in documents)
@@ -30,7 +30,7 @@ def test_a_prefix_and_its_continuation_are_the_document(backbone: T5Backbone) ->
 
 def test_a_salient_cut_gives_one_whole_answer(backbone: T5Backbone) -> None:
     """Catches a model that never begins with an answer, or has read the answer that it writes."""
-    read = read_microworld(backbone.tokenizer, seed=1, documents=60)
+    read = read_microworld(backbone.codec.tokenizer, seed=1, documents=60)
     documents = [document for document in read if document.answer.any()]
     pairs = {
         (*document.ids[:first], 0, *document.ids[first:last])
@@ -49,7 +49,7 @@ def test_a_salient_cut_gives_one_whole_answer(backbone: T5Backbone) -> None:
 
 def test_a_document_without_answers_is_cut_anywhere(backbone: T5Backbone) -> None:
     """Catches a document that is dropped, or a cut that looks for what is not there."""
-    read = read_microworld(backbone.tokenizer, seed=1, documents=200)
+    read = read_microworld(backbone.codec.tokenizer, seed=1, documents=200)
     plain = [document for document in read if not document.answer.any()]
     assert plain
     for row in _cut(plain, salient=1.0):
@@ -64,7 +64,7 @@ def test_a_document_too_short_to_cut_is_refused() -> None:
 
 def test_salient_masking_hides_whole_answers(backbone: T5Backbone) -> None:
     """Catches an answer that is half told, which would teach copying from its own rest."""
-    read = read_microworld(backbone.tokenizer, seed=1, documents=60)
+    read = read_microworld(backbone.codec.tokenizer, seed=1, documents=60)
     documents = [document for document in read if document.answer.any()]
     rows = CorruptedRows(
         documents=documents, batch_size=len(documents), batches=1, seed=0,

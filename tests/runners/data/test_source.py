@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data import source as module
 from runners.data.source import load_task_data
 from runners.microworld import records
-from runners.model.backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone
 from runners.tasks.superglue import TASKS
 
 Make = Callable[..., TrialConfig]
@@ -34,7 +35,9 @@ def test_rows_that_are_too_long_are_counted_and_refused(
     backbone: T5Backbone, config: Make, key: str, limit: int, rows: str
 ) -> None:
     """Catches a row that is cut in silence: a passage without its end, a label without its tail."""
-    lengths = [len(getattr(row, rows)) for row in load_task_data(config(), backbone).dev]
+    lengths = [
+        len(getattr(row, rows)) for row in load_task_data(config(), backbone.codec, Catalogue()).dev
+    ]
     long = [length for length in lengths if length > limit]
     assert long
     message = (
@@ -42,7 +45,7 @@ def test_rows_that_are_too_long_are_counted_and_refused(
         f"{max(long)}); raise {key}, since rows are never cut"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        load_task_data(config(**{key: limit}), backbone)
+        load_task_data(config(**{key: limit}), backbone.codec, Catalogue())
 
 
 @pytest.mark.parametrize("key", ["train_examples", "dev_examples"])
@@ -51,16 +54,16 @@ def test_more_examples_than_there_are_are_refused(
 ) -> None:
     """Catches two ids for one data set, and a figure whose caption promises more than it has."""
     with pytest.raises(ValueError, match=f"^{key}: 999999 is more than the .* of boolq; give "):
-        load_task_data(config(**{key: 999_999}), backbone)
+        load_task_data(config(**{key: 999_999}), backbone.codec, Catalogue())
 
 
 def test_a_row_of_just_the_limit_is_legal(backbone: T5Backbone, config: Make) -> None:
     """Catches a limit that is off by the end-of-sequence."""
-    data = load_task_data(config(), backbone)
+    data = load_task_data(config(), backbone.codec, Catalogue())
     longest = max(len(row.input_ids) for row in [*data.train, *data.dev])
-    load_task_data(config(input_length=longest), backbone)
+    load_task_data(config(input_length=longest), backbone.codec, Catalogue())
     with pytest.raises(ValueError, match=f"longer than {longest - 1} tokens"):
-        load_task_data(config(input_length=longest - 1), backbone)
+        load_task_data(config(input_length=longest - 1), backbone.codec, Catalogue())
 
 
 @pytest.mark.parametrize(
@@ -78,7 +81,7 @@ def test_unknown_names_are_refused(
 ) -> None:
     """Catches a KeyError that does not tell which names there are."""
     with pytest.raises(ValueError, match=f"^{message}$"):
-        load_task_data(config(**changes), backbone)
+        load_task_data(config(**changes), backbone.codec, Catalogue())
 
 
 @pytest.mark.parametrize("task", sorted(set(TASKS) - {"wsc"}))
@@ -90,7 +93,9 @@ def test_the_targets_are_scored_as_right(
 
     WSC is left out, since its dev targets are candidates and not answers.
     """
-    data = load_task_data(config(task=task, pretraining_objective=objective), backbone)
+    data = load_task_data(
+        config(task=task, pretraining_objective=objective), backbone.codec, Catalogue()
+    )
     padded = [[*row.target_ids, PAD, PAD] for row in data.dev]
     metrics, answers = data.score(padded)
     assert metrics["score"] == 100
@@ -102,8 +107,10 @@ def test_only_a_sentinel_trial_has_sentinels_before_its_targets(
     backbone: T5Backbone, config: Make
 ) -> None:
     """Catches an objective that differs in name only, or that leaks into the others."""
-    plain = load_task_data(config(), backbone)
-    marked = load_task_data(config(pretraining_objective="span_corruption_sentinel"), backbone)
+    plain = load_task_data(config(), backbone.codec, Catalogue())
+    marked = load_task_data(
+        config(pretraining_objective="span_corruption_sentinel"), backbone.codec, Catalogue()
+    )
     for one, other in zip(plain.train, marked.train, strict=True):
         assert other.target_ids.tolist() == [SENTINEL, *one.target_ids]
         assert other.input_ids.tolist() == one.input_ids.tolist()
@@ -114,8 +121,10 @@ def test_a_sentinel_in_an_answer_is_an_error_but_where_the_objective_has_one(
     backbone: T5Backbone, config: Make
 ) -> None:
     """Catches span corruption that is helped as only the sentinel objective should be."""
-    plain = load_task_data(config(), backbone)
-    marked = load_task_data(config(pretraining_objective="span_corruption_sentinel"), backbone)
+    plain = load_task_data(config(), backbone.codec, Catalogue())
+    marked = load_task_data(
+        config(pretraining_objective="span_corruption_sentinel"), backbone.codec, Catalogue()
+    )
     given = [[SENTINEL, *row.target_ids] for row in plain.dev]
     metrics, answers = plain.score(given)
     assert metrics["score"] == 0
@@ -128,8 +137,8 @@ def test_a_sentinel_in_an_answer_is_an_error_but_where_the_objective_has_one(
 
 def test_an_answer_may_be_as_long_as_the_longest_target(backbone: T5Backbone, config: Make) -> None:
     """Catches a limit that cuts the longest label, whose class could then never be predicted."""
-    data = load_task_data(config(task="rte", dev_examples=100), backbone)
-    longest = backbone.tokenizer("not_entailment")["input_ids"]
+    data = load_task_data(config(task="rte", dev_examples=100), backbone.codec, Catalogue())
+    longest = backbone.codec.tokenizer("not_entailment")["input_ids"]
     assert longest[-1] == END
     assert data.target_limit == len(longest)
 
@@ -138,8 +147,8 @@ def test_labels_of_the_class_label_start_are_words_without_an_end(
     backbone: T5Backbone, config: Make
 ) -> None:
     """Catches an end-of-sequence that is averaged into the embedding of every label."""
-    data = load_task_data(config(task="cb"), backbone)
-    assert backbone.tokenizer.batch_decode([list(ids) for ids in data.labels]) == [
+    data = load_task_data(config(task="cb"), backbone.codec, Catalogue())
+    assert backbone.codec.tokenizer.batch_decode([list(ids) for ids in data.labels]) == [
         "entailment", "contradiction", "neutral",
     ]  # fmt: skip
 
@@ -149,10 +158,14 @@ def test_the_fingerprint_is_that_of_the_data(
     backbone: T5Backbone, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a drift of the data that no record shows."""
-    before = load_task_data(config(), backbone).fingerprint
-    assert load_task_data(config(train_examples=63), backbone).fingerprint != before
-    assert load_task_data(config(dev_examples=11), backbone).fingerprint != before
-    assert load_task_data(config(seed=1), backbone).fingerprint == before
+    before = load_task_data(config(), backbone.codec, Catalogue()).fingerprint
+    assert (
+        load_task_data(config(train_examples=63), backbone.codec, Catalogue()).fingerprint != before
+    )
+    assert (
+        load_task_data(config(dev_examples=11), backbone.codec, Catalogue()).fingerprint != before
+    )
+    assert load_task_data(config(seed=1), backbone.codec, Catalogue()).fingerprint == before
 
     original = records.read_split
 
@@ -162,20 +175,20 @@ def test_the_fingerprint_is_that_of_the_data(
 
     monkeypatch.setattr(records, "read_split", one_label_turned)
     module._load.cache_clear()
-    assert load_task_data(config(), backbone).fingerprint != before
+    assert load_task_data(config(), backbone.codec, Catalogue()).fingerprint != before
 
 
 def test_trials_share_the_rows_of_their_task(backbone: T5Backbone, config: Make) -> None:
     """Catches a task that is encoded once for every trial, or kept once for every milestone."""
-    first = load_task_data(config(), backbone)
+    first = load_task_data(config(), backbone.codec, Catalogue())
     adapted = dataclasses.replace(backbone, fingerprint="another milestone")
-    assert load_task_data(config(seed=7, prompt_length=1), adapted) is first
+    assert load_task_data(config(seed=7, prompt_length=1), adapted.codec, Catalogue()) is first
 
 
 def test_examples_are_the_first_so_many(backbone: T5Backbone, config: Make) -> None:
     """Catches a cut of the wrong split, or none at all."""
-    few = load_task_data(config(train_examples=8, dev_examples=3), backbone)
-    more = load_task_data(config(), backbone)
+    few = load_task_data(config(train_examples=8, dev_examples=3), backbone.codec, Catalogue())
+    more = load_task_data(config(), backbone.codec, Catalogue())
     assert (len(few.train), len(few.dev)) == (8, 3)
     assert (len(more.train), len(more.dev)) == (64, 12)
     for one, other in zip(few.train, more.train, strict=False):

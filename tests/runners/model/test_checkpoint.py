@@ -5,28 +5,64 @@ from pathlib import Path
 import pytest
 
 from runners.model import checkpoint as module
-from runners.model.checkpoint import WEIGHTS, fingerprint_of, folder_of, pretrained_fingerprint
-from runners.model.sizes import NANO
+from runners.model.checkpoint import WEIGHTS, fingerprint_of, pretrained_fingerprint
+from runners.model.family import Place, Rung, shipped
 
 
-def test_a_checkpoint_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def _rung(checkpoint: Place, tokenizer: Place) -> Rung:
+    return Rung(
+        name="tiny", checkpoint=checkpoint, tokenizer=tokenizer, adapted={}, parameters=1, width=1
+    )
+
+
+def test_a_checkpoint_that_is_not_there_is_named(tmp_path: Path) -> None:
     """Catches a question to the hub for a model that is made here."""
-    monkeypatch.setattr(module, "LADDER", tmp_path)
-    with pytest.raises(ValueError, match="--size 60k"):
-        folder_of("nano", "60k")
+    gone = Place(path=tmp_path / "gone")
+    with pytest.raises(ValueError, match="gone does not exist; make it, or correct its family"):
+        pretrained_fingerprint(_rung(gone, gone))
 
 
-def test_an_unknown_size_is_refused() -> None:
-    """Catches a folder that is not found, in place of the sizes there are."""
-    with pytest.raises(ValueError, match="did you mean '60k'"):
-        folder_of("nano", "60")
+def test_a_hub_id_is_known_by_its_commit() -> None:
+    """Catches a name without a commit that passes for one model, whatever the hub has now."""
+    fixed, moved = (Place(hub_id="google/t5", revision=commit) for commit in ("a", "b"))
+    loose = Place(hub_id="google/t5")
+    assert pretrained_fingerprint(_rung(loose, fixed)) is None
+    assert pretrained_fingerprint(_rung(fixed, loose)) is None
+    pairs = [(fixed, fixed), (moved, moved), (fixed, moved), (moved, fixed)]
+    assert len({pretrained_fingerprint(_rung(*pair)) for pair in pairs}) == len(pairs)
+
+
+def test_a_local_checkpoint_may_have_a_tokenizer_on_the_hub(tmp_path: Path) -> None:
+    """Catches a folder that is left out where not everything lies in folders."""
+    tokenizer = Place(hub_id="google/t5", revision="a")
+    prints = set()
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        (tmp_path / str(number) / WEIGHTS).write_bytes(bytes([number]))
+        prints.add(pretrained_fingerprint(_rung(Place(path=tmp_path / str(number)), tokenizer)))
+    assert len(prints) == 2
+
+
+def test_every_part_of_a_large_file_counts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Catches weights of gigabytes that are told apart by their beginning, or not at their end."""
+    monkeypatch.setattr(module, "WHOLE_BYTES", 40)
+    monkeypatch.setattr(module, "BLOCK_BYTES", 10)
+    prints = []
+    for place in (None, 0, 30, 60, 99):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        content = bytearray(100)
+        if place is not None:
+            content[place] = 1
+        (folder / WEIGHTS).write_bytes(content)
+        prints.append(fingerprint_of(folder))
+    assert len(set(prints)) == 5
 
 
 def test_every_shipped_size_has_a_fingerprint_of_its_own() -> None:
     """Catches two rungs under one name."""
-    assert len({pretrained_fingerprint("nano", size) for size in NANO}) == len(NANO)
+    rungs = shipped()["nano"].rungs.values()
+    assert len({pretrained_fingerprint(rung) for rung in rungs}) == len(rungs)
 
 
 @pytest.mark.parametrize("name", [WEIGHTS, "config.json", "tokenizer.json"])
@@ -34,11 +70,11 @@ def test_whatever_decides_the_numbers_is_in_the_fingerprint(tmp_path: Path, name
     """Catches another tokenizer, shape or weight that passes for the same model."""
     for other in (WEIGHTS, "config.json", "tokenizer.json", "training.jsonl"):
         (tmp_path / other).write_bytes(b"old")
-    before = fingerprint_of(tmp_path)
+    before = fingerprint_of.__wrapped__(tmp_path)
     (tmp_path / "training.jsonl").write_bytes(b"new")
-    assert fingerprint_of(tmp_path) == before
+    assert fingerprint_of.__wrapped__(tmp_path) == before
     (tmp_path / name).write_bytes(b"new")
-    assert fingerprint_of(tmp_path) != before
+    assert fingerprint_of.__wrapped__(tmp_path) != before
 
 
 def test_bytes_cannot_move_from_one_file_to_the_next(tmp_path: Path) -> None:

@@ -8,12 +8,11 @@ from torch import Tensor
 from transformers import T5ForConditionalGeneration
 
 from runners.model.growth import grow
-from runners.model.sizes import NANO
-from runners.pretraining import new_model
+from runners.pretraining import nano_shape, new_model
 
 
 def _model(size: str, seed: int) -> T5ForConditionalGeneration:
-    return new_model(NANO[size], seed=seed).eval()
+    return new_model(nano_shape(size), seed=seed).eval()
 
 
 def _weights(model: T5ForConditionalGeneration) -> dict[str, Tensor]:
@@ -28,7 +27,7 @@ def _put(model: T5ForConditionalGeneration, weights: Mapping[str, Tensor]) -> No
 
 def _grown(small: str, large: str) -> tuple[T5ForConditionalGeneration, T5ForConditionalGeneration]:
     one, two = _model(small, 0), _model(large, 1)
-    heads = (NANO[small].heads, NANO[large].heads)
+    heads = (nano_shape(small).heads, nano_shape(large).heads)
     _put(two, grow(_weights(one), _weights(two), heads=heads))
     return one, two
 

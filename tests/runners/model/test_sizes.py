@@ -1,13 +1,15 @@
-"""The ladder's shapes: parameter counts against `transformers`, and unknown names."""
+"""The ladder's shapes: parameter counts against `transformers`."""
 
 import itertools
-import re
 
 import pytest
 import torch
 from transformers import T5Config, T5ForConditionalGeneration
 
-from runners.model.sizes import LADDERS, NANO, T5Shape, shape_of
+from runners.model.family import shipped
+from runners.model.sizes import T5Shape
+
+NANO = {name: rung.shape for name, rung in shipped()["nano"].rungs.items()}
 
 WIDE = T5Shape(
     vocabulary=96, d_model=8, d_ff=24, heads=3, d_kv=4,
@@ -53,27 +55,3 @@ def test_names_say_the_size(name: str) -> None:
     """A rung whose name is far off its count would mislead every table."""
     said = float(name[:-1]) * {"k": 1e3, "m": 1e6}[name[-1]]
     assert NANO[name].parameter_count() == pytest.approx(said, rel=0.35)
-
-
-def test_shape_of() -> None:
-    """A lookup that crosses families or sizes would load another model."""
-    for family, ladder in LADDERS.items():
-        for size, shape in ladder.items():
-            assert shape_of(family, size) is shape
-
-
-RUNGS = "model_size of family nano: {!r} is not one of 60k, 200k, 600k, 2m; {}"
-
-
-@pytest.mark.parametrize(
-    ("family", "size", "message"),
-    [
-        ("nono", "60k", "model_family: 'nono' is not one of nano; did you mean 'nano'?"),
-        ("nano", "600", RUNGS.format("600", "did you mean '600k'?")),
-        ("nano", "xxl", RUNGS.format("xxl", "use one of these")),
-    ],
-)
-def test_unknown_names(family: str, size: str, message: str) -> None:
-    """A KeyError would not tell which names there are."""
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        shape_of(family, size)

@@ -6,8 +6,9 @@ import torch.nn.functional as F
 from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from runners.model.backbone import IGNORED, T5Backbone
+from runners.model.backbone import IGNORED
 from runners.model.t5 import relative_buckets
+from runners.model.t5_backbone import T5Backbone
 
 
 def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -2,7 +2,7 @@
 
 import torch
 
-from runners.model.backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone
 from runners.prompt.soft_prompt import prepend, stack
 
 

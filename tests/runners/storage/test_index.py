@@ -218,6 +218,6 @@ def test_readers_of_a_store_that_is_not_theirs(
     """A colleague who may read a store and is told that he may not write it."""
     local.commit(FIRST)
     local.remove("index")
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    monkeypatch.setattr(os, "access", lambda *_, **__: False)
     assert local.fresh().done([FIRST]) == {FIRST}
     assert not Path(local.store.root, "index").exists()

@@ -6,9 +6,10 @@ import pytest
 import torch
 
 from runners import config as legal
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.source import load_task_data
-from runners.model.backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone
 from runners.training.method import METHODS
 
 Make = Callable[..., TrialConfig]
@@ -23,7 +24,7 @@ def test_every_legal_method_can_be_run() -> None:
 def test_a_prompt_starts_as_its_config_says(backbone: T5Backbone, config: Make, init: str) -> None:
     """Catches an init that no initializer fills, or a start that the seed does not decide."""
     trial, other = config(prompt_init=init), config(prompt_init=init, seed=1)
-    data = load_task_data(trial, backbone)
+    data = load_task_data(trial, backbone.codec, Catalogue())
     method = METHODS["prompt_tuning"]
     first, again, elsewhere = (
         method.parameters(each, backbone, data)["prompt"] for each in (trial, trial, other)
@@ -37,7 +38,9 @@ def test_a_prompt_starts_as_its_config_says(backbone: T5Backbone, config: Make, 
 def test_prompt_tuning_reads_the_frozen_weights(backbone: T5Backbone, config: Make) -> None:
     """Catches a copy of the model for every prompt."""
     method = METHODS["prompt_tuning"]
-    parameters = method.parameters(config(), backbone, load_task_data(config(), backbone))
+    parameters = method.parameters(
+        config(), backbone, load_task_data(config(), backbone.codec, Catalogue())
+    )
     assert list(parameters) == ["prompt"]
     assert method.weights(backbone, parameters) is backbone.weights
     assert method.prompt(parameters) is parameters["prompt"]
@@ -47,7 +50,9 @@ def test_model_tuning_reads_what_it_trains(backbone: T5Backbone, config: Make) -
     """Catches a baseline that trains a copy which nothing reads."""
     trial = config(method="model_tuning", prompt_length=None, prompt_init=None)
     method = METHODS["model_tuning"]
-    parameters = method.parameters(trial, backbone, load_task_data(trial, backbone))
+    parameters = method.parameters(
+        trial, backbone, load_task_data(trial, backbone.codec, Catalogue())
+    )
     assert method.weights(backbone, parameters) is parameters
     assert method.prompt(parameters) is None
     for name, parameter in parameters.items():

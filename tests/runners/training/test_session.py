@@ -8,9 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
 from runners.data.source import load_task_data
-from runners.model.backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
 from runners.training import session as module
 from runners.training.session import STATE, Session
@@ -20,7 +21,7 @@ Make = Callable[..., TrialConfig]
 
 
 def _session(backbone: T5Backbone, store: Store, **changes: Any) -> Session:
-    return Session(backbone=backbone, store=store, slots=2, **changes)
+    return Session(backbone=backbone, store=store, catalogue=Catalogue(), slots=2, **changes)
 
 
 def _finish(session: Session, *configs: TrialConfig) -> None:
@@ -60,7 +61,7 @@ def test_the_recorded_score_is_that_of_the_recorded_predictions(
     _finish(_session(backbone, store), trial)
     record = store.get(trial.trial_id)
     assert record is not None
-    data = load_task_data(trial, backbone)
+    data = load_task_data(trial, backbone.codec, Catalogue())
     lines = store.read(trial.trial_id, "predictions.jsonl").splitlines()
     answers = [json.loads(line)["prediction"] for line in lines]
     assert data.task.score(answers, data.dev_examples)["score"] == record.metrics["score"]
@@ -72,7 +73,7 @@ def test_model_tuning_leaves_no_prompt(backbone: T5Backbone, store: Store, confi
         method="model_tuning", prompt_length=None, prompt_init=None,
         learning_rate=1e-3, parameter_scaling=True,
     )  # fmt: skip
-    for _ in Session(backbone=backbone, store=store, slots=1).train([trial]):
+    for _ in Session(backbone=backbone, store=store, catalogue=Catalogue(), slots=1).train([trial]):
         pass
     record = store.get(trial.trial_id)
     assert record is not None
@@ -86,7 +87,7 @@ def test_what_is_committed_is_not_trained_again(
     """Catches a second run of a finished trial."""
     trial = config()
     _finish(_session(backbone, store), trial)
-    monkeypatch.setattr(module, "start", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(module, "start", lambda *_, **__: pytest.fail("trained again"))
     _finish(_session(backbone, store), trial)
 
 
@@ -126,7 +127,7 @@ def test_a_checkpoint_of_other_code_is_not_gone_on_from(
     next(steps)
     del steps
     monkeypatch.setattr(module, "code_fingerprint", lambda: "other")
-    monkeypatch.setattr(TrialRun, "resume", lambda *_: pytest.fail("went on"))
+    monkeypatch.setattr(TrialRun, "resume", lambda *_, **__: pytest.fail("went on"))
     _finish(_session(backbone, store), trial)
     record = store.get(trial.trial_id)
     assert record is not None

@@ -10,15 +10,17 @@ from safetensors.torch import save_file
 from torch import Tensor
 from transformers import T5ForConditionalGeneration
 
+from runners.catalogue import Catalogue
 from runners.config import DTYPES, TrialConfig, adaptation_of
-from runners.model import catalogue as module
-from runners.model.backbone import T5Backbone
-from runners.model.catalogue import load_backbone, load_pretrained, with_weights
+from runners.model import loading as module
 from runners.model.checkpoint import LADDER, WEIGHTS
-from runners.model.sizes import NANO
+from runners.model.family import shipped
+from runners.model.loading import load_backbone, load_pretrained, with_weights
+from runners.model.t5_backbone import T5Backbone
 from runners.record import TrialRecord
 from runners.store import Store
 
+NANO = shipped()["nano"].rungs
 Make = Callable[..., TrialConfig]
 ADAPTED = {
     "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 10,
@@ -52,17 +54,18 @@ def _moved(backbone: T5Backbone) -> dict[str, Tensor]:
 @pytest.mark.parametrize("size", NANO)
 def test_every_shipped_size_is_there_in_its_own_shape(size: str) -> None:
     """Catches a rung that is missing, or that holds the checkpoint of another."""
-    loaded = load_pretrained("nano", size, "float32")
-    assert loaded.parameter_count == NANO[size].parameter_count()
-    assert loaded.width == NANO[size].d_model
-    assert len(loaded.tokenizer) == NANO[size].vocabulary
+    loaded = load_pretrained(Catalogue(), "nano", size, "float32")
+    assert loaded.parameter_count == NANO[size].parameters
+    assert loaded.width == NANO[size].width
+    shape = NANO[size].shape
+    assert shape is not None and len(loaded.codec.tokenizer) == shape.vocabulary
 
 
 @pytest.mark.parametrize("size", NANO)
 def test_transformers_reads_what_is_shipped_untied(size: str) -> None:
     """Catches a checkpoint that plain `transformers` would tie, a fourth of its weights lost."""
     model = T5ForConditionalGeneration.from_pretrained(LADDER / size)
-    ours = load_pretrained("nano", size, "float32").weights
+    ours = load_pretrained(Catalogue(), "nano", size, "float32").weights
     theirs = dict(model.named_parameters())
     assert not torch.equal(theirs["lm_head.weight"], theirs["shared.weight"])
     assert all(torch.equal(theirs[name].float(), ours[name]) for name in ours)
@@ -76,7 +79,7 @@ def test_the_shipped_ladder_is_small() -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_every_legal_dtype_is_one_of_torch(dtype: str) -> None:
     """Catches a precision that a spec may ask for and no model can have."""
-    loaded = load_pretrained("nano", "60k", dtype)
+    loaded = load_pretrained(Catalogue(), "nano", "60k", dtype)
     assert loaded.dtype is getattr(torch, dtype)
     assert {weight.dtype for weight in loaded.weights.values()} == {loaded.dtype}
 
@@ -84,7 +87,7 @@ def test_every_legal_dtype_is_one_of_torch(dtype: str) -> None:
 def test_an_unknown_size_is_refused() -> None:
     """Catches a folder that is not found, in place of the sizes there are."""
     with pytest.raises(ValueError, match="did you mean '60k'"):
-        load_pretrained("nano", "60", "float32")
+        load_pretrained(Catalogue(), "nano", "60", "float32")
 
 
 @pytest.mark.parametrize("objective", ["span_corruption", "span_corruption_sentinel"])
@@ -96,8 +99,8 @@ def test_a_trial_without_adaptation_starts_from_the_pretrained_model(
     objective: str,
 ) -> None:
     """Catches an objective that asks the store for a milestone nobody makes."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
-    loaded = load_backbone(config(pretraining_objective=objective), store)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
+    loaded = load_backbone(config(pretraining_objective=objective), store, Catalogue())
     assert loaded.fingerprint == backbone.fingerprint
     assert loaded.weights is backbone.weights
 
@@ -114,7 +117,7 @@ def test_weights_that_train_are_not_rounded(
     if method == "model_tuning":
         prompt = {"prompt_length": None, "prompt_init": None}
     trial = config(method=method, compute_dtype="bfloat16", **prompt)
-    loaded = load_backbone(trial, store)
+    loaded = load_backbone(trial, store, Catalogue())
     assert loaded.dtype is torch.bfloat16
     assert {weight.dtype for weight in loaded.weights.values()} == {kept}
 
@@ -123,15 +126,15 @@ def test_an_adapted_trial_starts_from_its_own_milestone(
     backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches weights of another milestone, or of the model before adaptation."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     trial, further = config(**ADAPTED), config(**ADAPTED | {"lm_adaptation_steps": 20})
     _commit(store, further, backbone.weights)
     milestone = _commit(store, trial, _moved(backbone))
-    loaded = load_backbone(trial, store)
+    loaded = load_backbone(trial, store, Catalogue())
     for name, weight in _moved(backbone).items():
         assert torch.equal(loaded.weights[name], weight), name
     assert loaded.fingerprint == hashlib.sha256(store.read(milestone, WEIGHTS)).hexdigest()[:16]
-    unmoved = load_backbone(further, store)
+    unmoved = load_backbone(further, store, Catalogue())
     assert torch.equal(unmoved.weights["shared.weight"], backbone.weights["shared.weight"])
     assert len({loaded.fingerprint, unmoved.fingerprint, backbone.fingerprint}) == 3
 
@@ -140,10 +143,10 @@ def test_a_milestone_is_read_once_for_many_packs(
     backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a cache that a store opened anew, as for every pack, does not hit."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     trial = config(**ADAPTED)
     _commit(store, trial, _moved(backbone))
-    first, again = (load_backbone(trial, Store(store.root)) for _ in range(2))
+    first, again = (load_backbone(trial, Store(store.root), Catalogue()) for _ in range(2))
     assert first.weights is again.weights
 
 
@@ -151,7 +154,7 @@ def test_a_milestone_of_another_checkpoint_is_refused(
     backbone: T5Backbone, config: Make, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches trials that start from what an earlier model was adapted to."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_: backbone)
+    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     trial = config(**ADAPTED)
     milestone = _commit(store, trial, _moved(backbone), origin="older")
     message = (
@@ -159,7 +162,7 @@ def test_a_milestone_of_another_checkpoint_is_refused(
         "older, and the checkpoint is random now; use another store, or restore the checkpoint"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        load_backbone(trial, store)
+        load_backbone(trial, store, Catalogue())
 
 
 def test_a_milestone_that_is_not_there_is_named(config: Make, store: Store) -> None:
@@ -169,7 +172,7 @@ def test_a_milestone_that_is_not_there_is_named(config: Make, store: Store) -> N
         "first (python -m runners.lm_adaptation)"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        load_backbone(config(**ADAPTED), store)
+        load_backbone(config(**ADAPTED), store, Catalogue())
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,155 @@
+"""Decoder-only models behind the project's interface, through `AutoModelForCausalLM`.
+
+Notation: B rows, T input positions (prompt included), D target positions,
+H model width, V vocabulary. Inputs are padded on the left, so that the last
+position of every row is the one that the first target token follows. Positions
+are counted over what is seen, so a row feels neither padding nor neighbours.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+
+from runners.model.backbone import IGNORED, Weights
+from runners.model.codec import Codec
+from runners.model.dropout import NONE, Dropout
+from runners.model.family import Place
+from runners.model.reading import read_config, read_model
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CausalBackbone:
+    """A decoder-only checkpoint as a `Backbone`; its `weights` never change."""
+
+    module: PreTrainedModel
+    """The model whose forward pass is used; its parameters are `weights`."""
+    weights: Weights
+    codec: Codec
+    source: str
+    fingerprint: str
+    dtype: torch.dtype
+
+    @property
+    def width(self) -> int:
+        return self.embedding_table().shape[1]
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(weight.numel() for weight in self.weights.values())
+
+    def embedding_table(self) -> Tensor:
+        pieces = torch.arange(len(self.codec.tokenizer), device=self._device)
+        with torch.no_grad():
+            return self.embed(self.weights, pieces[None])[0]
+
+    def embed(self, weights: Weights, ids: Tensor) -> Tensor:
+        layer = self.module.get_input_embeddings()
+        own = {"weight": weights[self._embedding_name].to(self.dtype)}
+        embedded: Tensor = functional_call(layer, own, (ids,))
+        return embedded
+
+    def losses(
+        self,
+        weights: Weights,
+        embedded: Tensor,
+        mask: Tensor,
+        targets: Tensor,
+        dropout: Dropout = NONE,
+    ) -> Tensor:
+        if dropout.rate:
+            raise ValueError(
+                f"dropout: {dropout.rate:g} is not there for decoder-only models, which are "
+                "pre-trained without; give 0"
+            )
+        # The last token of a target is predicted and never read.
+        read = targets[:, :-1]
+        after = self.embed(weights, read.clamp(min=0))  # [B, D - 1, H]
+        scores = self._scores(
+            weights,
+            torch.cat((embedded, after), dim=1),
+            torch.cat((mask, (read != IGNORED).to(mask.dtype)), dim=1),
+            last=targets.shape[1],
+        )  # [B, D, V]
+        return F.cross_entropy(
+            scores.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
+        )
+
+    @torch.no_grad()
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        cache = DynamicCache(config=self.module.config)
+        scores = self._scores(weights, embedded, mask, last=1, cache=cache)
+        going = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
+        ids: list[Tensor] = []
+        while True:
+            chosen = scores[:, -1].argmax(dim=-1)
+            ids.append(torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id)))
+            going &= chosen != self.codec.end_id
+            if len(ids) == limit or not going.any():
+                return torch.stack(ids, dim=1)
+            mask = F.pad(mask, (0, 1), value=1)
+            after = self.embed(weights, ids[-1][:, None])
+            scores = self._scores(weights, after, mask, last=1, cache=cache)
+
+    def _scores(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,
+        cache: DynamicCache | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Scores of the next token after each of the `last` positions, in float32.
+
+        embedded [B, T, H] with mask [B, T], or with more mask where the cache
+        has what came before -> [B, last, V].
+        """
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -embedded.shape[1] :]
+        arguments: dict[str, Any] = {
+            "inputs_embeds": embedded, "attention_mask": mask, "position_ids": positions,
+            "past_key_values": cache, "use_cache": cache is not None, "logits_to_keep": last,
+        }  # fmt: skip
+        cast = {name: weight.to(self.dtype) for name, weight in weights.items()}
+        if all(cast[name] is own for name, own in self.module.named_parameters()):
+            output = self.module(**arguments)
+        else:
+            output = functional_call(self.module, cast, (), arguments)
+        scores: Tensor = output.logits[:, -last:]
+        return scores.float()
+
+    @property
+    def _device(self) -> torch.device:
+        return next(iter(self.weights.values())).device
+
+    @property
+    def _embedding_name(self) -> str:
+        table = self.module.get_input_embeddings().weight
+        return next(name for name, p in self.module.named_parameters() if p is table)
+
+
+def load_causal(
+    place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype
+) -> CausalBackbone:
+    """A decoder-only checkpoint, frozen and in `dtype`.
+
+    `fingerprint` tells it and its tokenizer from others. Raises ValueError
+    for weights that do not fit the config, and for an encoder-decoder.
+    """
+    config = read_config(place)
+    if config.is_encoder_decoder:
+        raise ValueError(
+            f"model {place}: model_type {config.model_type!r} is an encoder-decoder; give a "
+            "decoder-only model, or architecture t5 in the family file"
+        )
+    # Attention as written out: its masks are finite, so a row that is all padding is no NaN.
+    model = read_model(AutoModelForCausalLM, place, dtype, attn_implementation="eager")
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    return CausalBackbone(
+        module=model,
+        weights=dict(model.named_parameters()),
+        codec=codec,
+        source=str(place),
+        fingerprint=fingerprint,
+        dtype=dtype,
+    )

@@ -1,0 +1,68 @@
+"""From text to token ids and back, for one tokenizer and one architecture.
+
+An encoder-decoder reads an input that ends with end-of-sequence and writes a
+target. A decoder-only model goes on from its input, so the input is left open,
+and a target begins with the space that sets it apart.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Codec:
+    """One tokenizer as the trials of one model use it."""
+
+    tokenizer: PreTrainedTokenizerBase
+    continues: bool
+    """Whether targets go on from inputs, as in a decoder-only model."""
+
+    @property
+    def pad_id(self) -> int:
+        """What fills a batch; a tokenizer without padding lends its end-of-sequence."""
+        pad = self.tokenizer.pad_token_id
+        return self.end_id if pad is None else int(pad)
+
+    @property
+    def end_id(self) -> int:
+        """End-of-sequence, which ends every target."""
+        return int(self.tokenizer.eos_token_id)
+
+    def inputs(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each input, with what the tokenizer puts around a text."""
+        rows: list[list[int]] = self.tokenizer(list(texts))["input_ids"]
+        if self.continues:
+            return [row[:-1] if row[-1:] == [self.end_id] else row for row in rows]
+        return rows
+
+    def targets(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of each target, end-of-sequence included."""
+        return [[*row, self.end_id] for row in self.words(texts)]
+
+    def words(self, texts: Sequence[str]) -> list[list[int]]:
+        """The ids of texts as they stand in a target, nothing added."""
+        if not texts:
+            return []
+        spaced = [f" {text}" for text in texts] if self.continues else list(texts)
+        rows: list[list[int]] = self.tokenizer(spaced, add_special_tokens=False)["input_ids"]
+        return rows
+
+    def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:
+        """Generated ids as text without end-of-sequence, padding and surrounding space.
+
+        Other special tokens stay: a sentinel in the answer of a model that
+        should give none is an error.
+        """
+        dropped = {self.end_id, self.pad_id}
+        kept = [[id_ for id_ in row if id_ not in dropped] for row in rows]
+        texts = self.tokenizer.batch_decode(kept)
+        return [text.strip() if self.continues else text for text in texts]
+
+    @functools.cached_property
+    def ordinary_pieces(self) -> list[int]:
+        """Ids of the vocabulary in its order, without sentinels and other special tokens."""
+        special = set(self.tokenizer.all_special_ids)
+        return [piece for piece in range(len(self.tokenizer)) if piece not in special]

@@ -1,0 +1,104 @@
+"""Reading checkpoints and tokenizers with `transformers`: folders, GGUF files, the hub.
+
+Whatever does not fit is an error here: weights that are missing, too many, of
+another shape, or cut off.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from runners.model.backbone import no_bars
+from runners.model.codec import Codec
+from runners.model.family import Place
+
+
+def read_config(place: Place) -> Any:
+    """The config of a checkpoint; raises ValueError where it cannot be read."""
+    where, options = _arguments(place)
+    with _Explained(place), no_bars():
+        return AutoConfig.from_pretrained(where, **options)
+
+
+def pinned(place: Place) -> Place:
+    """The place with its commit, where the hub has it; raises ValueError where it cannot be read.
+
+    Whatever the hub has now may be something else tomorrow, so a record says
+    which commit was read.
+    """
+    if place.hub_id is None or place.revision is not None:
+        return place
+    return replace(place, revision=read_config(place)._commit_hash)
+
+
+def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
+    """A checkpoint as a model of `kind`, a class of `transformers`, in `dtype`, in evaluation mode.
+
+    Raises ValueError where it cannot be read, lacks a weight of the model or
+    has one that the model lacks.
+    """
+    where, found = _arguments(place)
+    loaded: Any  # A pair, of which the annotation of `from_pretrained` knows nothing.
+    with _Explained(place), no_bars():
+        loaded = kind.from_pretrained(
+            where, dtype=dtype, output_loading_info=True, **found, **options
+        )
+    model: PreTrainedModel
+    model, report = loaded
+    for problem, names in (
+        ("is not in the checkpoint", report["missing_keys"]),
+        ("is in the checkpoint and not in the model", report["unexpected_keys"]),
+    ):
+        if names:
+            raise ValueError(
+                f"model {place}: {', '.join(sorted(names))} {problem}; give a checkpoint whose "
+                "weights are those of its config"
+            )
+    model.eval()
+    return model
+
+
+def read_codec(place: Place, *, continues: bool) -> Codec:
+    """The tokenizer of a folder or hub id; raises ValueError where it cannot be read."""
+    where, options = _arguments(place)
+    with _Explained(place):
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where, **options)
+    if tokenizer.eos_token_id is None:
+        raise ValueError(
+            f"tokenizer {place}: has no end-of-sequence token, which ends every target; "
+            "give one that has"
+        )
+    return Codec(tokenizer=tokenizer, continues=continues)
+
+
+def _arguments(place: Place) -> tuple[str, dict[str, Any]]:
+    """What `from_pretrained` is given for a place; raises ValueError where it is not there."""
+    local = place.local()
+    if local is None:
+        assert place.hub_id is not None
+        return place.hub_id, {"revision": place.revision} if place.revision else {}
+    if local.suffix == ".gguf":
+        return str(local.parent), {"gguf_file": local.name}
+    return str(local), {}
+
+
+class _Explained:
+    """A block in which the errors of `transformers` become one that names the place."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+
+    def __enter__(self) -> None:
+        """Nothing."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise what a file or the hub has done wrong as a ValueError."""
+        if isinstance(error, OSError | RuntimeError | SafetensorError | KeyError):
+            said = " ".join(str(error).split())
+            raise ValueError(
+                f"model {self._place}: cannot be read ({said[:300]}); "
+                "give a folder that transformers can load, or a hub id and commit that exist"
+            ) from error

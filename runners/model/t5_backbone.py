@@ -1,0 +1,143 @@
+"""T5 behind the project's interface, and how to read one.
+
+Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import T5ForConditionalGeneration
+
+from runners.model import t5
+from runners.model.backbone import IGNORED, Weights
+from runners.model.codec import Codec
+from runners.model.dropout import NONE, Dropout
+from runners.model.family import Place
+from runners.model.reading import read_config, read_model
+from runners.model.t5 import ACTIVATIONS, T5Dimensions
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class T5Backbone:
+    """A T5 checkpoint as a `Backbone`; its `weights` never change."""
+
+    shape: T5Dimensions
+    weights: Weights
+    codec: Codec
+    source: str
+    fingerprint: str
+    dtype: torch.dtype
+
+    @property
+    def width(self) -> int:
+        return self.weights["shared.weight"].shape[1]
+
+    @property
+    def parameter_count(self) -> int:
+        return sum(weight.numel() for weight in self.weights.values())
+
+    def embedding_table(self) -> Tensor:
+        return self.weights["shared.weight"]
+
+    def embed(self, weights: Weights, ids: Tensor) -> Tensor:
+        return t5.embed(weights, ids).to(self.dtype)
+
+    def losses(
+        self,
+        weights: Weights,
+        embedded: Tensor,
+        mask: Tensor,
+        targets: Tensor,
+        dropout: Dropout = NONE,
+    ) -> Tensor:
+        encoded = t5.encode(self.shape, weights, embedded, mask, dropout)
+        memory = t5.remember(self.shape, weights, encoded, mask)
+        shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
+        hidden = t5.decode(self.shape, weights, shifted, memory, dropout)
+        scores = t5.logits(self.shape, weights, hidden).transpose(1, 2)  # [B, V, D]
+        return F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none")
+
+    @torch.no_grad()
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        encoded = t5.encode(self.shape, weights, embedded, mask, NONE)
+        memory = t5.remember(self.shape, weights, encoded, mask)
+        ids = torch.full((embedded.shape[0], 1), self.shape.start_id, device=embedded.device)
+        going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
+        pad, end = self.codec.pad_id, self.codec.end_id
+        for _ in range(limit):
+            hidden = t5.decode(self.shape, weights, ids, memory, NONE)[:, -1]
+            chosen = t5.logits(self.shape, weights, hidden).argmax(dim=-1)
+            chosen = torch.where(going, chosen, torch.full_like(chosen, pad))
+            ids = torch.cat((ids, chosen[:, None]), dim=1)
+            going &= chosen != end
+            if not going.any():
+                break
+        return ids[:, 1:]
+
+
+_TIED = {
+    name: source
+    for name, source in T5ForConditionalGeneration._tied_weights_keys.items()
+    if name != "lm_head.weight"
+}
+
+
+class _UntiedT5(T5ForConditionalGeneration):
+    """T5 whose output layer is never tied to its input embedding.
+
+    `transformers` 5 ties the two of every T5 unless a checkpoint has both and
+    they differ; T5 1.1 has an output layer of its own.
+    """
+
+    _tied_weights_keys = _TIED
+
+
+def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype) -> T5Backbone:
+    """A T5 checkpoint, 1.0 or 1.1, frozen and in `dtype`.
+
+    `fingerprint` tells it and its tokenizer from others. Raises ValueError for
+    weights that do not fit the config, and for a T5 of another kind.
+    """
+    config = read_config(place)
+    if config.model_type != "t5":
+        raise ValueError(
+            f"model {place}: model_type {config.model_type!r} is not t5; give a T5, "
+            "or architecture causal in the family file"
+        )
+    kind = T5ForConditionalGeneration if config.scale_decoder_outputs else _UntiedT5
+    model = read_model(kind, place, dtype)
+    assert isinstance(model, T5ForConditionalGeneration)
+    return T5Backbone(
+        shape=shape_of(model),
+        weights={name: p.detach() for name, p in model.named_parameters()},
+        codec=codec,
+        source=str(place),
+        fingerprint=fingerprint,
+        dtype=dtype,
+    )
+
+
+def shape_of(model: T5ForConditionalGeneration) -> T5Dimensions:
+    """The dimensions of a model; raises ValueError for an activation that is not known."""
+    config = model.config
+    if config.dense_act_fn not in ACTIVATIONS:
+        raise ValueError(
+            f"model {config.name_or_path!r}: feed_forward_proj {config.feed_forward_proj!r} is "
+            "not known; give a T5 with gated-gelu, gated-silu or relu"
+        )
+    assert config.num_decoder_layers is not None
+    return T5Dimensions(
+        layers=config.num_layers,
+        decoder_layers=config.num_decoder_layers,
+        heads=config.num_heads,
+        head_width=config.d_kv,
+        buckets=config.relative_attention_num_buckets,
+        max_distance=config.relative_attention_max_distance,
+        epsilon=config.layer_norm_epsilon,
+        start_id=config.decoder_start_token_id,
+        activation=config.dense_act_fn,
+        gated=config.is_gated_act,
+        tied=config.scale_decoder_outputs,
+    )
