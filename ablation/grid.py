@@ -72,7 +72,7 @@ def _product(study: Study) -> Iterator[Cell]:
 
 def _baselines(study: Study, size: str) -> Iterator[GridTrial]:
     for template, task, seed in product(study.settings.baselines, study.axes.task, study.axes.seed):
-        config = replace(template, model_size=size, task=task, seed=seed)
+        config = replace(template, model_size=size, task=task, seed=seed, **study.data[task])
         yield GridTrial(config=config, panels=frozenset({SCALE}))
 
 
@@ -84,7 +84,8 @@ def _prompts(study: Study, size: str, cells: Cells) -> Iterator[GridTrial]:
         for task, seed in product(study.axes.task, study.axes.seed):
             shown = panels if _is_ablated(study, task, seed) else panels & {SCALE}
             if shown:
-                yield GridTrial(config=replace(at_size, task=task, seed=seed), panels=shown)
+                config = replace(at_size, task=task, seed=seed, **study.data[task])
+                yield GridTrial(config=config, panels=shown)
 
 
 def _is_ablated(study: Study, task: str, seed: int) -> bool:

@@ -10,9 +10,9 @@ from typing import Any
 
 from ablation.axes import AXES
 from ablation.cell import Cell
-from ablation.section import Section
 from runners.config import METHODS, RULES, TrialConfig, from_mapping
 from runners.rules import ConfigError
+from runners.section import Section
 
 STUDIED = "prompt_tuning"
 """The method that the axes are about; every other one is a baseline."""
@@ -42,12 +42,15 @@ _ADAPTATION = {field.name: f"lm_adaptation_{field.name}" for field in fields(Ada
 _HOMES = {
     "method": "in baselines",
     "model_family": "at the top of the spec",
+    "task_content": "under tasks",
     **{axis.name: "under axes and defaults" for axis in AXES},
     **{field: f"as settings.lm_adaptation.{name}" for name, field in _ADAPTATION.items()},
 }
 _SHARED = tuple(name for name in RULES if name not in _HOMES)
 # Methods may train differently, but are compared on the same data.
-_DATA = ("data_source", "train_examples", "dev_examples", "input_length", "target_length")
+_DATA = (
+    "data_source", "train_examples", "dev_examples", "input_length", "target_length", "long_inputs"
+)  # fmt: skip
 _OF_METHOD = tuple(name for name in _SHARED if name not in _DATA)
 _OF_BASELINE = (*_OF_METHOD, "pretraining_objective", "lm_adaptation_steps")
 
@@ -84,7 +87,7 @@ def read(
 ) -> Settings | None:
     """The settings of a study, or None where a template is not legal.
 
-    `place` is the family, size, task and seed of the templates, `cell` the rest
+    `place` is the family, size, task, its data and the seed of the templates, `cell` the rest
     of the prompt's. Baselines start from the objective `pretrained` unless their
     settings say otherwise. `released` are the steps after which the model of
     `place` can be had; `adapted` says whether any cell needs more than those.
@@ -121,7 +124,9 @@ def _template(
     own = section.section(method)
     allowed = _OF_METHOD if method == STUDIED else _OF_BASELINE
     _check_names(own, allowed)
-    values = dict(values) | shared.pick(_SHARED) | own.pick(allowed)
+    # The source that a spec names is a template's only by way of its task.
+    named = [name for name in _SHARED if name != "data_source"]
+    values = dict(values) | shared.pick(named) | own.pick(allowed)
     try:
         return from_mapping(values)
     except ConfigError as error:

@@ -12,12 +12,12 @@ from ablation import settings
 from ablation.axes import ABLATED, AXES, CROSSED
 from ablation.axis import Axis, Value
 from ablation.cell import ADAPTED, CAUSAL, PRETRAINED, Cell
-from ablation.section import Section
 from ablation.settings import BASELINES, Settings
-from runners.catalogue import SOURCES, Catalogue
+from runners.catalogue import SPEC_SOURCES, Catalogue
 from runners.config import RULES
 from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
+from runners.section import Section
 
 DESIGNS = ("star", "complete")
 KEYS = (
@@ -70,6 +70,8 @@ class Study:
     """Steps of LM adaptation after which every size can be had, so that nobody adapts it."""
     family: Family
     """The ladder of frozen models that `model_size` climbs."""
+    data: Mapping[str, Mapping[str, Any]]
+    """The fields of a trial that say where the examples of each task come from."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -97,7 +99,8 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     named = top.value("model_family", Rule(type=str, choices=tuple(catalogue.families)))
     family = catalogue.families[named] if named else None
     written = top.section("settings")
-    values = _values(top.section("axes"), _rules(family, _tasks(written, catalogue)))
+    data = _data(written, catalogue)
+    values = _values(top.section("axes"), _rules(family, data))
     defaults = _defaults(top.section("defaults"), values)
     cell = defaults or _PLACEHOLDER
     if defaults and not defaults.lm_adaptation_steps:
@@ -107,7 +110,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     released = _released(family, values.get("model_size", ()))
     chosen = settings.read(
         written,
-        place=_place(family, values),
+        place=_place(family, values, data),
         cell=cell,
         pretrained=family.objective if family else PRETRAINED,
         baselines=_baselines(top, written),
@@ -118,6 +121,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     tasks = _ablation(top, "ablation_tasks", design, values, "task")
     seeds = _ablation(top, "ablation_seeds", design, values, "seed")
     is_placed = family is not None and all(axis.name in values for axis in CROSSED)
+    is_placed = is_placed and set(values["task"]) <= data.keys()
     if not is_placed or defaults is None or chosen is None:
         return None
     assert family is not None
@@ -131,6 +135,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
         settings=chosen,
         released=released,
         family=family,
+        data={task: data[task] for task in values["task"]},
     )
 
 
@@ -152,13 +157,17 @@ def _rules(family: Family | None, tasks: Collection[str]) -> dict[str, Rule]:
     return rules
 
 
-def _tasks(written: Section, catalogue: Catalogue) -> Collection[str]:
-    """The tasks of the study's data source; none where that is not known, which is reported."""
+def _data(written: Section, catalogue: Catalogue) -> dict[str, Mapping[str, Any]]:
+    """The tasks that the study may name, each with the fields that say what is meant.
+
+    Those of its data source, and a user's own; without the former where the
+    source is not known, which is reported.
+    """
     source = settings.data_source(written)
-    rule = Rule(type=str, choices=SOURCES)
-    if not written.check("shared.data_source", source, rule):
-        return ()
-    return catalogue.tasks_of(str(source))
+    rule = Rule(type=str, choices=SPEC_SOURCES)
+    known = str(source) if written.check("shared.data_source", source, rule) else ""
+    tasks = (*catalogue.tasks_of(known), *catalogue.own_tasks)
+    return {task: catalogue.fields_of(task, known) for task in tasks}
 
 
 def _values(section: Section, rules: Mapping[str, Rule]) -> dict[str, tuple[Any, ...]]:
@@ -209,14 +218,19 @@ def _check_family(
         top.report("axes.lm_adaptation_steps", max(steps), rule, "give 0 alone, or leave it out")
 
 
-def _place(family: Family | None, values: Mapping[str, tuple[Any, ...]]) -> dict[str, object]:
-    """Family, size, task and seed of the templates; a placeholder where there is none."""
+def _place(
+    family: Family | None,
+    values: Mapping[str, tuple[Any, ...]],
+    data: Mapping[str, Mapping[str, Any]],
+) -> dict[str, object]:
+    """Family, size, task, its data and seed of the templates; a placeholder where there is none."""
     first = {name: next(iter(values[name]), None) for name in ("model_size", "task", "seed")}
     return {
         "model_family": family.name if family else "?",
         "model_size": first["model_size"] or "?",
         "task": first["task"] or "?",
         "seed": first["seed"] or 0,
+        **data.get(str(first["task"]), {}),
     }
 
 

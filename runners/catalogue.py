@@ -5,11 +5,38 @@ A leaf: what people write is checked against it before torch is loaded.
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
-from runners.config import TrialConfig
+from runners.config import OWN, TrialConfig
 from runners.model.family import Family, Rung, shipped
 from runners.rules import Problem, Rule, nearest, violations
-from runners.tasks.superglue import TASKS
+from runners.tasks import superglue
+from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
+from runners.tasks.own import OwnTask
+from runners.tasks.task import Task
+
+MICROWORLD = "microworld"
+SOURCES = (MICROWORLD, *BENCHMARKS, OWN)
+"""Where the examples of a trial can come from."""
+PUBLISHED = "published"
+"""In a spec, the benchmark of each task, whichever that is."""
+SPEC_SOURCES = (MICROWORLD, PUBLISHED, *BENCHMARKS)
+"""What a spec may give as its data source; a user's own tasks are in reach of every one."""
+TASKS_OF: Mapping[str, Mapping[str, Task]] = MappingProxyType(
+    {MICROWORLD: superglue.TASKS, **BENCHMARKS}
+)
+"""The tasks of every source but a user's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPlace:
+    """Where a benchmark is read from: a local copy in its publisher's layout, or the hub."""
+
+    folder: Path | None = None
+    revision: str | None = None
+    """A commit, tag or branch of the hub; None is what it has now, whose commit is recorded."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +44,9 @@ class Catalogue:
     """What ships, and what a user adds."""
 
     families: Mapping[str, Family] = field(default_factory=shipped)
+    own_tasks: Mapping[str, OwnTask] = field(default_factory=dict)
+    data: Mapping[str, DataPlace] = field(default_factory=dict)
+    """Places of benchmarks by name; one that is not there is read from the hub."""
 
     def rung(self, family: str, size: str) -> Rung:
         """One frozen model; raises ValueError naming the nearest family or size."""
@@ -31,7 +61,25 @@ class Catalogue:
 
     def tasks_of(self, source: str) -> Collection[str]:
         """The tasks of a data source, none where there is no such source."""
-        return tuple(TASKS) if source in SOURCES else ()
+        if source == OWN:
+            return tuple(self.own_tasks)
+        if source == PUBLISHED:
+            return tuple(BENCHMARK_OF)
+        return tuple(TASKS_OF.get(source, ()))
+
+    def origin(self, source: str, task: str) -> "OwnTask | DataPlace":
+        """Where the records of a task that exists come from."""
+        return self.own_tasks[task] if source == OWN else self.data.get(source, DataPlace())
+
+    def fields_of(self, task: str, source: str) -> dict[str, Any]:
+        """The fields of a trial that say which examples `task` of a spec's source means.
+
+        A user's own task is meant by its name whatever the spec's source is.
+        """
+        if task in self.own_tasks:
+            return {"data_source": OWN, "task_content": self.own_tasks[task].content}
+        found = BENCHMARK_OF[task] if source == PUBLISHED else source
+        return {"data_source": found, "task_content": None}
 
     def problems(self, config: TrialConfig) -> list[Problem]:
         """A problem for each name in a config that nothing goes by, and for what does not fit."""
@@ -41,6 +89,7 @@ class Catalogue:
             "model_size": family.rungs if family else (),
             "data_source": SOURCES,
             "task": self.tasks_of(config.data_source),
+            "task_content": self._contents(config),
         }
         unknown = [
             problem
@@ -51,14 +100,14 @@ class Catalogue:
         ]
         return unknown or _misfits(config, self.families[config.model_family])
 
+    def _contents(self, config: TrialConfig) -> Collection[str]:
+        own = self.own_tasks.get(config.task) if config.data_source == OWN else None
+        return (own.content,) if own else ()
+
     def _family(self, name: str) -> Family:
         if name not in self.families:
             raise ValueError(_unknown("model_family", name, self.families))
         return self.families[name]
-
-
-SOURCES = ("microworld",)
-"""Where examples can come from."""
 
 
 def _misfits(config: TrialConfig, family: Family) -> list[Problem]:

@@ -18,6 +18,9 @@ METHODS = ("prompt_tuning", "model_tuning")
 OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation", "causal_lm")
 INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_label")
 DTYPES = ("float32", "bfloat16")
+LONG_INPUTS = ("refuse", "cut")
+OWN = "own"
+"""The data source of a task that a user describes."""
 
 
 def _ruled(rule: Rule, *, default: Any = dataclasses.MISSING) -> Any:
@@ -63,7 +66,11 @@ class TrialConfig:
     task: str = _ruled(Rule(type=str))
     """A task of the data source, such as `boolq`."""
     data_source: str = _ruled(Rule(type=str), default="microworld")
-    """Where examples come from."""
+    """Where examples come from: the embedded world, a benchmark, or `own` files."""
+    task_content: str | None = _ruled(Rule(type=str, optional=True), default=None)
+    """What a task of the user's own consists of, as a fingerprint; it stands for the name."""
+    task_prefix: bool = _ruled(Rule(type=bool), default=False)
+    """Whether inputs begin with T5's word for the task; the paper drops it (2.1)."""
     train_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """The first so many training examples; None is the whole split."""
     dev_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
@@ -87,9 +94,11 @@ class TrialConfig:
     compute_dtype: str = _ruled(Rule(type=str, choices=DTYPES), default="float32")
     """Precision of the frozen part; prompts and optimizer stay float32."""
     input_length: int = _ruled(_COUNT, default=512)
-    """Longest legal input, in tokens, end-of-sequence included."""
+    """Longest input, in tokens, end-of-sequence included."""
     target_length: int = _ruled(_COUNT, default=16)
-    """Longest legal target, in tokens, end-of-sequence included."""
+    """Longest target, in tokens, end-of-sequence included."""
+    long_inputs: str = _ruled(Rule(type=str, choices=LONG_INPUTS), default="refuse")
+    """What becomes of longer rows: an error, or, as in T5X, their first tokens, counted."""
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():
@@ -164,7 +173,7 @@ _DEFAULTS: dict[str, object] = {
 }
 # Fields that came after the first ids were written: at their default they are
 # left out of the hash, so the ids of older trials stand.
-_LATER_FIELDS: frozenset[str] = frozenset()
+_LATER_FIELDS = frozenset({"task_content", "task_prefix", "long_inputs"})
 
 
 def _problems(values: Mapping[str, Any]) -> list[Problem]:
@@ -183,6 +192,9 @@ def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
         prompted, where = legal["method"] == "prompt_tuning", f"method {legal['method']}"
         for name in ("prompt_length", "prompt_init"):
             problems += _applies(legal, name, prompted, where)
+    if "data_source" in legal:
+        own, where = legal["data_source"] == OWN, f"data_source {legal['data_source']}"
+        problems += _applies(legal, "task_content", own, where)
     if "pretraining_objective" in legal:
         problems += _misfits_of_adaptation(legal)
     if {"eval_every", "train_steps"} <= legal.keys() and legal["eval_every"] > legal["train_steps"]:
@@ -257,11 +269,15 @@ def to_mapping(config: TrialConfig) -> dict[str, Any]:
 
 
 def identity(config: TrialConfig) -> dict[str, Any]:
-    """What enters the id: every field, but for later ones that keep their default."""
+    """What enters the id: every field, but for later ones that keep their default.
+
+    A user's own task is its content, whatever it is called.
+    """
+    left_out = {"task"} if config.task_content is not None else set()
     return {
         name: value
         for name, value in to_mapping(config).items()
-        if name not in _LATER_FIELDS or value != _DEFAULTS[name]
+        if name not in left_out and (name not in _LATER_FIELDS or value != _DEFAULTS[name])
     }
 
 

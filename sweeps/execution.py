@@ -5,8 +5,8 @@ None of this enters the identity of a trial.
 
 from dataclasses import dataclass
 
-from ablation.section import Section
 from runners.rules import Rule
+from runners.section import Section
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from ablation import grid, study
 from ablation.grid import GridTrial
-from ablation.section import Section
 from ablation.study import Study
+from runners import catalogue_section
 from runners.catalogue import Catalogue
 from runners.rules import ConfigError, Problem, Rule, nearest
+from runners.section import Section
 from sweeps import document, execution
 from sweeps.document import Document, Located
 from sweeps.execution import Execution
 
-KEYS = ("name", *study.KEYS, "execution")
+KEYS = ("name", *study.KEYS, *catalogue_section.KEYS, "execution")
 """The keys of a spec, in order."""
 
 
@@ -87,7 +88,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     top.only(KEYS)
     name = _name(top)
     chosen = execution.read(top.section("execution"))
-    catalogue = Catalogue()
+    catalogue = catalogue_section.read_catalogue(top, Path(path).parent)
     try:
         asked = study.from_mapping(top.pick(study.KEYS), catalogue)
     except ConfigError as error:

@@ -13,11 +13,13 @@ PACKAGES = ("runners", "ablation", "sweeps", "analysis")
 LEAVES = {
     "runners.config",
     "runners.catalogue",
+    "runners.catalogue_section",
     "runners.model.checkpoint",
     "runners.model.family",
     "runners.model.sizes",
     "runners.record",
     "runners.rules",
+    "runners.section",
     "runners.store",
 }
 FUNCTION_LINES = 60

@@ -2,19 +2,19 @@
 
 import functools
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from runners.catalogue import Catalogue
+from runners.catalogue import Catalogue, DataPlace
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
-from runners.microworld import records as microworld
+from runners.data.records import read_records, task_at
 from runners.model.codec import Codec
 from runners.rules import ConfigError
-from runners.tasks.superglue import find_task
-from runners.tasks.task import Example, Task, add_sentinel, first_groups, strip_sentinel
+from runners.tasks.own import OwnTask
+from runners.tasks.task import Example, Split, Task, add_sentinel, first_groups, strip_sentinel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,9 @@ class TaskData:
     `labels` are the token ids of each word of class-label initialisation;
     `target_limit` is the most tokens a dev answer needs, end-of-sequence
     included; `majority` is the score of always giving the most frequent
-    training answer, `chance` the best that needs no reading.
+    training answer, `chance` the best that needs no reading. `revision` is the
+    hub's commit where the examples come from there, `cut` the rows of each split
+    that had more tokens than they may and lost the last of them.
     """
 
     task: Task
@@ -36,6 +38,8 @@ class TaskData:
     majority: float
     chance: float
     fingerprint: str
+    revision: str | None
+    cut: Mapping[str, int]
     sentinel: bool
     codec: Codec
 
@@ -49,22 +53,25 @@ class TaskData:
 
 @dataclass(frozen=True, kw_only=True)
 class _Reading:
-    """What the rows of a task depend on besides the tokenizer."""
+    """What the rows of a task depend on besides the tokenizer and the files."""
 
     source: str
     task: str
+    origin: OwnTask | DataPlace
+    task_prefix: bool
     train_examples: int | None
     dev_examples: int | None
     sentinel: bool
     input_length: int
     target_length: int
+    long_inputs: str
 
 
 def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> TaskData:
     """The data of a trial.
 
-    Raises ValueError for an unknown source or task, for more examples than
-    there are, and for rows that are too long.
+    Raises ValueError for an unknown source or task, for data that cannot be
+    read, for more examples than there are, and for rows that are too long.
     """
     problems = catalogue.problems(config)
     if problems:
@@ -72,26 +79,30 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
     reading = _Reading(
         source=config.data_source,
         task=config.task,
+        origin=catalogue.origin(config.data_source, config.task),
+        task_prefix=config.task_prefix,
         train_examples=config.train_examples,
         dev_examples=config.dev_examples,
         sentinel=config.pretraining_objective == "span_corruption_sentinel",
         input_length=config.input_length,
         target_length=config.target_length,
+        long_inputs=config.long_inputs,
     )
     return _load(codec, reading)
 
 
 @functools.lru_cache(maxsize=64)
 def _load(codec: Codec, reading: _Reading) -> TaskData:
-    task = find_task(reading.task)
-    train = task.read(microworld.read_split(task.name, "train"), split="train")
+    task = task_at(reading.source, reading.task, reading.origin)
+    train, commit = _read(task, reading, "train")
     train = train[: _count("train_examples", reading.train_examples, train, task)]
-    dev = task.read(microworld.read_split(task.name, "dev"), split="dev")
+    dev, _ = _read(task, reading, "dev")
     dev = first_groups(dev, _count("dev_examples", reading.dev_examples, dev, task))
-    dev_rows = _encode(codec, dev, reading)
+    dev_rows, dev_cut = _encode(codec, dev, reading)
+    train_rows, train_cut = _encode(codec, train, reading)
     return TaskData(
         task=task,
-        train=_encode(codec, train, reading),
+        train=train_rows,
         dev=dev_rows,
         dev_examples=dev,
         labels=codec.words(task.init_words),
@@ -99,9 +110,17 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
         majority=task.majority_score(train, dev),
         chance=task.chance_score(train, dev),
         fingerprint=_fingerprint(train, dev),
+        revision=commit,
+        cut={"train": train_cut, "dev": dev_cut},
         sentinel=reading.sentinel,
         codec=codec,
     )
+
+
+def _read(task: Task, reading: _Reading, split: Split) -> tuple[list[Example], str | None]:
+    """The examples of a split, and the commit of the hub that they come from."""
+    records, commit = read_records(reading.source, reading.task, split, reading.origin)
+    return task.read(records, split=split, task_prefix=reading.task_prefix), commit
 
 
 def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -> int:
@@ -116,23 +135,39 @@ def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -
     return wanted
 
 
-def _encode(codec: Codec, examples: Sequence[Example], reading: _Reading) -> list[Encoded]:
+def _encode(
+    codec: Codec, examples: Sequence[Example], reading: _Reading
+) -> tuple[list[Encoded], int]:
+    """The rows of examples, and how many of them had to be cut."""
     targets = [add_sentinel(e.target) if reading.sentinel else e.target for e in examples]
     inputs = codec.inputs([e.input for e in examples])
     outputs = codec.targets(targets)
-    _refuse_long("input_length", inputs, reading.input_length, reading.task)
-    _refuse_long("target_length", outputs, reading.target_length, reading.task)
+    cut = _cut(inputs, "input_length", reading, codec) | _cut(
+        outputs, "target_length", reading, codec
+    )
     pairs = zip(inputs, outputs, strict=True)
-    return [Encoded(input_ids=np.asarray(i), target_ids=np.asarray(t)) for i, t in pairs]
+    rows = [Encoded(input_ids=np.asarray(i), target_ids=np.asarray(t)) for i, t in pairs]
+    return rows, len(cut)
 
 
-def _refuse_long(key: str, rows: Sequence[Sequence[int]], limit: int, task: str) -> None:
-    long = [len(row) for row in rows if len(row) > limit]
-    if long:
+def _cut(rows: list[list[int]], key: str, reading: _Reading, codec: Codec) -> set[int]:
+    """Cuts the rows that are too long, where that is asked for; returns their places.
+
+    What ends with end-of-sequence still does, as in T5X, which trims and then
+    ends. Raises ValueError where rows are not to be cut.
+    """
+    limit: int = getattr(reading, key)
+    long = {place: len(row) for place, row in enumerate(rows) if len(row) > limit}
+    if long and reading.long_inputs == "refuse":
         raise ValueError(
-            f"{key}: {len(long)} of {len(rows)} rows of {task} are longer than {limit} tokens "
-            f"(the longest has {max(long)}); raise {key}, since rows are never cut"
+            f"{key}: {len(long)} of {len(rows)} rows of {reading.task} are longer than {limit} "
+            f"tokens (the longest has {max(long.values())}); raise {key}, or give "
+            "long_inputs: cut"
         )
+    for place in long:
+        ends = rows[place][-1] == codec.end_id
+        rows[place] = [*rows[place][: limit - 1], codec.end_id] if ends else rows[place][:limit]
+    return set(long)
 
 
 def _fingerprint(*splits: Sequence[Example]) -> str:

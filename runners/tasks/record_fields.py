@@ -53,6 +53,13 @@ class Fields:
             for place, item in enumerate(value)
         ]
 
+    def texts(self, name: str) -> list[str]:
+        """A field that is a list of strings."""
+        value = self._field(name, "a list of texts")
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise self.refuse(name, "is not a list of texts", 'write ["...", ...]')
+        return list(value)
+
     def one_of(self, name: str, legal: Mapping[str, object]) -> str:
         """The key of `legal` whose value the field has, type included: true is not 1."""
         written = {str(raw): json.dumps(raw) for raw in legal.values()}

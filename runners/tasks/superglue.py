@@ -7,12 +7,11 @@ builder of TensorFlow Datasets; of the metrics: Wang et al. 2019, table 1.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from runners.rules import nearest
 from runners.tasks import metrics, wsc
+from runners.tasks.classification import Template, classification, plain, targets_of
 from runners.tasks.record_fields import Fields
 from runners.tasks.task import Example, Task
 
@@ -30,27 +29,9 @@ _HIGHLIGHT_AFTER_STOP = re.compile(r"([.?!\"'])\n@highlight\n")
 _BOLD = re.compile(r"</?b>")
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Template:
-    """`name: value` pairs of plain text fields, and a label in its raw JSON form."""
-
-    fields: tuple[str, ...]
-    labels: Mapping[str, object]
-
-    def examples_of(self, record: Fields) -> Iterator[Example]:
-        target = record.one_of("label", self.labels)
-        yield Example(
-            input=" ".join(f"{name}: {record.text(name)}" for name in self.fields),
-            target=target,
-            key=(record.whole("idx"),),
-            references=(target,),
-            choices=tuple(self.labels),
-        )
-
-
 def _copa(record: Fields) -> Iterator[Example]:
     record.one_of("question", _QUESTIONS)
-    template = _Template(fields=("choice1", "choice2", "premise", "question"), labels=_CHOICES)
+    template = Template(fields=("choice1", "choice2", "premise", "question"), labels=_CHOICES)
     yield from template.examples_of(record)
 
 
@@ -125,16 +106,8 @@ def _wsc(record: Fields) -> Iterator[Example]:
     yield Example(input=marked, target=target, key=key, references=references, holds=holds)
 
 
-def _targets(examples: Sequence[Example]) -> list[str]:
-    return [example.target for example in examples]
-
-
-def _accuracy(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    return {"accuracy": metrics.accuracy(predictions, _targets(examples))}
-
-
 def _measure_cb(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    targets = _targets(examples)
+    targets = targets_of(examples)
     return {
         "f1_macro": metrics.macro_f1(predictions, targets, tuple(_CB)),
         "accuracy": metrics.accuracy(predictions, targets),
@@ -142,7 +115,7 @@ def _measure_cb(predictions: Sequence[str], examples: Sequence[Example]) -> dict
 
 
 def _measure_multirc(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    targets, keys = _targets(examples), [example.key for example in examples]
+    targets, keys = targets_of(examples), [example.key for example in examples]
     return {
         "exact_match": metrics.grouped_exact_match(predictions, targets, keys),
         "f1": metrics.binary_f1(predictions, targets, ("False", "True")),
@@ -165,10 +138,6 @@ def _measure_wsc(predictions: Sequence[str], examples: Sequence[Example]) -> dic
     return {"accuracy": metrics.accuracy(judged, [str(example.holds) for example in examples])}
 
 
-def _is_choice(prediction: str, example: Example) -> bool:
-    return prediction in example.choices
-
-
 def _is_entity(prediction: str, example: Example) -> bool:
     said = metrics.normalize_answer(prediction)
     return any(said == metrics.normalize_answer(choice) for choice in example.choices)
@@ -178,35 +147,19 @@ def _names_something(prediction: str, example: Example) -> bool:
     return wsc.names_referent(prediction, example.target) is not None
 
 
-def _classes(
-    name: str,
-    labels: Mapping[str, object],
-    examples_of: Callable[[Fields], Iterator[Example]],
-    measure: Callable[[Sequence[str], Sequence[Example]], dict[str, float]] = _accuracy,
-) -> Task:
-    return Task(
-        name=name, labels=tuple(labels), init_words=tuple(labels), prefix=name,
-        examples_of=examples_of, measure=measure, legal=_is_choice,
-    )  # fmt: skip
-
-
-def _plain(name: str, fields: tuple[str, ...], labels: Mapping[str, object]) -> Task:
-    return _classes(name, labels, _Template(fields=fields, labels=labels).examples_of)
-
-
 _ENTAILMENT = ("hypothesis", "premise")
 _ALL = (
-    _plain("boolq", ("passage", "question"), _BOOLEANS),
-    _classes("cb", _CB, _Template(fields=_ENTAILMENT, labels=_CB).examples_of, _measure_cb),
-    _classes("copa", _CHOICES, _copa),
-    _classes("multirc", _BITS, _multirc, _measure_multirc),
+    plain("boolq", ("passage", "question"), _BOOLEANS),
+    classification("cb", _CB, Template(fields=_ENTAILMENT, labels=_CB).examples_of, _measure_cb),
+    classification("copa", _CHOICES, _copa),
+    classification("multirc", _BITS, _multirc, _measure_multirc),
     Task(
         name="record", labels=None, prefix="record",
         init_words=("commonsense", "reasoning", "reading", "comprehension"),
         examples_of=_record, asks_once=True, measure=_measure_record, legal=_is_entity,
     ),
-    _plain("rte", _ENTAILMENT, _RTE),
-    _plain("wic", ("sentence1", "sentence2", "word"), _BOOLEANS),
+    plain("rte", _ENTAILMENT, _RTE),
+    plain("wic", ("sentence1", "sentence2", "word"), _BOOLEANS),
     Task(
         name="wsc", labels=None, prefix="wsc:",
         init_words=("commonsense", "pronoun", "resolution"),
@@ -216,12 +169,3 @@ _ALL = (
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
 """The eight tasks by name, in alphabetical order."""
-
-
-def find_task(name: str) -> Task:
-    """The task of that name; raises ValueError with the nearest legal name."""
-    if name in TASKS:
-        return TASKS[name]
-    near = nearest(name, TASKS)
-    remedy = f"did you mean {near!r}?" if near else "use one of these"
-    raise ValueError(f"task: {name!r} is not one of {', '.join(TASKS)}; {remedy}")

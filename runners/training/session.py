@@ -142,6 +142,8 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds, 3),
             "pack": self.slots,
+            "data_revision": run.data.revision,
+            "cut_rows": dict(run.data.cut),
             "restarted_for_other": self.restarted.get(run.config, []),
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,

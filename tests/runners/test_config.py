@@ -42,6 +42,7 @@ OTHERS: dict[str, Any] = {
     "train_examples": None, "dev_examples": None, "seed": 1, "train_steps": 101, "eval_every": 11,
     "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
     "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
+    "task_prefix": True, "long_inputs": "cut",
 }  # fmt: skip
 """Another legal value of every field that can be changed alone."""
 
@@ -58,8 +59,9 @@ def _told(values: dict[str, Any]) -> list[str]:
 
 def test_every_field_is_identity() -> None:
     """Catches a field that changes numbers and not the id: two results under one name."""
-    assert set(identity(_config())) == {field.name for field in dataclasses.fields(TrialConfig)}
-    assert set(OTHERS) | {"method", "pretraining_objective"} == set(RULES)
+    fields = {field.name for field in dataclasses.fields(TrialConfig)}
+    assert set(identity(_config())) == fields - module._LATER_FIELDS
+    assert set(OTHERS) | {"method", "pretraining_objective", "task_content"} == set(RULES)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -77,6 +79,14 @@ def test_method_and_objective_change_the_id() -> None:
         _config(**NOT_ADAPTED | {"pretraining_objective": "span_corruption_sentinel"}),
     ]
     assert len({kind.trial_id for kind in kinds}) == len(kinds)
+
+
+def test_a_task_of_ones_own_is_its_content() -> None:
+    """Catches results that are lost when a task is renamed, or kept when its files change."""
+    own = _config(data_source="own", task="reviews", task_content="a")
+    assert _config(data_source="own", task="my_reviews", task_content="a").trial_id == own.trial_id
+    assert _config(data_source="own", task="reviews", task_content="b").trial_id != own.trial_id
+    assert own.label == "60k-p20-class_label-lm100-reviews-s0"
 
 
 def test_no_setting_of_execution_is_identity() -> None:
@@ -118,7 +128,7 @@ def test_a_later_field_leaves_older_ids_alone(monkeypatch: pytest.MonkeyPatch) -
     """
     old = identity(_config())
     del old["dropout"]
-    monkeypatch.setattr(module, "_LATER_FIELDS", frozenset({"dropout"}))
+    monkeypatch.setattr(module, "_LATER_FIELDS", module._LATER_FIELDS | {"dropout"})
     assert _config().trial_id == fingerprint(old)
     assert _config(dropout=0.1).trial_id == fingerprint({**old, "dropout": 0.1})
 
@@ -205,6 +215,14 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
                 "leave it out",
             )
         ],
+    ),
+    (
+        {"task_content": "abc"},
+        [("task_content", "abc", "does not apply to data_source microworld", "leave it out")],
+    ),
+    (
+        {"data_source": "own"},
+        [("task_content", None, "is missing for data_source own", "give a word")],
     ),
     (
         {"eval_every": 101},

@@ -1,4 +1,4 @@
-"""The publisher's files, where a copy stands beside the repository, in `shared/data/superglue`.
+"""The publishers' files, where copies stand beside the repository, in `shared/data`.
 
 Expected sizes and shares: Lester et al. 2021, tables 7 to 16, for splits that are
 complete in that copy. Table 16 prints 51.2% entailment for the training split of
@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from runners.tasks.jsonl import FILES, FOLDERS, read_records
+from runners.tasks.benchmarks import BENCHMARKS
+from runners.tasks.files import glue_folder
+from runners.tasks.files.squad_file import read_squad_file
+from runners.tasks.files.superglue_folder import FILES, FOLDERS, read_records
+from runners.tasks.question_answering import answering
 from runners.tasks.superglue import TASKS
 from runners.tasks.task import Example, Split
 
-ROOT = Path(__file__).resolve().parents[4] / "shared" / "data" / "superglue"
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+ROOT = DATA / "superglue"
 THERE = sorted(
     (task, split)
     for task, folder in FOLDERS.items()
@@ -113,3 +118,49 @@ def test_wsc_sizes() -> None:
     require("wsc", "dev")
     train, dev = read("wsc", "train"), read("wsc", "dev")
     assert (len(train), len(dev), sum(each.holds for each in dev)) == (259, 104, 38)
+
+
+GLUE: dict[tuple[str, Split], tuple[int, dict[str, float]]] = {
+    ("mrpc", "dev"): (408, {"equivalent": 68.4, "not_equivalent": 31.6}),
+    ("qqp", "train"): (363_849, {"duplicate": 36.9, "not_duplicate": 63.1}),
+    ("qqp", "dev"): (40_430, {"duplicate": 36.8, "not_duplicate": 63.2}),
+    ("sst2", "dev"): (872, {"negative": 49.1, "positive": 50.9}),
+}
+"""Sizes and shares: Lester et al. 2021, tables 7 to 16; of SST-2 the publisher's own."""
+
+
+@pytest.mark.parametrize(("task", "split"), GLUE)
+def test_sizes_and_labels_of_glue(task: str, split: Split) -> None:
+    """Catches swapped classes, and rows lost to a quotation mark."""
+    layout = glue_folder.LAYOUTS[task]
+    if not (DATA / "glue" / layout.folder / glue_folder.FILES[split]).is_file():
+        pytest.skip(f"the {split} split of {task} is not in {DATA / 'glue'}")
+    records = glue_folder.read_records(DATA / "glue", task, split)
+    examples = BENCHMARKS["glue"][task].read(records, split=split)
+    size, shares = GLUE[task, split]
+    counts = Counter(each.target for each in examples)
+    assert counts.total() == size
+    assert {word: 100 * count / size for word, count in counts.items()} == pytest.approx(
+        shares, abs=0.05
+    )
+    targets = [each.target for each in examples]
+    assert BENCHMARKS["glue"][task].score(targets, examples)["score"] == pytest.approx(100)
+
+
+SQUADSHIFTS = {"squaddev_v1.1.json": 10_565, "new_wiki_v1.0.json": 7_936, "nyt_v1.0.json": 10_056}
+"""Questions of each file, as its publisher counts them."""
+
+
+@pytest.mark.parametrize("name", SQUADSHIFTS)
+def test_files_in_squads_form(name: str) -> None:
+    """Catches a file of somebody's own that reads with a title more or less than SQuAD's."""
+    path = DATA / "squadshifts" / name
+    if not path.is_file():
+        pytest.skip(f"{path} is not there")
+    task = answering("shift")
+    examples = task.read(read_squad_file(path), split="dev")
+    assert len(examples) == SQUADSHIFTS[name]
+    scores = task.score([each.target for each in examples], examples)
+    assert scores["exact_match"] == 100
+    # SQuAD 1.1 gives an answer of which nothing is left, such as '$', an F1 of 0.
+    assert scores["f1"] > 99.9

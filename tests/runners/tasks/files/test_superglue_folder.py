@@ -1,12 +1,11 @@
 """Reading a local folder in the publisher's layout, and what is said where it is not one."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 
-from runners.tasks.jsonl import FOLDERS, read_jsonl, read_records
+from runners.tasks.files.superglue_folder import FOLDERS, read_records
 from runners.tasks.superglue import TASKS
 
 
@@ -27,32 +26,7 @@ def test_splits(tmp_path: Path) -> None:
     write(tmp_path / "WiC" / "train.jsonl", b'{"idx": 1}\n{"idx": 0}\n')
     write(tmp_path / "WiC" / "val.jsonl", b'{"idx": 2}')
     assert read_records(tmp_path, "wic", "train") == [{"idx": 1}, {"idx": 0}]
-    assert read_records(str(tmp_path), "wic", "dev") == [{"idx": 2}]
-
-
-def test_lines_do_not_end_inside_a_text(tmp_path: Path) -> None:
-    """Catches a text with a Unicode line separator, or Windows line ends, cut in two."""
-    text = "one\u2028two\x85three"
-    line = json.dumps({"text": text}, ensure_ascii=False).encode()
-    path = write(tmp_path / "a.jsonl", line + b"\r\n\n" + line)
-    assert read_jsonl(path) == [{"text": text}] * 2
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b'{"idx": 0}\n\n{"idx": 1,\n', r"line 3: b'\{\"idx\": 1,' is not JSON \(.*\); write one"),
-        (b'{"idx": 0}\n[1]\n', r"line 2: \[1\] is not a JSON object; write one JSON object a line"),
-        (b'{"a": "\xff"}\n', r"line 1: .* is not JSON \(.*utf-8.*\); write one JSON object a line"),
-        (b"\n \n", r"holds no record; put the publisher's file there"),
-        (b"", r"holds no record; put the publisher's file there"),
-    ],
-)  # fmt: skip
-def test_malformed_file(tmp_path: Path, content: bytes, message: str) -> None:
-    """Catches a bad line that is skipped, or one named by another number than an editor shows."""
-    path = write(tmp_path / "a.jsonl", content)
-    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}(, |: ){message}"):
-        read_jsonl(path)
+    assert read_records(tmp_path, "wic", "dev") == [{"idx": 2}]
 
 
 def test_missing_split(tmp_path: Path) -> None:
@@ -75,9 +49,3 @@ def test_missing_folder(tmp_path: Path) -> None:
         read_records(tmp_path, "copa", "dev")
     with pytest.raises(ValueError, match="nowhere: is not a folder; give the one that holds RTE"):
         read_records(tmp_path / "nowhere", "rte", "dev")
-
-
-def test_unknown_task(tmp_path: Path) -> None:
-    """Catches a bare KeyError for a misspelt task."""
-    with pytest.raises(ValueError, match="task: 'wick' is not one of"):
-        read_records(tmp_path, "wick", "dev")

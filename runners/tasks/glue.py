@@ -1,0 +1,52 @@
+"""The GLUE tasks of the paper's transfer study, and its other two, in T5's formats.
+
+Records are those of the publisher's tsv files or of the hub, under the names of
+the hub's columns: SST-2 has `sentence`, MRPC and RTE `sentence1` and
+`sentence2`, QQP `question1` and `question2`. Sources of the formats: T5's
+preprocessors; of the metrics: Wang et al. 2018, table 1.
+
+RTE is in SuperGLUE too, with other field names. It is `glue_rte` here.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from runners.tasks.classification import Labels, measure_f1_and_accuracy, plain
+from runners.tasks.task import Task
+
+SST2: Labels = {"negative": 0, "positive": 1}
+MRPC: Labels = {"not_equivalent": 0, "equivalent": 1}
+QQP: Labels = {"not_duplicate": 0, "duplicate": 1}
+RTE: Labels = {"entailment": 0, "not_entailment": 1}
+
+_ALL = (
+    plain("glue_rte", ("sentence1", "sentence2"), RTE, prefix="rte"),
+    plain(
+        "mrpc", ("sentence1", "sentence2"), MRPC,
+        measure_f1_and_accuracy(("not_equivalent", "equivalent")),
+    ),
+    plain(
+        "qqp", ("question1", "question2"), QQP,
+        measure_f1_and_accuracy(("not_duplicate", "duplicate")),
+    ),
+    plain("sst2", ("sentence",), SST2),
+)  # fmt: skip
+
+TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
+"""Tasks by name."""
+
+PARAPHRASE_WORDS: Mapping[str, str] = {"mrpc": "equivalent", "qqp": "duplicate"}
+"""The word for 'the same' of the two paraphrase tasks."""
+
+
+def translated(answer: str, source: str, target: str) -> str:
+    """An answer in the words of `source` as `target` would say it.
+
+    Lester et al. 2021, 5: a model tuned on one paraphrase task answers the other
+    in its own words, which are replaced inside the answer, so that
+    `not_duplicate` is `not_equivalent`. Tasks that do not both ask for
+    paraphrases share their words, and the answer stays.
+    """
+    if source in PARAPHRASE_WORDS and target in PARAPHRASE_WORDS:
+        return answer.replace(PARAPHRASE_WORDS[source], PARAPHRASE_WORDS[target])
+    return answer

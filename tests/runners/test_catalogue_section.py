@@ -1,0 +1,118 @@
+"""What a spec adds to the names that exist."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from runners.catalogue import DataPlace
+from runners.catalogue_section import load_catalogue, read_catalogue
+from runners.model.family import shipped
+from runners.rules import Problem
+from runners.section import Section
+
+FAMILY = "architecture: t5\nsizes:\n  a: {checkpoint: ./a, parameters: 10, width: 4}\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A family file, a task's rows and a copy of a benchmark, beside where a spec would be."""
+    (tmp_path / "mine.yaml").write_text(FAMILY)
+    (tmp_path / "rows.tsv").write_text("text\tlabel\na\t0\nb\t1\n")
+    (tmp_path / "superglue").mkdir()
+    return tmp_path
+
+
+GOOD: dict[str, Any] = {
+    "families": ["mine.yaml"],
+    "tasks": {
+        "rows": {"train": "rows.tsv", "dev": "rows.tsv", "input": "{text}", "target": "{label}"}
+    },
+    "data": {"superglue": {"dir": "superglue"}, "glue": {"revision": "abc"}},
+}
+
+
+def test_all_three_are_added(folder: Path) -> None:
+    """Catches a path taken from where the command runs, or a shipped family that is gone."""
+    problems: list[Problem] = []
+    found = read_catalogue(Section({**GOOD, "name": "of a spec"}, problems), folder)
+    assert problems == []
+    assert set(found.families) == {*shipped(), "mine"}
+    assert found.families["mine"].rungs["a"].checkpoint.path == folder / "a"
+    assert found.own_tasks["rows"].train == folder / "rows.tsv"
+    assert found.data == {
+        "superglue": DataPlace(folder=folder / "superglue"), "glue": DataPlace(revision="abc"),
+    }  # fmt: skip
+    assert found.origin("own", "rows") is found.own_tasks["rows"]
+    assert found.origin("glue", "sst2") == DataPlace(revision="abc")
+    assert found.origin("squad", "squad") == DataPlace()
+
+
+def test_tasks_are_meant_by_their_names(folder: Path) -> None:
+    """Catches a user's task that is looked for in a benchmark, or a benchmark in the microworld."""
+    found = read_catalogue(Section(GOOD, []), folder)
+    own = {"data_source": "own", "task_content": found.own_tasks["rows"].content}
+    assert found.fields_of("rows", "microworld") == found.fields_of("rows", "published") == own
+    for source, expected in [("published", "glue"), ("microworld", "microworld")]:
+        assert found.fields_of("sst2", source) == {"data_source": expected, "task_content": None}
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"families": "mine.yaml"}, ["families: 'mine.yaml' is not a list; write [mine.yaml]"]),
+        (
+            {"families": ["other.yaml"]},
+            ["families[0]: 'other.yaml' cannot be used: model_family: FOLDER/other.yaml cannot be"],
+        ),
+        (
+            {"families": ["nano.yaml"]},
+            ["families[0]: 'nano.yaml' is a second family 'nano'; rename the file"],
+        ),
+        (
+            {"data": {"superglu": {"dir": "superglue"}}},
+            ["data.superglu: 'superglu' is not a known key; did you mean 'superglue'?"],
+        ),
+        (
+            {"data": {"superglue": {"dir": "superglu"}}},
+            ["data.superglue.dir: 'superglu' is not a folder; is 'superglue' it?"],
+        ),
+        (
+            {"data": {"glue": {"dir": "superglue", "revision": "a"}}},
+            [
+                (
+                    "data.glue.dir: 'superglue' stands beside revision, which is the hub's; give "
+                    "dir or revision"
+                )
+            ],
+        ),
+        ({"data": {"glue": {}}}, ["data.glue.dir: None is missing; give dir or revision"]),
+        (
+            {"data": {"glue": {"revision": 5}}},
+            ["data.glue.revision: 5 is not a word; write a word"],
+        ),
+        ({"tasks": {"rows": {"train": "rows.tsv"}}}, ["tasks.rows.dev: None is missing; give"] * 3),
+    ],
+)
+def test_every_mistake_is_told(folder: Path, changes: dict[str, Any], told: list[str]) -> None:
+    """Catches a family, a task or a folder that turns out to be missing in a worker."""
+    (folder / "nano.yaml").write_text(FAMILY)
+    problems: list[Problem] = []
+    read_catalogue(Section({**GOOD, **changes}, problems), folder)
+    assert len(problems) == len(told)
+    expected = re.escape(told[0].replace("FOLDER", str(folder)))
+    assert re.match(expected, str(problems[0])), str(problems[0])
+
+
+def test_a_file_of_its_own_serves_single_trials(folder: Path) -> None:
+    """Catches a catalogue that only a whole spec can bring."""
+    path = folder / "catalogue.yaml"
+    path.write_text(yaml.safe_dump(GOOD))
+    assert set(load_catalogue(path).own_tasks) == {"rows"}
+    path.write_text(yaml.safe_dump({**GOOD, "families": ["zzz.yaml"]}))
+    with pytest.raises(ValueError, match=f"^{re.escape(str(path))}: families"):
+        load_catalogue(path)
+    with pytest.raises(ValueError, match=r"cannot be read \(.*\); give a YAML file$"):
+        load_catalogue(folder / "gone.yaml")
