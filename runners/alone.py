@@ -3,12 +3,15 @@
 import argparse
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
-from runners.catalogue import Catalogue
+from runners.catalogue import MICROWORLD, PUBLISHED, Catalogue
+from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.record import TrialRecord
 from runners.rules import ConfigError
 from runners.store import Store
+from runners.tasks.benchmarks import BENCHMARK_OF
 
 
 def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> int:
@@ -21,11 +24,19 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
     parser.add_argument(
         "--store", default="results/alone", help="folder or URL of the store (default %(default)s)"
     )
+    parser.add_argument(
+        "--catalogue",
+        type=Path,
+        metavar="FILE",
+        help="a spec, or a YAML file with its keys families, tasks and data, for more names",
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args(words)
     try:
-        config = from_mapping(_with_overrides(defaults, parse_overrides(options.overrides)))
-        record = run_alone(config, Store(options.store), Catalogue())
+        catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
+        given = parse_overrides(options.overrides)
+        config = from_mapping(_with_overrides(defaults, {**given, **_data_of(given, catalogue)}))
+        record = run_alone(config, Store(options.store), catalogue)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -34,6 +45,14 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         return 1
     print(describe(record))
     return 0
+
+
+def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, object]:
+    """Where the examples of the task come from, where its name says more than the words do."""
+    task, source = str(given.get("task")), str(given.get("data_source", MICROWORLD))
+    if task in catalogue.own_tasks or (source == PUBLISHED and task in BENCHMARK_OF):
+        return catalogue.fields_of(task, source)
+    return {}
 
 
 def _with_overrides(

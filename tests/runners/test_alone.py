@@ -57,6 +57,38 @@ def test_every_mistake_of_a_command_is_told_and_nothing_starts(
     assert not (tmp_path / "store").exists()
 
 
+def test_a_task_of_ones_own_goes_by_its_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a shell user who has to know the fingerprint of a file."""
+    rows = "".join(f"row {n}\t{n % 2}\n" for n in range(40))
+    (tmp_path / "rows.tsv").write_text(f"text\tlabel\n{rows}")
+    (tmp_path / "catalogue.yaml").write_text(
+        "tasks:\n  odd: {train: rows.tsv, dev: rows.tsv, input: '{text}', target: '{label}',\n"
+        "        labels: {'0': 'False', '1': 'True'}}\n"
+    )
+    words = [*SPAN, *QUICK, "task=odd", "--catalogue", str(tmp_path / "catalogue.yaml")]
+    assert _main(tmp_path, *words) == 0
+    assert "60k-p20-class_label-span_corruption-odd-s0" in capsys.readouterr().out
+    assert _main(tmp_path, *words[:-1], str(tmp_path / "gone.yaml")) == 2
+    assert "gone.yaml: cannot be read" in capsys.readouterr().err
+
+
+def test_a_published_task_finds_its_benchmark(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a task of GLUE that is looked for in the embedded world."""
+    folder = tmp_path / "glue" / "SST-2"
+    folder.mkdir(parents=True)
+    for file in ("train.tsv", "dev.tsv"):
+        (folder / file).write_text("sentence\tlabel\n" + "fun\t1\ndull\t0\n" * 20)
+    path = tmp_path / "catalogue.yaml"
+    path.write_text("data: {glue: {dir: glue}}\n")
+    words = [*SPAN, *QUICK, "task=sst2", "data_source=published", "--catalogue", str(path)]
+    assert _main(tmp_path, *words) == 0
+    assert "accuracy" in capsys.readouterr().out
+
+
 def test_a_trial_that_fails_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Catches an exit code 0 without a result, or a failure without its reason."""
     assert _main(tmp_path, *SPAN, *QUICK, "learning_rate=1e39") == 1
@@ -88,9 +120,9 @@ def test_names_and_data_are_checked_before_anything_is_trained(
     told = capsys.readouterr().err
     assert "model_size: '70k' is not one of 60k, 200k, 600k, 2m; did you mean '60k'?" in told
     assert "did you mean 'boolq'?" in told
-    assert _main(tmp_path, *QUICK, "data_source=superglue", "model_family=T5") == 2
+    assert _main(tmp_path, *QUICK, "data_source=superglu", "model_family=T5") == 2
     told = capsys.readouterr().err
-    assert "data_source: 'superglue' is not one of microworld" in told
+    assert "data_source: 'superglu' is not one of microworld" in told
     assert "model_family: 'T5' is not one of nano" in told
     assert _main(tmp_path, *QUICK, "input_length=9") == 2
     assert "raise input_length" in capsys.readouterr().err

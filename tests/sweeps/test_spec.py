@@ -109,3 +109,22 @@ def test_reading_a_spec_loads_no_tensors_and_no_ray() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_published_and_own_tasks_stand_side_by_side(text: str, tmp_path: Path) -> None:
+    """Catches a task whose examples come from where another's do."""
+    (tmp_path / "rows.csv").write_text("a,b\nx,0\ny,1\n")
+    added = (
+        "tasks: {odd: {train: rows.csv, dev: rows.csv, input: '{a}', target: '{b}'}}\n"
+        "data: {superglue: {dir: .}}\n"
+    )
+    text = text.replace("[boolq, record]", "[boolq, sst2, odd]")
+    text = text.replace("dev_examples: 100", "dev_examples: 100, data_source: published")
+    spec = parse(added + text, path=str(tmp_path / "my.yaml"))
+    sources = {trial.config.task: trial.config.data_source for trial in spec.trials}
+    assert sources == {"boolq": "superglue", "sst2": "glue", "odd": "own"}
+    contents = {trial.config.task_content for trial in spec.trials}
+    assert contents == {None, spec.catalogue.own_tasks["odd"].content}
+    assert spec.catalogue.problems(spec.trials[0].config) == []
+    methods = {trial.config.method for trial in spec.trials if trial.config.task == "odd"}
+    assert methods == {"prompt_tuning", "model_tuning"}

@@ -1,18 +1,22 @@
 """A trial's task as token ids."""
 
 import dataclasses
+import json
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runners.catalogue import Catalogue
+from runners.catalogue import Catalogue, DataPlace
 from runners.config import TrialConfig
 from runners.data import source as module
 from runners.data.source import load_task_data
 from runners.microworld import records
 from runners.model.t5_backbone import T5Backbone
+from runners.tasks.own import OwnTask
 from runners.tasks.superglue import TASKS
 
 Make = Callable[..., TrialConfig]
@@ -193,3 +197,82 @@ def test_examples_are_the_first_so_many(backbone: T5Backbone, config: Make) -> N
     assert (len(more.train), len(more.dev)) == (64, 12)
     for one, other in zip(few.train, more.train, strict=False):
         assert one.input_ids.tolist() == other.input_ids.tolist()
+
+
+def test_long_rows_are_cut_where_that_is_asked_for_and_counted(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches a row that is cut before its end-of-sequence, or without a word in the record."""
+    whole = load_task_data(config(), backbone.codec, Catalogue())
+    data = load_task_data(config(long_inputs="cut", input_length=25), backbone.codec, Catalogue())
+    assert whole.cut == {"train": 0, "dev": 0}
+    assert data.cut == {
+        split: sum(len(row.input_ids) > 25 for row in getattr(whole, split))
+        for split in ("train", "dev")
+    }
+    for row, full in zip(data.train, whole.train, strict=True):
+        if len(full.input_ids) <= 25:
+            assert row.input_ids.tolist() == full.input_ids.tolist()
+        else:
+            assert row.input_ids.tolist() == [*full.input_ids.tolist()[:24], END]
+    assert data.fingerprint == whole.fingerprint
+
+
+def test_the_prefix_of_a_task_is_kept_where_that_is_asked_for(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches a multi-task model that cannot tell its tasks apart."""
+    dropped, kept = (
+        load_task_data(config(task="cb", task_prefix=prefix), backbone.codec, Catalogue())
+        for prefix in (False, True)
+    )
+    assert kept.dev_examples[0].input == f"cb {dropped.dev_examples[0].input}"
+    assert kept.fingerprint != dropped.fingerprint
+
+
+def _written(folder: Path) -> Catalogue:
+    """A copy of CB in its publisher's layout, and a task of one's own over the same words."""
+    (folder / "CB").mkdir()
+    for split, file in (("train", "train.jsonl"), ("dev", "val.jsonl")):
+        rows = [json.dumps(row) for row in records.read_split("cb", split)]
+        (folder / "CB" / file).write_text("\n".join(rows))
+        shutil.copy(folder / "CB" / file, folder / f"{split}.jsonl")
+    own = OwnTask(
+        name="mine", train=folder / "train.jsonl", dev=folder / "dev.jsonl", held_out=None,
+        input="hypothesis: {hypothesis} premise: {premise}", target="{label}",
+        labels=tuple((word, word) for word in ("entailment", "contradiction", "neutral")),
+        metrics=("macro_f1", "accuracy"), init_words=("entailment", "contradiction", "neutral"),
+    )  # fmt: skip
+    return Catalogue(own_tasks={"mine": own}, data={"superglue": DataPlace(folder=folder)})
+
+
+def test_the_same_rows_are_the_same_wherever_they_come_from(
+    backbone: T5Backbone, config: Make, tmp_path: Path
+) -> None:
+    """Catches a folder of a user's that is read and the embedded world that is trained on."""
+    catalogue = _written(tmp_path)
+    content = catalogue.own_tasks["mine"].content
+    embedded = load_task_data(config(task="cb"), backbone.codec, catalogue)
+    published = load_task_data(
+        config(task="cb", data_source="superglue"), backbone.codec, catalogue
+    )
+    own = load_task_data(
+        config(task="mine", data_source="own", task_content=content), backbone.codec, catalogue
+    )
+    assert published.fingerprint == embedded.fingerprint
+    for data in (published, own):
+        assert [row.input_ids.tolist() for row in data.train] == [
+            row.input_ids.tolist() for row in embedded.train
+        ]
+        assert (data.chance, data.majority) == (embedded.chance, embedded.majority)
+        assert data.revision is None
+
+
+def test_files_that_have_changed_are_not_trained_on_under_the_old_id(
+    backbone: T5Backbone, config: Make, tmp_path: Path
+) -> None:
+    """Catches a worker that reads newer files than its trial is named after."""
+    catalogue = _written(tmp_path)
+    trial = config(task="mine", data_source="own", task_content="0123456789abcdef")
+    with pytest.raises(ValueError, match=r"^task_content: '0123456789abcdef' is not one of "):
+        load_task_data(trial, backbone.codec, catalogue)
