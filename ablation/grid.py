@@ -71,9 +71,11 @@ def _product(study: Study) -> Iterator[Cell]:
 
 
 def _baselines(study: Study, size: str) -> Iterator[GridTrial]:
-    for template, task, seed in product(study.settings.baselines, study.axes.task, study.axes.seed):
-        config = replace(template, model_size=size, task=task, seed=seed, **study.data[task])
-        yield GridTrial(config=config, panels=frozenset({SCALE}))
+    for template, task in product(study.settings.baselines, study.axes.task):
+        # Without shots there is nothing to draw, and one result for all seeds.
+        for seed in (0,) if template.shots == 0 else study.axes.seed:
+            config = replace(template, model_size=size, task=task, seed=seed, **study.data[task])
+            yield GridTrial(config=config, panels=frozenset({SCALE}))
 
 
 def _prompts(study: Study, size: str, cells: Cells) -> Iterator[GridTrial]:

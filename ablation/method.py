@@ -15,6 +15,8 @@ AXIS = Axis(
     panel="scale",
     levels=(
         Level(value="model_tuning", label="Model tuning"),
+        Level(value="multitask_model_tuning", label="Model tuning (multi-task)"),
+        Level(value="prompt_design", label="Prompt design"),
         Level(value="prompt_tuning", label="Prompt tuning"),
     ),
 )

@@ -10,12 +10,14 @@ from typing import Any
 
 from ablation.axes import AXES
 from ablation.cell import Cell
-from runners.config import METHODS, RULES, TrialConfig, from_mapping
+from runners.config import METHODS, RULES, TRAINING, TrialConfig, from_mapping
 from runners.rules import ConfigError
 from runners.section import Section
 
 STUDIED = "prompt_tuning"
 """The method that the axes are about; every other one is a baseline."""
+MULTITASK = "multitask_model_tuning"
+DESIGNED = "prompt_design"
 BASELINES = tuple(method for method in METHODS if method != STUDIED)
 
 
@@ -43,6 +45,7 @@ _HOMES = {
     "method": "in baselines",
     "model_family": "at the top of the spec",
     "task_content": "under tasks",
+    "mixture": "as axes.task, all of which it trains on",
     **{axis.name: "under axes and defaults" for axis in AXES},
     **{field: f"as settings.lm_adaptation.{name}" for name, field in _ADAPTATION.items()},
 }
@@ -79,6 +82,7 @@ def read(
     section: Section,
     *,
     place: Mapping[str, object],
+    tasks: Collection[str],
     cell: Cell,
     pretrained: str,
     baselines: tuple[str, ...],
@@ -87,18 +91,18 @@ def read(
 ) -> Settings | None:
     """The settings of a study, or None where a template is not legal.
 
-    `place` is the family, size, task, its data and the seed of the templates, `cell` the rest
-    of the prompt's. Baselines start from the objective `pretrained` unless their
-    settings say otherwise. `released` are the steps after which the model of
-    `place` can be had; `adapted` says whether any cell needs more than those.
+    `place` is the family, size, task, its data and the seed of the templates,
+    `cell` the rest of the prompt's, `tasks` what a mixture is made of. Baselines
+    start from the objective `pretrained` unless their settings say otherwise.
+    `released` are the steps after which the model of `place` can be had;
+    `adapted` says whether any cell needs more than those.
     """
     section.only(("shared", *METHODS, "lm_adaptation"))
     shared = section.section("shared")
     _check_names(shared, _SHARED)
-    unadapted = {"pretraining_objective": pretrained, "lm_adaptation_steps": 0}
-    start = {STUDIED: asdict(cell)}
+    starts = _starts(cell, pretrained, tasks)
     templates = [
-        _template(section, shared, {**place, "method": method, **start.get(method, unadapted)})
+        _template(section, shared, {**place, "method": method, **starts[method]})
         for method in (STUDIED, *baselines)
     ]
     legal = [template for template in templates if template]
@@ -112,20 +116,34 @@ def read(
     return Settings(prompt_tuning=prompt, baselines=tuple(others), lm_adaptation=adaptation)
 
 
+def _starts(cell: Cell, pretrained: str, tasks: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What each method has of its own before a spec says anything.
+
+    Model tuning starts from the model before any adaptation (Lester et al.
+    2021, 3.1). Multi-task models are told by a prefix which task is meant (3.1).
+    Hand-written prompts are for the model that soft ones are tuned for.
+    """
+    unadapted = {"pretraining_objective": pretrained, "lm_adaptation_steps": 0}
+    adapted = {name: getattr(cell, name) for name in unadapted}
+    mixture = {"mixture": ",".join(sorted(tasks)), "task_prefix": True}
+    return {
+        STUDIED: asdict(cell), "model_tuning": unadapted, MULTITASK: {**unadapted, **mixture},
+        DESIGNED: {**adapted, "shots": 0, "seed": 0},
+    }  # fmt: skip
+
+
 def _template(
     section: Section, shared: Section, values: Mapping[str, object]
 ) -> TrialConfig | None:
-    """One method's template; a broken rule is reported where the spec has the value.
-
-    A baseline starts from the model before any adaptation, as the paper's model
-    tuning does (Lester et al. 2021, 3.1), unless its settings say otherwise.
-    """
+    """One method's template; a broken rule is reported where the spec has the value."""
     method = str(values["method"])
     own = section.section(method)
     allowed = _OF_METHOD if method == STUDIED else _OF_BASELINE
     _check_names(own, allowed)
     # The source that a spec names is a template's only by way of its task.
     named = [name for name in _SHARED if name != "data_source"]
+    if method == DESIGNED:
+        named = [name for name in named if name not in TRAINING]
     values = dict(values) | shared.pick(named) | own.pick(allowed)
     try:
         return from_mapping(values)

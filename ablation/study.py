@@ -111,6 +111,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     chosen = settings.read(
         written,
         place=_place(family, values, data),
+        tasks=values.get("task", ()),
         cell=cell,
         pretrained=family.objective if family else PRETRAINED,
         baselines=_baselines(top, written),

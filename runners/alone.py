@@ -35,7 +35,8 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
     try:
         catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
         given = parse_overrides(options.overrides)
-        config = from_mapping(_with_overrides(defaults, {**given, **_data_of(given, catalogue)}))
+        given = {**given, **_data_of(given, catalogue)}
+        config = from_mapping(_with_overrides(defaults, given, catalogue))
         record = run_alone(config, Store(options.store), catalogue)
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -56,13 +57,25 @@ def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, 
 
 
 def _with_overrides(
-    defaults: Mapping[str, object], given: Mapping[str, object]
+    defaults: Mapping[str, object], given: Mapping[str, object], catalogue: Catalogue
 ) -> dict[str, object]:
-    """The defaults with what is given, and without an adaptation where the objective has none."""
-    objective = given.get("pretraining_objective", "lm_adaptation")
-    adapted = [name for name in RULES if name.startswith("lm_adaptation_")]
-    without = dict.fromkeys(adapted) | {"lm_adaptation_steps": 0}
-    return {**defaults, **(without if objective != "lm_adaptation" else {}), **given}
+    """The defaults with what is given.
+
+    They lose their adaptation where the objective has none, and how it trains
+    where others have released it.
+    """
+    values = {**defaults, **given}
+    own = dict.fromkeys(
+        name for name in RULES if name.startswith("lm_adaptation_") and name not in given
+    )
+    if values["pretraining_objective"] != "lm_adaptation":
+        return {**values, **own, "lm_adaptation_steps": given.get("lm_adaptation_steps", 0)}
+    family = catalogue.families.get(str(values["model_family"]))
+    rung = family.rungs.get(str(values["model_size"])) if family else None
+    if rung is not None and values["lm_adaptation_steps"] in rung.adapted:
+        own.pop("lm_adaptation_steps", None)
+        return {**values, **own}
+    return values
 
 
 def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialRecord | None:
@@ -101,7 +114,7 @@ def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialR
     )
     for live in session.train([config]):
         for run in live:
-            _show(config.label, run.step, config.train_steps)
+            _show(config.label, run.step, config.steps)
     failures = (failure for failure in store.failures() if failure.trial_id == config.trial_id)
     for failure in failures:
         print(failure.message, file=sys.stderr)
@@ -123,11 +136,12 @@ def describe(record: TrialRecord) -> str:
     lines += [
         f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
     ]
-    lines.append(
-        f"best at step {metrics['best_step']:.0f} of {record.config['train_steps']}, "
-        f"{100 * metrics['invalid']:.1f}% of answers invalid, "
-        f"train loss {metrics['train_loss']:.3f}"
-    )
+    invalid = f"{100 * metrics['invalid']:.1f}% of answers invalid"
+    if "train_loss" in metrics:
+        best = f"best at step {metrics['best_step']:.0f} of {record.config['train_steps']}"
+        lines.append(f"{best}, {invalid}, train loss {metrics['train_loss']:.3f}")
+    else:
+        lines.append(f"nothing trained, {invalid}")
     provenance = record.provenance
     trained, frozen = provenance["trainable_parameters"], provenance["model_parameters"]
     lines.append(

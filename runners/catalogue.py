@@ -4,7 +4,7 @@ A leaf: what people write is checked against it before torch is loaded.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -81,6 +81,19 @@ class Catalogue:
         found = BENCHMARK_OF[task] if source == PUBLISHED else source
         return {"data_source": found, "task_content": None}
 
+    def mixture_of(self, config: TrialConfig) -> list[TrialConfig]:
+        """The trials of a mixture, one a task, in its order.
+
+        Tasks stand beside those of the trial's own source: all of the embedded
+        world, or else each of its benchmark; a user's own go by their names.
+        """
+        assert config.mixture is not None
+        source = MICROWORLD if config.data_source == MICROWORLD else PUBLISHED
+        return [
+            replace(config, task=task, **self.fields_of(task, source))
+            for task in config.mixture.split(",")
+        ]
+
     def problems(self, config: TrialConfig) -> list[Problem]:
         """A problem for each name in a config that nothing goes by, and for what does not fit."""
         family = self.families.get(config.model_family)
@@ -98,7 +111,23 @@ class Catalogue:
             if choices
             for problem in violations(name, getattr(config, name), _one_of(choices))
         ]
-        return unknown or _misfits(config, self.families[config.model_family])
+        return unknown or [
+            *_misfits(config, self.families[config.model_family]), *self._misfits_of_task(config),
+        ]  # fmt: skip
+
+    def _misfits_of_task(self, config: TrialConfig) -> list[Problem]:
+        origin = self.origin(config.data_source, config.task)
+        task = origin.task if isinstance(origin, OwnTask) else None
+        task = task or TASKS_OF[config.data_source][config.task]
+        if config.answer_by == "generation" or task.has_choices:
+            return []
+        return [
+            Problem(
+                key="answer_by", value=config.answer_by,
+                rule=f"needs choices, and {config.task} asks for free text",
+                remedy="give generation",
+            )
+        ]  # fmt: skip
 
     def _contents(self, config: TrialConfig) -> Collection[str]:
         own = self.own_tasks.get(config.task) if config.data_source == OWN else None

@@ -14,11 +14,12 @@ from typing import Any
 
 from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
 
-METHODS = ("prompt_tuning", "model_tuning")
+METHODS = ("prompt_tuning", "model_tuning", "multitask_model_tuning", "prompt_design")
 OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation", "causal_lm")
 INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_label")
 DTYPES = ("float32", "bfloat16")
 LONG_INPUTS = ("refuse", "cut")
+ANSWERS = ("generation", "likelihood")
 OWN = "own"
 """The data source of a task that a user describes."""
 
@@ -34,6 +35,23 @@ _OPTIONAL_COUNT = Rule(type=int, minimum=1, optional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
+class Training:
+    """How a trial trains: the fields of `TrialConfig` that a method without training lacks."""
+
+    train_steps: int
+    eval_every: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    parameter_scaling: bool
+    dropout: float
+
+
+TRAINING = tuple(field.name for field in dataclasses.fields(Training))
+"""Fields of the methods that train, which prompt design does not."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class TrialConfig:
     """One (cell, task, seed): everything that defines its result, flat and validated.
 
@@ -42,7 +60,7 @@ class TrialConfig:
     """
 
     method: str = _ruled(Rule(type=str, choices=METHODS))
-    """Which parameters train: the prompt, or all of the model."""
+    """Which parameters train: the prompt, all of the model, for one task or several, or none."""
     model_family: str = _ruled(Rule(type=str))
     """A ladder of frozen models, such as `nano`."""
     model_size: str = _ruled(Rule(type=str))
@@ -63,6 +81,10 @@ class TrialConfig:
     """P, the number of trained vectors before the embedded input."""
     prompt_init: str | None = _ruled(Rule(type=str, choices=INITS, optional=True), default=None)
     """Where the prompt starts (Lester et al. 2021, 3.2)."""
+    shots: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=None)
+    """Solved examples before each question of prompt design, drawn from the training split."""
+    mixture: str | None = _ruled(Rule(type=str, optional=True), default=None)
+    """The tasks that multi-task model tuning trains on, in order, with commas between them."""
     task: str = _ruled(Rule(type=str))
     """A task of the data source, such as `boolq`."""
     data_source: str = _ruled(Rule(type=str), default="microworld")
@@ -76,20 +98,20 @@ class TrialConfig:
     dev_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """The first so many dev examples, for selection and score; None is the whole split."""
     seed: int = _ruled(Rule(type=int, minimum=0))
-    """Seeds the prompt's start, the order of the data and dropout."""
-    train_steps: int = _ruled(_COUNT)
-    """Optimizer steps."""
-    eval_every: int = _ruled(_COUNT)
+    """Seeds the prompt's start, the order of the data, dropout and the choice of shots."""
+    train_steps: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """Optimizer steps; this and the next six are None for prompt design, which trains nothing."""
+    eval_every: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """Steps between two evaluations on dev; the best one gives the result."""
-    batch_size: int = _ruled(_COUNT)
+    batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """Rows a step."""
-    learning_rate: float = _ruled(Rule(type=float, above=0))
+    learning_rate: float | None = _ruled(Rule(type=float, above=0, optional=True), default=None)
     """Constant learning rate; 0.3 for prompts in the paper, 0.001 for models."""
-    weight_decay: float = _ruled(Rule(type=float, minimum=0), default=1e-5)
+    weight_decay: float | None = _ruled(Rule(type=float, minimum=0, optional=True), default=1e-5)
     """Share of a parameter lost at each step, not times the learning rate (T5X)."""
-    parameter_scaling: bool = _ruled(Rule(type=bool), default=False)
+    parameter_scaling: bool | None = _ruled(Rule(type=bool, optional=True), default=False)
     """Whether Adafactor's step is relative to the size of the parameter."""
-    dropout: float = _ruled(Rule(type=float, minimum=0, below=1), default=0.0)
+    dropout: float | None = _ruled(Rule(type=float, minimum=0, below=1, optional=True), default=0.0)
     """Dropout rate of the model while training."""
     compute_dtype: str = _ruled(Rule(type=str, choices=DTYPES), default="float32")
     """Precision of the frozen part; prompts and optimizer stay float32."""
@@ -99,6 +121,8 @@ class TrialConfig:
     """Longest target, in tokens, end-of-sequence included."""
     long_inputs: str = _ruled(Rule(type=str, choices=LONG_INPUTS), default="refuse")
     """What becomes of longer rows: an error, or, as in T5X, their first tokens, counted."""
+    answer_by: str = _ruled(Rule(type=str, choices=ANSWERS), default="generation")
+    """How an answer is had: greedy generation, or the label of the highest likelihood."""
 
     def __post_init__(self) -> None:
         for name, rule in RULES.items():
@@ -113,9 +137,32 @@ class TrialConfig:
         return fingerprint(identity(self))
 
     @property
+    def run_id(self) -> str:
+        """The id of the training run, which all trials of one mixture share."""
+        if self.mixture is None:
+            return self.trial_id
+        own = ("task", "task_content", "data_source")
+        shared = {name: value for name, value in identity(self).items() if name not in own}
+        return fingerprint({"stage": "mixture", **shared})
+
+    @property
+    def training(self) -> Training | None:
+        """How it trains; None for prompt design."""
+        if self.train_steps is None:
+            return None
+        return Training(**{name: getattr(self, name) for name in TRAINING})
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps, 0 where nothing trains."""
+        return self.train_steps or 0
+
+    @property
     def label(self) -> str:
         """A readable name that stands beside the id and never decides anything."""
         prompt = [f"p{self.prompt_length}", self.prompt_init] if self.prompt_init else [self.method]
+        if self.shots is not None:
+            prompt.append(f"{self.shots}shot")
         steps, objective = self.lm_adaptation_steps, self.pretraining_objective
         adapted = f"lm{steps}" if steps else objective
         return "-".join([self.model_size, *map(str, prompt), adapted, self.task, f"s{self.seed}"])
@@ -173,7 +220,9 @@ _DEFAULTS: dict[str, object] = {
 }
 # Fields that came after the first ids were written: at their default they are
 # left out of the hash, so the ids of older trials stand.
-_LATER_FIELDS = frozenset({"task_content", "task_prefix", "long_inputs"})
+_LATER_FIELDS = frozenset(
+    {"task_content", "task_prefix", "long_inputs", "shots", "mixture", "answer_by"}
+)
 
 
 def _problems(values: Mapping[str, Any]) -> list[Problem]:
@@ -189,16 +238,14 @@ def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
     """Fields that are legal alone and not together, among those that are given and legal."""
     problems = []
     if "method" in legal:
-        prompted, where = legal["method"] == "prompt_tuning", f"method {legal['method']}"
-        for name in ("prompt_length", "prompt_init"):
-            problems += _applies(legal, name, prompted, where)
+        problems += _misfits_of_method(legal)
     if "data_source" in legal:
         own, where = legal["data_source"] == OWN, f"data_source {legal['data_source']}"
         problems += _applies(legal, "task_content", own, where)
     if "pretraining_objective" in legal:
         problems += _misfits_of_adaptation(legal)
-    if {"eval_every", "train_steps"} <= legal.keys() and legal["eval_every"] > legal["train_steps"]:
-        steps = legal["train_steps"]
+    steps, every = legal.get("train_steps"), legal.get("eval_every")
+    if steps is not None and every is not None and every > steps:
         rule = f"is more than train_steps {steps}, so only the last step would count"
         problems.append(_problem(legal, "eval_every", rule, f"give {steps} or less"))
     return problems
@@ -207,6 +254,31 @@ def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
 _OF_ADAPTATION = (
     "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
 )  # fmt: skip
+
+
+def _misfits_of_method(legal: Mapping[str, Any]) -> list[Problem]:
+    method, where = legal["method"], f"method {legal['method']}"
+    own = {
+        "prompt_tuning": ("prompt_length", "prompt_init"), "prompt_design": ("shots",),
+        "multitask_model_tuning": ("mixture",),
+    }  # fmt: skip
+    problems = [
+        problem
+        for owner, names in own.items()
+        for name in names
+        for problem in _applies(legal, name, method == owner, where)
+    ]
+    for name in TRAINING:
+        problems += _applies(legal, name, method != "prompt_design", where)
+    if legal.get("shots") == 0 and legal.get("seed"):
+        rule, remedy = "does not apply without shots, which it would draw", "give 0"
+        problems.append(_problem(legal, "seed", rule, remedy))
+    tasks = str(legal.get("mixture") or "").split(",")
+    if legal.get("mixture") and (tasks != sorted(set(tasks)) or legal.get("task") not in tasks):
+        tasks = sorted({*tasks, str(legal.get("task"))} - {""})
+        rule = "is not a list of tasks in order, the trial's own among them"
+        problems.append(_problem(legal, "mixture", rule, f"give {','.join(tasks)}"))
+    return problems
 
 
 def _misfits_of_adaptation(legal: Mapping[str, Any]) -> list[Problem]:
@@ -250,7 +322,8 @@ def from_mapping(values: Mapping[str, object]) -> TrialConfig:
     every missing one and every broken rule.
     """
     problems = [unknown_key(key, RULES) for key in values if key not in RULES]
-    found = _DEFAULTS | dict(values)
+    untrained = dict.fromkeys(TRAINING) if values.get("method") == "prompt_design" else {}
+    found = _DEFAULTS | untrained | dict(values)
     known = {name: found[name] for name in RULES if name in found}
     problems += [
         Problem(key=name, value=None, rule="is missing", remedy=f"give {rule.wanted()}")

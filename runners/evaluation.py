@@ -1,4 +1,4 @@
-"""Greedy answers of many trials over one model, in shared batches.
+"""Answers of many trials over one model, in shared batches: generated, or the likeliest choice.
 
 Notation: K trials, B rows, P prompt positions, T input tokens.
 """
@@ -6,12 +6,13 @@ Notation: K trials, B rows, P prompt positions, T input tokens.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from runners.data.batching import Encoded, collate
+from runners.data.batching import Batch, Encoded, collate
 from runners.model.backbone import Backbone, Weights
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import PromptBank, prepend, stack
 
 TOKENS_A_BATCH = 24_576
 """Prompt and input positions of one evaluation batch, which bounds its memory."""
@@ -40,14 +41,10 @@ def answer(
     id, or without one where it was cut.
     """
     answers: list[list[list[int]]] = [[[]] * len(questions.rows) for questions in asked]
-    prompts = [questions.prompt for questions in asked if questions.prompt is not None]
-    assert len(prompts) in {0, len(asked)}
-    bank = stack(prompts) if prompts else None
-    for places in _batches(asked, bank.positions if bank else 0):
-        batch = collate([asked[k].rows[i] for k, i in places], backbone.codec)
-        embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
-        if bank:
-            embedded, mask = prepend(bank, torch.tensor([k for k, _ in places]), embedded, mask)
+    bank = _bank(asked)
+    for places in _batches(asked, bank):
+        rows = [asked[k].rows[i] for k, i in places]
+        _, embedded, mask = _embedded(backbone, weights, bank, rows, [k for k, _ in places])
         limit = max(asked[k].limit for k, _ in places)
         generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
         for (k, i), ids in zip(places, generated, strict=True):
@@ -55,18 +52,71 @@ def answer(
     return answers
 
 
+Choices = Sequence[Sequence[Sequence[int]]]
+"""For every row the token ids of each of its choices, end-of-sequence included."""
+
+
+@torch.no_grad()
+def log_likelihoods(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], choices: Sequence[Choices]
+) -> list[list[list[float]]]:
+    """The log-likelihood in nats of every choice of every row of every trial.
+
+    That of a choice is the sum over its tokens.
+    """
+    found: list[list[list[float]]] = [[[]] * len(questions.rows) for questions in asked]
+    bank = _bank(asked)
+    most = max(len(each) for rows in choices for each in rows)
+    for places in _batches(asked, bank, copies=most):
+        owners = [k for k, i in places for _ in choices[k][i]]
+        rows = [
+            Encoded(input_ids=asked[k].rows[i].input_ids, target_ids=np.asarray(choice))
+            for k, i in places
+            for choice in choices[k][i]
+        ]
+        batch, embedded, mask = _embedded(backbone, weights, bank, rows, owners)
+        losses = iter(backbone.losses(weights, embedded, mask, batch.targets).sum(dim=1).tolist())
+        for k, i in places:
+            found[k][i] = [-next(losses) for _ in choices[k][i]]
+    return found
+
+
+def _bank(asked: Sequence[Questions]) -> PromptBank | None:
+    prompts = [questions.prompt for questions in asked if questions.prompt is not None]
+    assert len(prompts) in {0, len(asked)}
+    return stack(prompts) if prompts else None
+
+
+def _embedded(
+    backbone: Backbone, weights: Weights, bank: PromptBank | None, rows: Sequence[Encoded],
+    owners: Sequence[int],
+) -> tuple[Batch, Tensor, Tensor]:  # fmt: skip
+    """Rows as a batch, and embedded behind the prompts of their trials: [B, P + T, H], mask."""
+    batch = collate(rows, backbone.codec)
+    embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
+    if bank:
+        embedded, mask = prepend(bank, torch.tensor(owners), embedded, mask)
+    return batch, embedded, mask
+
+
 def _ended(ids: list[int], end_id: int) -> list[int]:
     """`ids` without the padding after end-of-sequence, whose length is the batch's."""
     return ids[: ids.index(end_id) + 1] if end_id in ids else ids
 
 
-def _batches(asked: Sequence[Questions], positions: int) -> Iterator[list[tuple[int, int]]]:
-    """Places (trial, row) by rising input length, cut where a batch would hold too many tokens."""
+def _batches(
+    asked: Sequence[Questions], bank: PromptBank | None, copies: int = 1
+) -> Iterator[list[tuple[int, int]]]:
+    """Places (trial, row) by rising input length, cut where a batch would hold too many tokens.
+
+    Each place stands in its batch so many times.
+    """
+    positions = bank.positions if bank else 0
     places = [(k, i) for k, questions in enumerate(asked) for i in range(len(questions.rows))]
     places.sort(key=lambda place: len(asked[place[0]].rows[place[1]].input_ids))
     batch: list[tuple[int, int]] = []
     for k, i in places:
-        width = positions + len(asked[k].rows[i].input_ids)
+        width = copies * (positions + len(asked[k].rows[i].input_ids))
         if batch and width * (len(batch) + 1) > TOKENS_A_BATCH:
             yield batch
             batch = []

@@ -60,7 +60,10 @@ def find_drift(
 def subjects_of(config: TrialConfig) -> tuple[Subject, ...]:
     """What a trial shares with others."""
     train, dev = config.train_examples or "all", config.dev_examples or "all"
-    data = f"data of {config.task} from {config.data_source} ({train} train, {dev} dev)"
+    how = " behind its prefix" if config.task_prefix else ""
+    if config.shots is not None:
+        how += f" behind {config.shots} shots of seed {config.seed}"
+    data = f"data of {config.task} from {config.data_source}{how} ({train} train, {dev} dev)"
     return (
         CODE,
         ("data", data),

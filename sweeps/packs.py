@@ -22,7 +22,7 @@ PACKS_A_WORKER = 4
 """A group of trials is cut into so many packs for each worker, so that the last one is short."""
 ROUNDS = 4
 """A pack fills its batch at most so often, so that one that dies takes few trials with it."""
-ALONE = frozenset({"model_tuning"})
+ALONE = frozenset({"model_tuning", "multitask_model_tuning"})
 """Methods whose trials change the model, so that no two of them share a batch."""
 
 
@@ -49,11 +49,9 @@ class Pack:
     reached: float = 0.0
 
     def singles(self) -> tuple["Pack", ...]:
-        """The pack's trials one by one, for a pack that died: who fails alone has failed."""
-        return tuple(
-            _pack(trial.label, [(trial, cost)], self.parent, slots=1)
-            for trial, cost in zip(self.trials, self.costs, strict=True)
-        )
+        """The pack's runs one by one, for a pack that died: who fails alone has failed."""
+        priced = list(zip(self.trials, self.costs, strict=True))
+        return tuple(_pack(run[0][0].label, run, self.parent, slots=1) for run in _runs(priced))
 
 
 def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
@@ -73,14 +71,17 @@ def cost_of(config: TrialConfig, family: Family) -> float:
     """Floating-point operations of a trial, roughly: training, and the forward passes of dev.
 
     Two a weight and token forward, the same again backward to the prompt, and
-    twice that where the weights train.
+    twice that where the weights train. The trials of a mixture share its training.
     """
     tokens = INPUT_TOKENS + (config.prompt_length or 0)
     passes = 6 if config.method in ALONE else 4
-    training = passes * config.train_steps * config.batch_size
-    evaluations = math.ceil(config.train_steps / config.eval_every)
+    rows, evaluations = 0.0, 1
+    if config.training is not None:
+        sharing = len(config.mixture.split(",")) if config.mixture else 1
+        rows = passes * config.steps * config.training.batch_size / sharing
+        evaluations = math.ceil(config.steps / config.training.eval_every)
     dev = 2 * evaluations * (config.dev_examples or DEV_EXAMPLES)
-    return float(family.rungs[config.model_size].parameters) * tokens * (training + dev)
+    return float(family.rungs[config.model_size].parameters) * tokens * (rows + dev)
 
 
 def _adaptations(plan: Plan, needed: set[str | None]) -> list[Pack]:
@@ -111,8 +112,13 @@ def _groups(todo: Iterable[PlannedTrial]) -> list[list[PlannedTrial]]:
     for work in todo:
         groups.setdefault(_shared(work.config), []).append(work)
     for group in groups.values():
-        group.sort(key=lambda work: (work.config.prompt_length or 0, work.config.task))
+        group.sort(key=lambda work: _order(work.config))
     return list(groups.values())
+
+
+def _order(config: TrialConfig) -> tuple[object, ...]:
+    run = config.run_id if config.mixture else ""
+    return config.prompt_length or 0, run, config.task
 
 
 def _shared(config: TrialConfig) -> tuple[object, ...]:
@@ -121,6 +127,7 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
     return (
         config.method, config.model_family, config.model_size, adaptation_of(config),
         config.lm_adaptation_steps, sentinel, config.compute_dtype, config.dropout,
+        config.answer_by,
     )  # fmt: skip
 
 
@@ -128,19 +135,28 @@ def _cut(group: Sequence[PlannedTrial], family: Family, workers: int, slots: int
     """A group in packs of like size, none of more than `ROUNDS` times what shares a batch."""
     first = group[0].config
     slots = 1 if first.method in ALONE else slots
-    wanted = math.ceil(len(group) / (workers * PACKS_A_WORKER))
+    runs = _runs([(work.config, cost_of(work.config, family)) for work in group])
+    wanted = math.ceil(len(runs) / (workers * PACKS_A_WORKER))
     size = min(max(wanted, slots), ROUNDS * slots)
-    count = math.ceil(len(group) / size)
-    edges = [len(group) * number // count for number in range(count + 1)]
+    count = math.ceil(len(runs) / size)
+    edges = [len(runs) * number // count for number in range(count + 1)]
     for number, (start, end) in enumerate(itertools.pairwise(edges), start=1):
         name = f"{first.model_size} {first.method} {number}/{count}"
-        priced = [(work.config, cost_of(work.config, family)) for work in group[start:end]]
+        priced = list(itertools.chain.from_iterable(runs[start:end]))
         yield _pack(name, priced, group[0].parent, slots=slots)
 
 
-def _pack(
-    name: str, priced: Sequence[tuple[TrialConfig, float]], parent: str | None, *, slots: int
-) -> Pack:
+Priced = Sequence[tuple[TrialConfig, float]]
+"""Trials, each with its cost."""
+
+
+def _runs(priced: Priced) -> list[Priced]:
+    """Trials that train together, which no pack may tear apart; most are alone."""
+    grouped = itertools.groupby(priced, key=lambda each: each[0].run_id)
+    return [list(run) for _, run in grouped]
+
+
+def _pack(name: str, priced: Priced, parent: str | None, *, slots: int) -> Pack:
     """A queue of trials, each with its cost."""
     trials, costs = zip(*priced, strict=True)
     return Pack(name=name, cost=sum(costs), parent=parent, trials=trials, costs=costs, slots=slots)

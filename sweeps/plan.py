@@ -180,7 +180,8 @@ def _after(adaptation: AdaptationConfig, steps: int) -> Subject:
 def _planned(trial: GridTrial, parents: "_Parents", states: "_States") -> PlannedTrial:
     work_id = trial.config.trial_id
     parent = parents.of(trial.config)
-    return PlannedTrial(id=work_id, trial=trial, parent=parent, state=states.of(work_id))
+    run = trial.config.run_id if trial.config.mixture else None
+    return PlannedTrial(id=work_id, trial=trial, parent=parent, state=states.of(work_id, run))
 
 
 class _States:

@@ -107,11 +107,14 @@ def _train(
         checkpoint_seconds=checkpoint_seconds,
     )
     for live in session.train(todo):
-        ahead = sum(costs[run.config] * (1 - run.step / run.config.train_steps) for run in live)
+        ahead = sum(
+            costs[member.config] * (1 - run.step / run.config.steps)
+            for run in live
+            for member in run.members
+        )
         queued = sum(costs[config] for config in todo[session.taken :])
         taken_up = sum(
-            costs[config] * session.resumed[config] / config.train_steps
-            for config in session.resumed
+            costs[config] * session.resumed[config] / config.steps for config in session.resumed
         )
         yield Report(
             share=1 - (ahead + queued) / pack.cost,

@@ -14,6 +14,7 @@ from runners.data.records import read_records, task_at
 from runners.model.codec import Codec
 from runners.rules import ConfigError
 from runners.tasks.own import OwnTask
+from runners.tasks.prompt_design import designed, drawn
 from runners.tasks.task import Example, Split, Task, add_sentinel, first_groups, strip_sentinel
 
 
@@ -48,7 +49,19 @@ class TaskData:
         answers = self.codec.decode(generated)
         if self.sentinel:
             answers = [strip_sentinel(text) for text in answers]
+        return self.judge(answers)
+
+    def judge(self, answers: list[str]) -> tuple[dict[str, float], list[str]]:
+        """Metrics of answers as text for the dev examples in order, and the answers."""
         return self.task.score(answers, self.dev_examples), answers
+
+    def choices(self) -> list[list[list[int]]]:
+        """The token ids of every legal answer to each dev example, end-of-sequence included."""
+        assert self.task.has_choices
+        words = {choice for example in self.dev_examples for choice in example.choices}
+        spelt = {word: add_sentinel(word) if self.sentinel else word for word in words}
+        ids = dict(zip(words, self.codec.targets([spelt[word] for word in words]), strict=True))
+        return [[ids[choice] for choice in example.choices] for example in self.dev_examples]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +78,8 @@ class _Reading:
     input_length: int
     target_length: int
     long_inputs: str
+    shots: int | None
+    seed: int
 
 
 def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> TaskData:
@@ -87,6 +102,9 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
         input_length=config.input_length,
         target_length=config.target_length,
         long_inputs=config.long_inputs,
+        shots=config.shots,
+        # Of everything here only the choice of shots depends on it.
+        seed=config.seed if config.shots else 0,
     )
     return _load(codec, reading)
 
@@ -98,6 +116,11 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
     train = train[: _count("train_examples", reading.train_examples, train, task)]
     dev, _ = _read(task, reading, "dev")
     dev = first_groups(dev, _count("dev_examples", reading.dev_examples, dev, task))
+    if reading.shots is not None:
+        dev = designed(
+            dev, instruction=task.instruction, gap="\n" if codec.continues else " ",
+            shots=drawn(train, shots=reading.shots, seed=reading.seed),
+        )  # fmt: skip
     dev_rows, dev_cut = _encode(codec, dev, reading)
     train_rows, train_cut = _encode(codec, train, reading)
     return TaskData(
@@ -154,7 +177,8 @@ def _cut(rows: list[list[int]], key: str, reading: _Reading, codec: Codec) -> se
     """Cuts the rows that are too long, where that is asked for; returns their places.
 
     What ends with end-of-sequence still does, as in T5X, which trims and then
-    ends. Raises ValueError where rows are not to be cut.
+    ends. An input of prompt design loses its first tokens, and not the question.
+    Raises ValueError where rows are not to be cut.
     """
     limit: int = getattr(reading, key)
     long = {place: len(row) for place, row in enumerate(rows) if len(row) > limit}
@@ -166,6 +190,9 @@ def _cut(rows: list[list[int]], key: str, reading: _Reading, codec: Codec) -> se
         )
     for place in long:
         ends = rows[place][-1] == codec.end_id
+        if reading.shots is not None and key == "input_length":
+            rows[place] = rows[place][-limit:]
+            continue
         rows[place] = [*rows[place][: limit - 1], codec.end_id] if ends else rows[place][:limit]
     return set(long)
 

@@ -55,12 +55,13 @@ def classification(
     examples_of: Callable[[Fields], Iterator[Example]],
     measure: Measure = measure_accuracy,
     *,
+    instruction: str,
     prefix: str | None = None,
 ) -> Task:
     """A task with labels; `prefix` is its name where T5 has no other."""
     return Task(
         name=name, labels=tuple(labels), init_words=tuple(labels), prefix=prefix or name,
-        examples_of=examples_of, measure=measure, legal=is_choice,
+        examples_of=examples_of, measure=measure, legal=is_choice, instruction=instruction,
     )  # fmt: skip
 
 
@@ -70,11 +71,14 @@ def plain(
     labels: Labels,
     measure: Measure = measure_accuracy,
     *,
+    instruction: str,
     prefix: str | None = None,
 ) -> Task:
     """A task with labels whose input is its fields one after another."""
-    template = Template(fields=fields, labels=labels)
-    return classification(name, labels, template.examples_of, measure, prefix=prefix)
+    examples_of = Template(fields=fields, labels=labels).examples_of
+    return classification(
+        name, labels, examples_of, measure, instruction=instruction, prefix=prefix
+    )
 
 
 def is_choice(prediction: str, example: Example) -> bool:

@@ -20,16 +20,24 @@ QQP: Labels = {"not_duplicate": 0, "duplicate": 1}
 RTE: Labels = {"entailment": 0, "not_entailment": 1}
 
 _ALL = (
-    plain("glue_rte", ("sentence1", "sentence2"), RTE, prefix="rte"),
+    plain(
+        "glue_rte", ("sentence1", "sentence2"), RTE, prefix="rte",
+        instruction="Does sentence1 say sentence2? Say entailment or not_entailment.",
+    ),
     plain(
         "mrpc", ("sentence1", "sentence2"), MRPC,
         measure_f1_and_accuracy(("not_equivalent", "equivalent")),
+        instruction="Do both sentences say the same? Say equivalent or not_equivalent.",
     ),
     plain(
         "qqp", ("question1", "question2"), QQP,
         measure_f1_and_accuracy(("not_duplicate", "duplicate")),
+        instruction="Do both questions ask the same? Say duplicate or not_duplicate.",
     ),
-    plain("sst2", ("sentence",), SST2),
+    plain(
+        "sst2", ("sentence",), SST2,
+        instruction="Is the sentence positive or negative about a film?",
+    ),
 )  # fmt: skip
 
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})

@@ -8,6 +8,7 @@
         target: "{stars}"
         labels: {"1": negative, "5": positive}     # left out where any text may be an answer
         metrics: [accuracy]
+        instruction: Is the review good?           # for prompt design alone
 
 Files are CSV, TSV, JSON lines, or JSON in the form of SQuAD 1.1, which needs
 neither templates nor labels; `.gz` is unpacked. Paths go from the spec. What
@@ -19,7 +20,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from string import Formatter
 from typing import Any
@@ -81,12 +82,15 @@ class OwnTask:
     """Values of the target and the words that stand for them, in order."""
     metrics: tuple[str, ...]
     init_words: tuple[str, ...]
+    instruction: str = ""
+    """What prompt design says before a question; what is trained does not read it."""
 
     @functools.cached_property
     def content(self) -> str:
         """16 hex digits of what decides the examples and their scores; the name is no part."""
         digest = hashlib.sha256()
-        rules = (self.held_out, self.input, self.target, self.labels, self.metrics, self.init_words)
+        rules: list[object] = [self.held_out, self.input, self.target, self.labels, self.metrics]
+        rules += [self.init_words, *([self.instruction] if self.instruction else [])]
         digest.update(json.dumps(rules).encode())
         for path in (self.train, self.dev):
             digest.update(content(path) if path else b"")
@@ -97,12 +101,12 @@ class OwnTask:
     def task(self) -> Task:
         """The task under its own name."""
         if self.input is None:
-            return answering(self.name)
+            return replace(answering(self.name), instruction=self.instruction)
         words = None if self.labels is None else tuple(word for _, word in self.labels)
         return Task(
             name=self.name, labels=words, init_words=self.init_words, prefix=self.name,
             examples_of=self._examples_of, measure=self._measure,
-            legal=is_choice if words else says_something,
+            legal=is_choice if words else says_something, instruction=self.instruction,
         )  # fmt: skip
 
     def records(self, split: Split) -> Records:

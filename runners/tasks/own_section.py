@@ -9,7 +9,9 @@ from runners.tasks.own import INIT_WORDS, METRICS, OF_LABELS, OwnTask, columns_o
 from runners.tasks.question_answering import INIT_WORDS as QA_WORDS
 from runners.tasks.task import Split
 
-KEYS = ("train", "dev", "held_out", "input", "target", "labels", "metrics", "init_words")
+KEYS = (
+    "train", "dev", "held_out", "input", "target", "labels", "metrics", "init_words", "instruction"
+)  # fmt: skip
 _TEMPLATES = ("input", "target", "labels", "metrics", "init_words")
 _WORD = Rule(type=str)
 _SHARE = Rule(type=float, above=0, below=1)
@@ -43,6 +45,7 @@ def _task(name: str, own: Section, base: Path) -> OwnTask | None:
     if ("dev" in own.values) is ("held_out" in own.values):
         rule = "stands beside held_out" if "dev" in own.values else "is missing"
         own.report("dev", own.values.get("dev"), rule, "give either dev or held_out")
+    said = own.value("instruction", _WORD) if "instruction" in own.values else None
     if train is None:
         return None
     path = base / train
@@ -54,6 +57,7 @@ def _task(name: str, own: Section, base: Path) -> OwnTask | None:
     return OwnTask(
         name=name, train=path, dev=base / dev if dev else None, held_out=held_out,
         input=inputs, target=target, labels=labels, metrics=metrics, init_words=words,
+        instruction=said or "",
     )  # fmt: skip
 
 

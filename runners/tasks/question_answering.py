@@ -64,6 +64,7 @@ def answering(name: str) -> Task:
     return Task(
         name=name, labels=None, init_words=INIT_WORDS, prefix=name,
         examples_of=_examples_of, measure=measure_answers, legal=says_something,
+        instruction="Answer the question in words of the context.",
     )  # fmt: skip
 
 

@@ -148,22 +148,44 @@ def _names_something(prediction: str, example: Example) -> bool:
 
 
 _ENTAILMENT = ("hypothesis", "premise")
+_TRUE_OR_FALSE = "Say True or False."
 _ALL = (
-    plain("boolq", ("passage", "question"), _BOOLEANS),
-    classification("cb", _CB, Template(fields=_ENTAILMENT, labels=_CB).examples_of, _measure_cb),
-    classification("copa", _CHOICES, _copa),
-    classification("multirc", _BITS, _multirc, _measure_multirc),
+    plain(
+        "boolq", ("passage", "question"), _BOOLEANS,
+        instruction=f"Answer the question about the passage. {_TRUE_OR_FALSE}",
+    ),
+    classification(
+        "cb", _CB, Template(fields=_ENTAILMENT, labels=_CB).examples_of, _measure_cb,
+        instruction="Does the premise say the hypothesis? Say entailment, contradiction or "
+        "neutral.",
+    ),
+    classification(
+        "copa", _CHOICES, _copa,
+        instruction="Which is the cause or the effect of the premise? Say choice1 or choice2.",
+    ),
+    classification(
+        "multirc", _BITS, _multirc, _measure_multirc,
+        instruction=f"Is the answer to the question right? {_TRUE_OR_FALSE}",
+    ),
     Task(
         name="record", labels=None, prefix="record",
         init_words=("commonsense", "reasoning", "reading", "comprehension"),
-        examples_of=_record, asks_once=True, measure=_measure_record, legal=_is_entity,
+        examples_of=_record, offers=True, asks_once=True, measure=_measure_record, legal=_is_entity,
+        instruction="Which of the entities is the @placeholder of the query?",
     ),
-    plain("rte", _ENTAILMENT, _RTE),
-    plain("wic", ("sentence1", "sentence2", "word"), _BOOLEANS),
+    plain(
+        "rte", _ENTAILMENT, _RTE,
+        instruction="Does the premise say the hypothesis? Say entailment or not_entailment.",
+    ),
+    plain(
+        "wic", ("sentence1", "sentence2", "word"), _BOOLEANS,
+        instruction=f"Has the word the same sense in both sentences? {_TRUE_OR_FALSE}",
+    ),
     Task(
         name="wsc", labels=None, prefix="wsc:",
         init_words=("commonsense", "pronoun", "resolution"),
         examples_of=_wsc, measure=_measure_wsc, legal=_names_something,
+        instruction="Who or what does the word between the stars stand for?",
     ),
 )  # fmt: skip
 

@@ -46,12 +46,21 @@ class Task:
     """T5's first word of an input, by which a multi-task model tells the tasks apart."""
     examples_of: Callable[[Fields], Iterator[Example]]
     """The examples of one record, without the prefix, for either split."""
+    offers: bool = False
+    """Whether every example has choices although there are no classes."""
     asks_once: bool = False
     """Whether dev has one example for each input, where training has one for each right answer."""
     measure: Callable[[Sequence[str], Sequence[Example]], dict[str, float]]
     """The task's metrics by name, in percent."""
     legal: Callable[[str, Example], bool]
     """Whether a prediction is an answer at all."""
+    instruction: str = ""
+    """What prompt design says before a question."""
+
+    @property
+    def has_choices(self) -> bool:
+        """Whether an answer can be chosen, and not only written."""
+        return self.labels is not None or self.offers
 
     def read(
         self, records: Iterable[object], *, split: Split, task_prefix: bool = False

@@ -20,6 +20,8 @@ class Method(Protocol):
 
     shares_model: bool
     """Whether trials of this method can lie in one batch, because none changes the model."""
+    kept: frozenset[str]
+    """The parameters that a finished trial leaves behind."""
 
     def parameters(
         self, config: TrialConfig, backbone: Backbone, data: TaskData
@@ -37,6 +39,7 @@ class PromptTuning:
     """Only a prompt trains (Lester et al. 2021)."""
 
     shares_model = True
+    kept = frozenset({"prompt"})
 
     def parameters(
         self, config: TrialConfig, backbone: Backbone, data: TaskData
@@ -65,6 +68,7 @@ class ModelTuning:
     """Every weight of the model trains, and there is no prompt."""
 
     shares_model = False
+    kept: frozenset[str] = frozenset()
 
     def parameters(
         self, config: TrialConfig, backbone: Backbone, data: TaskData
@@ -81,4 +85,31 @@ class ModelTuning:
         return None
 
 
-METHODS: dict[str, Method] = {"prompt_tuning": PromptTuning(), "model_tuning": ModelTuning()}
+class PromptDesign:
+    """Nothing trains: a hand-written prompt, as text, is part of the inputs."""
+
+    shares_model = True
+    kept: frozenset[str] = frozenset()
+
+    def parameters(
+        self, config: TrialConfig, backbone: Backbone, data: TaskData
+    ) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
+
+    def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
+        """The frozen weights."""
+        return backbone.weights
+
+    def prompt(self, parameters: dict[str, Tensor]) -> Tensor | None:
+        """None."""
+        return None
+
+
+METHODS: dict[str, Method] = {
+    "prompt_tuning": PromptTuning(),
+    "model_tuning": ModelTuning(),
+    # What it trains on and is judged by is more than one task; how it trains is the same.
+    "multitask_model_tuning": ModelTuning(),
+    "prompt_design": PromptDesign(),
+}

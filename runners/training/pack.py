@@ -20,13 +20,13 @@ from torch import Tensor
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import collate
-from runners.data.source import load_task_data
-from runners.evaluation import Questions, answer
-from runners.model.backbone import IGNORED, Backbone
+from runners.data.source import TaskData, load_task_data
+from runners.evaluation import Questions, answer, log_likelihoods
+from runners.model.backbone import IGNORED, Backbone, Weights
 from runners.model.dropout import NONE, Dropout, row_keys
 from runners.prompt.soft_prompt import prepend, stack
 from runners.training.method import METHODS, Method
-from runners.training.trial import Diverged, TrialRun
+from runners.training.trial import Diverged, Member, TrialRun
 
 
 class Observer(Protocol):
@@ -39,13 +39,26 @@ class Observer(Protocol):
         """A trial left the pack because its numbers are not finite."""
 
 
-def start(config: TrialConfig, backbone: Backbone, catalogue: Catalogue) -> TrialRun:
-    """A trial at step 0."""
-    data = load_task_data(config, backbone.codec, catalogue)
+def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalogue) -> TrialRun:
+    """The run of one trial, or of several trials of one mixture, at step 0."""
+    members = tuple(
+        Member(config=config, data=load_task_data(config, backbone.codec, catalogue))
+        for config in configs
+    )
+    first = members[0]
+    method = METHODS[first.config.method]
+    # Put together, tasks are mixed in proportion to their examples, as T5 does without
+    # a limit (Raffel et al. 2020, 3.5.2).
+    mixed = [first.data]
+    if first.config.mixture is not None:
+        each = catalogue.mixture_of(first.config)
+        mixed = [load_task_data(config, backbone.codec, catalogue) for config in each]
     return TrialRun(
-        config=config,
-        data=data,
-        parameters=METHODS[config.method].parameters(config, backbone, data),
+        members=members,
+        train=[row for data in mixed for row in data.train],
+        data="-".join(data.fingerprint for data in mixed),
+        parameters=method.parameters(first.config, backbone, first.data),
+        kept=method.kept,
     )
 
 
@@ -122,20 +135,51 @@ def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
     asked = [
         Questions(
             prompt=_detached(method.prompt(run.parameters)),
-            rows=run.data.dev,
-            limit=run.data.target_limit,
+            rows=member.data.dev,
+            limit=member.data.target_limit,
         )
         for run in runs
+        for member in run.members
     ]
+    data = [member.data for run in runs for member in run.members]
     weights = method.weights(backbone, runs[0].parameters)
-    for run, generated in zip(runs, answer(backbone, weights, asked), strict=True):
-        metrics, predictions = run.data.score(generated)
-        run.evaluated(metrics, predictions)
+    answering = _chosen if runs[0].config.answer_by == "likelihood" else _generated
+    judged = iter(answering(backbone, weights, asked, data))
+    for run in runs:
+        run.evaluated(list(itertools.islice(judged, len(run.members))))
+
+
+Judged = list[tuple[dict[str, float], list[str]]]
+"""Metrics and predictions of each trial."""
+
+
+def _generated(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[TaskData]
+) -> Judged:
+    answers = answer(backbone, weights, asked)
+    return [each.score(generated) for each, generated in zip(data, answers, strict=True)]
+
+
+def _chosen(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[TaskData]
+) -> Judged:
+    """Judges the likeliest choice of each dev row; of equals, the first."""
+    found = log_likelihoods(backbone, weights, asked, [each.choices() for each in data])
+    return [
+        each.judge(
+            [
+                example.choices[scores.index(max(scores))]
+                for example, scores in zip(each.dev_examples, rows, strict=True)
+            ]
+        )
+        for each, rows in zip(data, found, strict=True)
+    ]
 
 
 def _method(runs: Sequence[TrialRun]) -> Method:
     method = METHODS[runs[0].config.method]
     assert all(METHODS[run.config.method] is method for run in runs)
+    assert len({run.config.answer_by for run in runs}) == 1
     assert method.shares_model or len(runs) == 1
     return method
 
@@ -154,12 +198,12 @@ def _trial_means(token_losses: Tensor, counted: Tensor, owner: Tensor, trials: i
 
 
 def _dropout(runs: Sequence[TrialRun], rows: Sequence[Sequence[object]], positions: int) -> Dropout:
-    rate = runs[0].config.dropout
-    assert all(run.config.dropout == rate for run in runs)
+    rate = runs[0].config.dropout or 0.0
+    assert all(run.config.dropout == runs[0].config.dropout for run in runs)
     if not rate:
         return NONE
     keys = [
-        row_keys(int(run.config.trial_id, 16), run.step, len(own))
+        row_keys(int(run.config.run_id, 16), run.step, len(own))
         for run, own in zip(runs, rows, strict=True)
     ]
     return Dropout(rate=rate, keys=torch.cat(keys), prompt=positions)

@@ -1,5 +1,6 @@
 """Trials of one model from a queue to the store: resume, train, checkpoint, commit."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.pack import run_pack, start
 from runners.training.provenance import code_fingerprint, surroundings
-from runners.training.trial import TrialRun, other_origins
+from runners.training.trial import Member, TrialRun, other_origins
 
 CHECKPOINT_SECONDS = 120.0
 """Running trials are saved this often, so a kill loses two minutes at most."""
@@ -55,105 +56,116 @@ class Session:
             yield live
 
     def _runs(self, configs: Iterable[TrialConfig]) -> Iterator[TrialRun]:
-        for config in configs:
-            self.taken += 1
-            if self.store.get(config.trial_id) is None:
-                yield self._restored(start(config, self.backbone, self.catalogue))
+        for _, group in itertools.groupby(configs, key=lambda config: config.run_id):
+            asked = list(group)
+            self.taken += len(asked)
+            done = self.store.done(config.trial_id for config in asked)
+            missing = [config for config in asked if config.trial_id not in done]
+            self.committed += len(asked) - len(missing)
+            if missing:
+                yield self._restored(start(missing, self.backbone, self.catalogue))
             else:
-                self.store.clear_state(config.trial_id)
-                self.committed += 1
+                self.store.clear_state(asked[0].run_id)
 
     def _restored(self, run: TrialRun) -> TrialRun:
         """The run as its checkpoint left it, where that comes from the same origins."""
-        checkpoint = self.store.load_state(run.config.trial_id, STATE)
+        checkpoint = self.store.load_state(run.config.run_id, STATE)
         if checkpoint is None:
             return run
-        moved = other_origins(checkpoint, self._origins(run))
+        moved = other_origins(checkpoint, self._origins(run.data))
         if moved:
-            self.restarted[run.config] = moved
+            self.restarted |= {member.config: moved for member in run.members}
             return run
         again = run.resume(checkpoint)
-        self.resumed[run.config] = again.step
+        self.resumed |= {member.config: again.step for member in again.members}
         return again
 
-    def _origins(self, run: TrialRun) -> dict[str, str]:
-        """Fingerprints of what decides a trial's numbers beside its config."""
+    def _origins(self, data: str) -> dict[str, str]:
+        """Fingerprints of what decides a trial's or a run's numbers beside its config."""
         return {
             "code": code_fingerprint(),
-            "data": run.data.fingerprint,
+            "data": data,
             "base_checkpoint": self.backbone.fingerprint,
         }
 
     def finished(self, run: TrialRun) -> None:
-        """Commit a trial's best point and drop its checkpoint."""
-        assert run.best is not None
-        attempt = self.store.begin(run.config.trial_id)
-        _write_lines(attempt.folder / "history.jsonl", run.history)
-        _write_lines(attempt.folder / "predictions.jsonl", _predictions(run))
-        if "prompt" in run.best.parameters:
-            save_file(
-                {"prompt": run.best.parameters["prompt"]}, attempt.folder / "prompt.safetensors"
-            )
+        """Commit the best point of every trial of a run and drop its checkpoint."""
+        for member in run.members:
+            self._commit(run, member)
+        self.store.clear_state(run.config.run_id)
+
+    def _commit(self, run: TrialRun, member: Member) -> None:
+        best = member.best
+        assert best is not None
+        attempt = self.store.begin(member.config.trial_id)
+        _write_lines(attempt.folder / "history.jsonl", member.history)
+        _write_lines(attempt.folder / "predictions.jsonl", _predictions(member))
+        if "prompt" in best.parameters:
+            save_file({"prompt": best.parameters["prompt"]}, attempt.folder / "prompt.safetensors")
         metrics = {
-            **run.best.metrics, "majority": run.data.majority, "chance": run.data.chance,
-            "best_step": run.best.step,
-            "train_loss": run.history[-1]["train_loss"],
+            **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
+            "best_step": best.step,
         }  # fmt: skip
+        if "train_loss" in member.history[-1]:
+            metrics["train_loss"] = member.history[-1]["train_loss"]
         record = TrialRecord(
-            trial_id=run.config.trial_id,
+            trial_id=member.config.trial_id,
             attempt=attempt.id,
             stage="tuning",
-            label=run.config.label,
-            config=to_mapping(run.config),
+            label=member.config.label,
+            config=to_mapping(member.config),
             metrics=metrics,
-            provenance=self._provenance(run),
+            provenance=self._provenance(run, member),
             files={},
         )
         attempt.commit(record)
-        self.store.clear_state(run.config.trial_id)
         self.committed += 1
 
     def diverged(self, run: TrialRun, reason: str) -> None:
-        """Record a trial whose numbers are not finite."""
-        attempt = self.store.begin(run.config.trial_id)
-        failure = Failure(
-            trial_id=run.config.trial_id,
-            attempt=attempt.id,
-            kind="diverged",
-            message=reason,
-            config=to_mapping(run.config),
-            provenance=self._provenance(run),
-        )
-        self.store.fail(failure)
-        attempt.abandon()
-        self.store.clear_state(run.config.trial_id)
-        self.failed += 1
+        """Record the trials of a run whose numbers are not finite."""
+        for member in run.members:
+            attempt = self.store.begin(member.config.trial_id)
+            failure = Failure(
+                trial_id=member.config.trial_id,
+                attempt=attempt.id,
+                kind="diverged",
+                message=reason,
+                config=to_mapping(member.config),
+                provenance=self._provenance(run, member),
+            )
+            self.store.fail(failure)
+            attempt.abandon()
+            self.failed += 1
+        self.store.clear_state(run.config.run_id)
 
     def checkpoint(self, live: Sequence[TrialRun]) -> None:
         """Save every live trial, to go on from this step."""
         for run in live:
-            self.store.save_state(run.config.trial_id, STATE, run.to_bytes(self._origins(run)))
+            origins = self._origins(run.data)
+            self.store.save_state(run.config.run_id, STATE, run.to_bytes(origins))
         self._saved = time.monotonic()
 
-    def _provenance(self, run: TrialRun) -> dict[str, Any]:
+    def _provenance(self, run: TrialRun, member: Member) -> dict[str, Any]:
+        """Where a trial's numbers come from; the seconds of a run are shared by its trials."""
         return {
             **surroundings(),
-            **self._origins(run),
+            **self._origins(member.data.fingerprint),
             "started": self.started,
-            "seconds": round(run.seconds, 3),
+            "seconds": round(run.seconds / len(run.members), 3),
             "pack": self.slots,
-            "data_revision": run.data.revision,
-            "cut_rows": dict(run.data.cut),
-            "restarted_for_other": self.restarted.get(run.config, []),
+            "data_revision": member.data.revision,
+            "cut_rows": dict(member.data.cut),
+            "restarted_for_other": self.restarted.get(member.config, []),
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,
             "checkpoint": self.backbone.source,
         }
 
 
-def _predictions(run: TrialRun) -> Iterator[dict[str, Any]]:
-    assert run.best is not None
-    for example, prediction in zip(run.data.dev_examples, run.best.predictions, strict=True):
+def _predictions(member: Member) -> Iterator[dict[str, Any]]:
+    assert member.best is not None
+    pairs = zip(member.data.dev_examples, member.best.predictions, strict=True)
+    for example, prediction in pairs:
         yield {
             "key": example.key,
             "input": example.input,

@@ -1,9 +1,13 @@
-"""One trial while it runs: parameters, optimizer state, place in the data, best point so far."""
+"""A run while it trains: parameters, optimizer state, place in the data, best points so far.
+
+A run is one trial, or all trials of a mixture: those train together and are
+judged one by one, each on its own task and at its own best point.
+"""
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +15,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from runners.config import TrialConfig
+from runners.config import Training, TrialConfig
 from runners.data.batching import Encoded, Order
 from runners.data.source import TaskData
 from runners.training.adafactor import Adafactor
@@ -27,8 +31,8 @@ class Best:
     parameters: dict[str, Tensor]
 
 
-_PLAIN = ("step", "history", "seconds", "loss_sum")
-"""What a checkpoint keeps of a run beside tensors and the best point."""
+_PLAIN = ("step", "seconds", "loss_sum")
+"""What a checkpoint keeps of a run beside tensors and members."""
 
 
 class Diverged(ArithmeticError):
@@ -36,53 +40,82 @@ class Diverged(ArithmeticError):
 
 
 @dataclass(kw_only=True)
-class TrialRun:
-    """The mutable state of a trial between two steps.
-
-    `parameters` are float32 leaves by name; `state` is Adafactor's. Everything
-    else that a step needs follows from `config` and `step`.
-    """
+class Member:
+    """One trial of a run: the task that it is judged on, and how it has done."""
 
     config: TrialConfig
     data: TaskData
-    parameters: dict[str, Tensor]
-    state: dict[str, Tensor] = field(default_factory=dict)
-    step: int = 0
     history: list[dict[str, float]] = field(default_factory=list)
     best: Best | None = None
+
+
+@dataclass(kw_only=True)
+class TrialRun:
+    """The mutable state of a run between two steps.
+
+    `parameters` are float32 leaves by name, of which the best point keeps those
+    named in `kept`; `state` is Adafactor's. Everything else that a step needs
+    follows from the first member's config, `step` and the rows `train`.
+    """
+
+    members: tuple[Member, ...]
+    train: Sequence[Encoded]
+    data: str
+    """Fingerprints of the tasks whose rows these are."""
+    parameters: dict[str, Tensor]
+    kept: frozenset[str]
+    state: dict[str, Tensor] = field(default_factory=dict)
+    step: int = 0
     seconds: float = 0.0
     loss_sum: float = 0.0
 
     def __post_init__(self) -> None:
         for parameter in self.parameters.values():
             parameter.requires_grad_(True)
-        self.state = self.state or self.optimizer.initial_state(self.parameters)
+        if self.parameters:
+            self.state = self.state or self.optimizer.initial_state(self.parameters)
+
+    @property
+    def config(self) -> TrialConfig:
+        """How the run trains, which its members share."""
+        return self.members[0].config
 
     @property
     def optimizer(self) -> Adafactor:
-        """The trial's optimizer settings."""
+        """The run's optimizer settings."""
+        training = self._training
         return Adafactor(
-            learning_rate=self.config.learning_rate,
-            weight_decay=self.config.weight_decay,
-            parameter_scaling=self.config.parameter_scaling,
+            learning_rate=training.learning_rate,
+            weight_decay=training.weight_decay,
+            parameter_scaling=training.parameter_scaling,
         )
+
+    @property
+    def _training(self) -> Training:
+        training = self.config.training
+        assert training is not None
+        return training
 
     @property
     def finished(self) -> bool:
         """Whether every step is done."""
-        return self.step >= self.config.train_steps
+        return self.step >= self.config.steps
 
     @property
     def due(self) -> bool:
         """Whether dev is to be evaluated at this step."""
-        return self.step > 0 and (self.step % self.config.eval_every == 0 or self.finished)
+        if self.config.training is None:
+            return not self.members[0].history
+        return self.step > 0 and (self.step % self._training.eval_every == 0 or self.finished)
 
     def rows(self) -> list[Encoded]:
         """The training rows of the next step."""
         order = Order(
-            examples=len(self.data.train), batch_size=self.config.batch_size, seed=self.config.seed
+            examples=len(self.train),
+            batch_size=self._training.batch_size,
+            seed=self.config.seed,
         )
-        return [self.data.train[index] for index in order.batch(self.step)]
+        return [self.train[index] for index in order.batch(self.step)]
 
     def update(self, loss: float) -> None:
         """One optimizer step from the gradients on the parameters.
@@ -102,44 +135,65 @@ class TrialRun:
             what = f"loss {loss} or a parameter is not finite at step {self.step}"
             raise Diverged(f"trial {self.config.label}: {what}")
 
-    def evaluated(self, metrics: dict[str, float], predictions: list[str]) -> None:
-        """Note an evaluation at this step, and keep its parameters where it is the best."""
-        since = self.step - (int(self.history[-1]["step"]) if self.history else 0)
-        self.history.append({"step": self.step, "train_loss": self.loss_sum / since, **metrics})
+    def evaluated(self, judged: Sequence[tuple[dict[str, float], list[str]]]) -> None:
+        """Note metrics and predictions of every member at this step; keep what is the best yet."""
+        before = self.members[0].history
+        since = self.step - (int(before[-1]["step"]) if before else 0)
+        loss = {"train_loss": self.loss_sum / since} if since else {}
         self.loss_sum = 0.0
-        if self.best is None or metrics["score"] > self.best.metrics["score"]:
-            kept = {name: p.detach().clone() for name, p in self.parameters.items()}
-            self.best = Best(
-                step=self.step, metrics=metrics, predictions=predictions, parameters=kept
-            )
+        for member, (metrics, predictions) in zip(self.members, judged, strict=True):
+            member.history.append({"step": self.step, **loss, **metrics})
+            if member.best is None or metrics["score"] > member.best.metrics["score"]:
+                kept = {name: self.parameters[name].detach().clone() for name in self.kept}
+                member.best = Best(
+                    step=self.step, metrics=metrics, predictions=predictions, parameters=kept
+                )
 
     def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
         """A checkpoint of the run in safetensors, with the rest and `metadata` in its header."""
         tensors = {f"parameter:{n}": p.detach().contiguous() for n, p in self.parameters.items()}
         tensors |= {f"state:{n}": s.contiguous() for n, s in self.state.items()}
-        meta: dict[str, Any] = {name: getattr(self, name) for name in _PLAIN} | {"best": None}
-        if self.best:
-            tensors |= {f"best:{n}": p.contiguous() for n, p in self.best.parameters.items()}
-            meta["best"] = {
-                "step": self.best.step,
-                "metrics": self.best.metrics,
-                "predictions": self.best.predictions,
-            }
+        members = {}
+        for member in self.members:
+            kept = member.best.parameters if member.best else {}
+            task = member.config.task
+            tensors |= {f"best:{task}:{n}": p.contiguous() for n, p in kept.items()}
+            members[task] = {"history": member.history, "best": _plain(member.best)}
+        meta = {name: getattr(self, name) for name in _PLAIN} | {"members": members}
         return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
 
     def resume(self, checkpoint: bytes) -> "TrialRun":
-        """This run as it was when `checkpoint` was taken."""
+        """This run as it was when `checkpoint` was taken.
+
+        Members that it had and that are not asked for any more are left out.
+        """
         tensors = load(checkpoint)
-        parts = {
-            kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
-            for kind in ("parameter", "state", "best")
-        }
         meta = json.loads(metadata_of(checkpoint)["run"])
-        best = Best(**meta["best"], parameters=parts["best"]) if meta["best"] else None
-        plain = {name: meta[name] for name in _PLAIN}
-        return dataclasses.replace(
-            self, parameters=parts["parameter"], state=parts["state"], best=best, **plain
+        members = tuple(
+            _resumed(member, meta["members"][member.config.task], tensors)
+            for member in self.members
         )
+        return dataclasses.replace(
+            self, members=members, parameters=_named(tensors, "parameter"),
+            state=_named(tensors, "state"), **{name: meta[name] for name in _PLAIN},
+        )  # fmt: skip
+
+
+def _plain(best: Best | None) -> dict[str, Any] | None:
+    if best is None:
+        return None
+    return {"step": best.step, "metrics": best.metrics, "predictions": best.predictions}
+
+
+def _resumed(member: Member, saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Member:
+    kept = _named(tensors, f"best:{member.config.task}")
+    best = Best(**saved["best"], parameters=kept) if saved["best"] else None
+    return dataclasses.replace(member, history=saved["history"], best=best)
+
+
+def _named(tensors: Mapping[str, Tensor], kind: str) -> dict[str, Tensor]:
+    prefix = f"{kind}:"
+    return {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
 
 
 def other_origins(checkpoint: bytes, origins: Mapping[str, str]) -> list[str]:

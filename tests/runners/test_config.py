@@ -9,6 +9,7 @@ import pytest
 from runners import config as module
 from runners.config import (
     RULES,
+    TRAINING,
     TrialConfig,
     adaptation_of,
     fingerprint,
@@ -42,7 +43,7 @@ OTHERS: dict[str, Any] = {
     "train_examples": None, "dev_examples": None, "seed": 1, "train_steps": 101, "eval_every": 11,
     "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
     "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
-    "task_prefix": True, "long_inputs": "cut",
+    "task_prefix": True, "long_inputs": "cut", "answer_by": "likelihood",
 }  # fmt: skip
 """Another legal value of every field that can be changed alone."""
 
@@ -61,7 +62,8 @@ def test_every_field_is_identity() -> None:
     """Catches a field that changes numbers and not the id: two results under one name."""
     fields = {field.name for field in dataclasses.fields(TrialConfig)}
     assert set(identity(_config())) == fields - module._LATER_FIELDS
-    assert set(OTHERS) | {"method", "pretraining_objective", "task_content"} == set(RULES)
+    of_others = {"method", "pretraining_objective", "task_content", "shots", "mixture"}
+    assert set(OTHERS) | of_others == set(RULES)
 
 
 @pytest.mark.parametrize("name", OTHERS)
@@ -87,6 +89,26 @@ def test_a_task_of_ones_own_is_its_content() -> None:
     assert _config(data_source="own", task="my_reviews", task_content="a").trial_id == own.trial_id
     assert _config(data_source="own", task="reviews", task_content="b").trial_id != own.trial_id
     assert own.label == "60k-p20-class_label-lm100-reviews-s0"
+
+
+def test_a_mixture_trains_once() -> None:
+    """Catches eight trainings where one would do, or one where the seeds differ."""
+    base = {**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "boolq,cb"}
+    one, other, later = (
+        _config(**base, task=task, seed=seed) for task, seed in [("boolq", 0), ("cb", 0), ("cb", 1)]
+    )
+    assert one.run_id == other.run_id != later.run_id
+    assert len({one.trial_id, other.trial_id, later.trial_id, one.run_id}) == 4
+    assert _config().run_id == _config().trial_id
+
+
+def test_prompt_design_needs_no_settings_of_training() -> None:
+    """Catches a user who has to invent a learning rate for what does not learn."""
+    words = {**ADAPTED, **NO_PROMPT, "method": "prompt_design", "shots": 2}
+    short = from_mapping({k: v for k, v in words.items() if k not in TRAINING})
+    assert (short.training, short.steps) == (None, 0)
+    assert short.label == "60k-prompt_design-2shot-lm100-boolq-s0"
+    assert identity(short)["weight_decay"] is None
 
 
 def test_no_setting_of_execution_is_identity() -> None:
@@ -154,88 +176,81 @@ def test_a_config_does_not_change() -> None:
 COUNT, WHOLE = "a whole number of 1 or more", "a whole number of 0 or more"
 POSITIVE, BOOL = "a number above 0", "true or false"
 MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
-    (
-        {"prompt_length": None},
-        [("prompt_length", None, "is missing for method prompt_tuning", f"give {COUNT}")],
-    ),
-    (
-        {"prompt_init": None},
-        [("prompt_init", None, "is missing for method prompt_tuning", "give a word")],
-    ),
-    (
-        {"method": "model_tuning"},
-        [
-            ("prompt_length", 20, "does not apply to method model_tuning", "leave it out"),
-            ("prompt_init", "class_label", "does not apply to method model_tuning", "leave it out"),
-        ],
-    ),
-    (
-        NOT_ADAPTED | {"lm_adaptation_steps": 100},
-        [
-            (
-                "lm_adaptation_steps",
-                100,
-                "does not fit pretraining_objective span_corruption",
-                "give 0 steps, or pretraining_objective lm_adaptation",
-            )
-        ],
-    ),
-    (
-        {"lm_adaptation_steps": 0},
-        [
-            (
-                "lm_adaptation_steps",
-                0,
-                "does not fit pretraining_objective lm_adaptation",
-                "give 1 or more steps",
-            )
-        ],
-    ),
-    (
-        {"lm_adaptation_seed": None},
-        [
-            (
-                "lm_adaptation_seed",
-                None,
-                (
-                    "is missing for pretraining_objective lm_adaptation beside "
-                    "lm_adaptation_batch_size"
-                ),
-                f"give {WHOLE}",
-            )
-        ],
-    ),
-    (
-        NOT_ADAPTED | {"lm_adaptation_batch_size": 8},
-        [
-            (
-                "lm_adaptation_batch_size",
-                8,
-                "does not apply to pretraining_objective span_corruption",
-                "leave it out",
-            )
-        ],
-    ),
-    (
-        {"task_content": "abc"},
-        [("task_content", "abc", "does not apply to data_source microworld", "leave it out")],
-    ),
-    (
-        {"data_source": "own"},
-        [("task_content", None, "is missing for data_source own", "give a word")],
-    ),
-    (
-        {"eval_every": 101},
-        [
-            (
-                "eval_every",
-                101,
-                "is more than train_steps 100, so only the last step would count",
-                "give 100 or less",
-            )
-        ],
-    ),
-]
+    ({"prompt_length": None}, [
+        ("prompt_length", None, "is missing for method prompt_tuning", f"give {COUNT}"),
+    ]),
+    ({"prompt_init": None}, [
+        ("prompt_init", None, "is missing for method prompt_tuning", "give a word"),
+    ]),
+    ({"method": "model_tuning"}, [
+        ("prompt_length", 20, "does not apply to method model_tuning", "leave it out"),
+        ("prompt_init", "class_label", "does not apply to method model_tuning", "leave it out"),
+    ]),
+    (NOT_ADAPTED | {"lm_adaptation_steps": 100}, [
+        ("lm_adaptation_steps", 100,
+         "does not fit pretraining_objective span_corruption",
+         "give 0 steps, or pretraining_objective lm_adaptation"),
+    ]),
+    ({"lm_adaptation_steps": 0}, [
+        ("lm_adaptation_steps", 0,
+         "does not fit pretraining_objective lm_adaptation",
+         "give 1 or more steps"),
+    ]),
+    ({"lm_adaptation_seed": None}, [
+        ("lm_adaptation_seed", None,
+         "is missing for pretraining_objective lm_adaptation beside lm_adaptation_batch_size",
+         f"give {WHOLE}"),
+    ]),
+    (NOT_ADAPTED | {"lm_adaptation_batch_size": 8}, [
+        ("lm_adaptation_batch_size", 8,
+         "does not apply to pretraining_objective span_corruption",
+         "leave it out"),
+    ]),
+    ({"shots": 0}, [
+        ("shots", 0, "does not apply to method prompt_tuning", "leave it out"),
+    ]),
+    ({"mixture": "boolq,cb"}, [
+        ("mixture", "boolq,cb", "does not apply to method prompt_tuning", "leave it out"),
+    ]),
+    ({"train_steps": None}, [
+        ("train_steps", None,
+         "is missing for method prompt_tuning",
+         "give a whole number of 1 or more"),
+    ]),
+    ({"dropout": None}, [
+        ("dropout", None,
+         "is missing for method prompt_tuning",
+         "give a number of 0 or more below 1"),
+    ]),
+    ({**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "cb,boolq"}, [
+        ("mixture", "cb,boolq",
+         "is not a list of tasks in order, the trial's own among them",
+         "give boolq,cb"),
+    ]),
+    ({**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "cb,rte"}, [
+        ("mixture", "cb,rte",
+         "is not a list of tasks in order, the trial's own among them",
+         "give boolq,cb,rte"),
+    ]),
+    ({**NO_PROMPT, **dict.fromkeys(TRAINING), "method": "prompt_design", "shots": 0, "seed": 3}, [
+        ("seed", 3, "does not apply without shots, which it would draw", "give 0"),
+    ]),
+    ({**NO_PROMPT, **dict.fromkeys(TRAINING), "method": "prompt_design", "batch_size": 4}, [
+        ("shots", None, "is missing for method prompt_design", "give a whole number of 0 or more"),
+        ("batch_size", 4, "does not apply to method prompt_design", "leave it out"),
+    ]),
+    ({"task_content": "abc"}, [
+        ("task_content", "abc", "does not apply to data_source microworld", "leave it out"),
+    ]),
+    ({"data_source": "own"}, [
+        ("task_content", None, "is missing for data_source own", "give a word"),
+    ]),
+    ({"eval_every": 101}, [
+        ("eval_every", 101,
+         "is more than train_steps 100, so only the last step would count",
+         "give 100 or less"),
+    ]),
+]  # fmt: skip
 """Fields that are legal alone and not together, and the key, value, rule and remedy told."""
 
 

@@ -1,4 +1,4 @@
-"""Greedy answers of many trials in shared batches."""
+"""Answers of many trials in shared batches."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import torch
 
 from runners import evaluation as module
 from runners.data.batching import Encoded
-from runners.evaluation import Questions, answer
+from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Weights
 from runners.model.t5_backbone import T5Backbone
 
@@ -112,3 +112,31 @@ def test_without_prompts_the_model_is_asked_as_it_is(
         embedded = backbone.embed(weights, inputs)
         expected = backbone.generate(weights, embedded, torch.ones_like(inputs), limit=LIMIT)
         assert ids == expected[0].tolist()
+
+
+def test_likelihoods_are_those_of_each_choice_alone(
+    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a choice scored behind another row's input or prompt, or with padding in its sum."""
+    asked = _asked(backbone)
+    rng = np.random.default_rng(0)
+    choices = [
+        [
+            [[*rng.integers(3, 600, size=size), END] for size in rng.integers(1, 4, size=n % 3 + 1)]
+            for n in range(len(questions.rows))
+        ]
+        for questions in asked
+    ]
+    monkeypatch.setattr(module, "TOKENS_A_BATCH", 300)
+    found = log_likelihoods(backbone, weights, asked, choices)
+    for questions, rows, scores in zip(asked, choices, found, strict=True):
+        for row, ids, likelihoods in zip(questions.rows, rows, scores, strict=True):
+            assert questions.prompt is not None
+            embedded = backbone.embed(weights, torch.tensor(row.input_ids)[None])
+            whole = torch.cat((questions.prompt[None], embedded), dim=1)
+            mask = torch.ones(whole.shape[:2], dtype=torch.int64)
+            expected = [
+                -float(backbone.losses(weights, whole, mask, torch.tensor([choice])).sum())
+                for choice in ids
+            ]
+            assert likelihoods == pytest.approx(expected, rel=1e-4)

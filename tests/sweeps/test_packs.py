@@ -164,3 +164,47 @@ def test_cost_counts_weights_tokens_and_passes(spec: SweepSpec) -> None:
     assert cost_of(whole, nano) - cost_of(model, nano) == weights * INPUT_TOKENS * 8 * (
         DEV_EXAMPLES - 100
     )
+
+
+BASELINES = (
+    "baselines: [model_tuning, multitask_model_tuning, prompt_design]",
+    "  multitask_model_tuning: {train_steps: 400, eval_every: 100, learning_rate: 1e-3}\nbaselines",
+)
+
+
+def test_a_mixture_is_never_torn_apart(text: str, store: Store, commit: Act) -> None:
+    """Tasks of one training in two packs: it is paid for twice."""
+    text = text.replace("baselines: [model_tuning]", BASELINES[0])
+    text = text.replace("baselines:", f"{BASELINES[1]}:", 1).replace("seed: [0]", "seed: [0, 1, 2]")
+    spec = parse(text, path="small.yaml")
+    mixed = [t.config for t in spec.trials if t.config.method == "multitask_model_tuning"]
+    assert len(mixed) == 2 * 2 * 3
+    assert {config.mixture for config in mixed} == {"boolq,record"}
+    commit(mixed[0].trial_id)
+    found = [pack for pack in packs(spec, store) if pack.trials and pack.trials[0].mixture]
+    of_runs: dict[str, set[str]] = {}
+    for pack in found:
+        assert pack.slots == 1
+        for config in pack.trials:
+            of_runs.setdefault(config.run_id, set()).add(pack.name)
+    assert len(of_runs) == 2 * 3
+    assert all(len(names) == 1 for names in of_runs.values())
+    assert {len(single.trials) for pack in found for single in pack.singles()} == {1, 2}
+    assert sum(len(pack.trials) for pack in found) == len(mixed) - 1
+
+
+def test_the_trials_of_a_mixture_share_its_cost(text: str) -> None:
+    """A forecast that pays for one training as often as it has tasks."""
+    text = text.replace("baselines: [model_tuning]", BASELINES[0])
+    text = text.replace("baselines:", f"{BASELINES[1]}:", 1)
+    family = shipped()["nano"]
+    costs = {
+        method: [
+            cost_of(trial.config, family)
+            for trial in parse(text, path="small.yaml").trials
+            if trial.config.method == method and trial.config.model_size == "60k"
+        ]
+        for method in ("model_tuning", "multitask_model_tuning", "prompt_design")
+    }
+    assert sum(costs["multitask_model_tuning"]) < 0.7 * sum(costs["model_tuning"])
+    assert 0 < sum(costs["prompt_design"]) < 0.2 * sum(costs["model_tuning"])

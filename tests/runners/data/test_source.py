@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from runners.catalogue import Catalogue, DataPlace
-from runners.config import TrialConfig
+from runners.config import TRAINING, TrialConfig
 from runners.data import source as module
 from runners.data.source import load_task_data
 from runners.microworld import records
@@ -276,3 +276,54 @@ def test_files_that_have_changed_are_not_trained_on_under_the_old_id(
     trial = config(task="mine", data_source="own", task_content="0123456789abcdef")
     with pytest.raises(ValueError, match=r"^task_content: '0123456789abcdef' is not one of "):
         load_task_data(trial, backbone.codec, catalogue)
+
+
+DESIGN: dict[str, Any] = {
+    "method": "prompt_design", "prompt_length": None, "prompt_init": None, "task": "rte",
+    **dict.fromkeys(TRAINING),
+}  # fmt: skip
+
+
+def test_prompt_design_asks_in_words(backbone: T5Backbone, config: Make) -> None:
+    """Catches a frozen model that is asked without instruction, or shown dev answers."""
+    codec = backbone.codec
+    zero = load_task_data(config(**DESIGN, shots=0), codec, Catalogue())
+    few = load_task_data(config(**DESIGN, shots=2), codec, Catalogue())
+    plain = load_task_data(config(task="rte"), codec, Catalogue())
+    words = TASKS["rte"].instruction
+    assert zero.dev_examples[0].input == f"{words} {plain.dev_examples[0].input} answer:"
+    assert few.dev_examples[0].input.startswith(f"{words} hypothesis: ")
+    assert few.dev_examples[0].input.count("answer:") == 3
+    assert few.dev_examples[0].input.endswith(f" {plain.dev_examples[0].input} answer:")
+    assert not any(example.input in few.dev_examples[0].input for example in plain.dev_examples[1:])
+    assert [e.target for e in zero.dev_examples] == [e.target for e in plain.dev_examples]
+    assert len({zero.fingerprint, few.fingerprint, plain.fingerprint}) == 3
+
+
+def test_a_designed_prompt_that_is_too_long_keeps_its_question(
+    backbone: T5Backbone, config: Make
+) -> None:
+    """Catches few-shot prompts that are cut where the question stands."""
+    codec = backbone.codec
+    whole = load_task_data(config(**DESIGN, shots=3), codec, Catalogue())
+    cut = load_task_data(
+        config(**DESIGN, shots=3, input_length=40, long_inputs="cut"), codec, Catalogue()
+    )
+    assert cut.cut["dev"] == len(cut.dev)
+    for row, full in zip(cut.dev, whole.dev, strict=True):
+        assert row.input_ids.tolist() == full.input_ids.tolist()[-40:]
+        assert row.target_ids.tolist() == full.target_ids.tolist()
+
+
+@pytest.mark.parametrize("objective", ["span_corruption", "span_corruption_sentinel"])
+@pytest.mark.parametrize("task", ["rte", "record"])
+def test_choices_are_spelt_as_targets(
+    backbone: T5Backbone, config: Make, task: str, objective: str
+) -> None:
+    """Catches likelihoods of other tokens than those a model is tuned to write."""
+    data = load_task_data(
+        config(task=task, pretraining_objective=objective), backbone.codec, Catalogue()
+    )
+    for row, example, choices in zip(data.dev, data.dev_examples, data.choices(), strict=True):
+        assert len(choices) == len(example.choices)
+        assert choices[example.choices.index(example.target)] == row.target_ids.tolist()

@@ -35,7 +35,7 @@ class Kept:
 def _train(backbone: T5Backbone, configs: Sequence[TrialConfig], slots: int) -> Kept:
     kept = Kept()
     for _ in run_pack(
-        backbone, (start(c, backbone, Catalogue()) for c in configs), slots=slots, observer=kept
+        backbone, (start([c], backbone, Catalogue()) for c in configs), slots=slots, observer=kept
     ):
         pass
     return kept
@@ -129,7 +129,7 @@ def test_only_the_prompt_moves(backbone: T5Backbone, config: Make) -> None:
     run = kept.done[trial.trial_id]
     assert list(run.parameters) == ["prompt"]
     assert not torch.equal(
-        run.parameters["prompt"], start(trial, backbone, Catalogue()).parameters["prompt"]
+        run.parameters["prompt"], start([trial], backbone, Catalogue()).parameters["prompt"]
     )
     assert _same(backbone.weights, before)
     assert all(weight.grad is None for weight in backbone.weights.values())
@@ -156,7 +156,7 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
 ) -> None:
     """Catches a NaN that spreads through the summed loss, or that stops the pack."""
     healthy, broken = config(), config(seed=5)
-    runs = [start(healthy, backbone, Catalogue()), start(broken, backbone, Catalogue())]
+    runs = [start([healthy], backbone, Catalogue()), start([broken], backbone, Catalogue())]
     runs[1].parameters["prompt"].data[0, 0] = float("nan")
     kept = Kept()
     for _ in run_pack(backbone, iter(runs), slots=2, observer=kept):
@@ -181,7 +181,7 @@ def test_the_next_in_the_queue_takes_the_rows_of_who_is_done(
     """Catches a pack that waits for its slowest trial before it takes more."""
     short, long, third = config(train_steps=3), config(seed=1), config(seed=2)
     kept = Kept()
-    runs = (start(c, backbone, Catalogue()) for c in (short, long, third))
+    runs = (start([c], backbone, Catalogue()) for c in (short, long, third))
     live = [
         {run.config.trial_id for run in step}
         for step in run_pack(backbone, runs, slots=2, observer=kept)
@@ -195,15 +195,20 @@ def test_resumed_equals_uninterrupted(backbone: T5Backbone, config: Make) -> Non
     trial = config(train_steps=9)
     whole = _train(backbone, [trial], slots=1)
     kept = Kept()
-    steps = run_pack(backbone, iter([start(trial, backbone, Catalogue())]), slots=1, observer=kept)
+    steps = run_pack(
+        backbone, iter([start([trial], backbone, Catalogue())]), slots=1, observer=kept
+    )
     live = [next(steps) for _ in range(5)][-1]
     checkpoint = live[0].to_bytes({"code": "x"})
-    resumed = start(trial, backbone, Catalogue()).resume(checkpoint)
+    resumed = start([trial], backbone, Catalogue()).resume(checkpoint)
     assert resumed.step == 5
     for _ in run_pack(backbone, iter([resumed]), slots=1, observer=kept):
         pass
     assert torch.equal(_prompt(kept, trial), _prompt(whole, trial))
-    assert kept.done[trial.trial_id].history == whole.done[trial.trial_id].history
+    assert (
+        kept.done[trial.trial_id].members[0].history
+        == whole.done[trial.trial_id].members[0].history
+    )
 
 
 def test_dropout_is_the_same_in_a_pack_and_alone(backbone: T5Backbone, config: Make) -> None:

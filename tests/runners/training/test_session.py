@@ -9,11 +9,12 @@ import torch
 from safetensors.torch import load
 
 from runners.catalogue import Catalogue
-from runners.config import TrialConfig, to_mapping
+from runners.config import TRAINING, TrialConfig, to_mapping
 from runners.data.source import load_task_data
 from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
 from runners.training import session as module
+from runners.training.pack import start
 from runners.training.session import STATE, Session
 from runners.training.trial import TrialRun
 
@@ -145,3 +146,132 @@ def test_a_diverged_trial_is_recorded_as_such(
     assert (failure.trial_id, failure.kind) == (trial.trial_id, "diverged")
     assert "not finite at step" in failure.message
     assert store.get(healthy.trial_id) is not None
+
+
+DESIGN: dict[str, Any] = {
+    "method": "prompt_design", "prompt_length": None, "prompt_init": None,
+    **dict.fromkeys(TRAINING), "shots": 0,
+}  # fmt: skip
+MIXED: dict[str, Any] = {
+    "method": "multitask_model_tuning", "prompt_length": None, "prompt_init": None,
+    "learning_rate": 1e-3, "parameter_scaling": True, "mixture": "boolq,cb,rte",
+    "task_prefix": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("answer_by", ["generation", "likelihood"])
+def test_prompt_design_is_judged_once_and_trains_nothing(
+    backbone: T5Backbone, store: Store, config: Make, answer_by: str
+) -> None:
+    """Catches a method without steps that never ends, is never judged, or moves the model."""
+    before = {name: weight.clone() for name, weight in backbone.weights.items()}
+    trials = [config(**DESIGN, task=task, answer_by=answer_by) for task in ("boolq", "cb", "rte")]
+    _finish(_session(backbone, store), *trials)
+    assert all(torch.equal(before[name], weight) for name, weight in backbone.weights.items())
+    for trial in trials:
+        record = store.get(trial.trial_id)
+        assert record is not None
+        assert record.metrics["best_step"] == 0
+        assert "train_loss" not in record.metrics
+        assert record.provenance["trainable_parameters"] == 0
+        assert set(record.files) == {"history.jsonl", "predictions.jsonl"}
+        # A random model writes no label, and chooses one where it has to.
+        assert (record.metrics["invalid"] == 0) is (answer_by == "likelihood")
+
+
+def test_the_likeliest_choice_is_the_answer(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches the least likely label, or the label of another row."""
+    trial = config(**DESIGN, task="cb", answer_by="likelihood")
+    _finish(_session(backbone, store), trial)
+    data = load_task_data(trial, backbone.codec, Catalogue())
+    lines = store.read(trial.trial_id, "predictions.jsonl").splitlines()
+    for row, line in zip(data.dev, lines, strict=True):
+        embedded = backbone.embed(backbone.weights, torch.tensor(row.input_ids)[None])
+        mask = torch.ones(embedded.shape[:2], dtype=torch.int64)
+        losses = {
+            label: float(
+                backbone.losses(
+                    backbone.weights, embedded, mask, torch.tensor(backbone.codec.targets([label]))
+                ).sum()
+            )
+            for label in ("entailment", "contradiction", "neutral")
+        }
+        assert json.loads(line)["prediction"] == min(losses, key=lambda label: losses[label])
+
+
+def test_a_mixture_trains_once_and_is_judged_task_by_task(
+    backbone: T5Backbone, store: Store, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a training for each task, a task judged on another's rows, or a batch of one task."""
+    trials = [config(**MIXED, task=task) for task in ("boolq", "cb", "rte")]
+    steps: list[float] = []
+    original = TrialRun.update
+
+    def counted(run: TrialRun, loss: float) -> None:
+        steps.append(loss)
+        original(run, loss)
+
+    monkeypatch.setattr(TrialRun, "update", counted)
+    _finish(_session(backbone, store), *trials)
+    assert len(steps) == 6
+    for trial in trials:
+        record = store.get(trial.trial_id)
+        assert record is not None
+        assert record.config["task"] == trial.task
+        assert record.provenance["trainable_parameters"] == backbone.parameter_count
+        (first, *_) = store.read(trial.trial_id, "predictions.jsonl").splitlines()
+        assert json.loads(first)["input"].startswith(f"{trial.task} ")
+    losses = {
+        json.loads(line)["train_loss"]
+        for trial in trials
+        for line in store.read(trial.trial_id, "history.jsonl").splitlines()
+    }
+    assert len(losses) == 2
+
+
+def test_a_mixture_holds_every_task_in_proportion(backbone: T5Backbone, config: Make) -> None:
+    """Catches a mixture of the trials that happen to be missing, or of equal shares."""
+    trial = config(**MIXED, task="cb")
+    run = start([trial], backbone, Catalogue())
+    rows = [
+        row.input_ids.tolist()
+        for each in Catalogue().mixture_of(trial)
+        for row in load_task_data(each, backbone.codec, Catalogue()).train
+    ]
+    assert [row.input_ids.tolist() for row in run.train] == rows
+    assert len(rows) == 3 * 64
+
+
+def test_a_mixture_that_was_cut_off_ends_at_the_same_results(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches a resumed mixture that forgets the best points of its tasks, or trains anew."""
+    trials = [config(**MIXED, task=task) for task in ("boolq", "cb", "rte")]
+    whole = Store(f"{store.root}-whole")
+    _finish(_session(backbone, whole), *trials)
+    steps = _session(backbone, store, checkpoint_seconds=0.0).train(trials)
+    for _ in range(4):
+        next(steps)
+    del steps
+    session = _session(backbone, store)
+    # One of them is there already, as after a kill between two commits.
+    _finish(session, *trials[1:])
+    assert set(session.resumed.values()) == {4}
+    _finish(_session(backbone, store), *trials)
+    for trial in trials:
+        for name in ("history.jsonl", "predictions.jsonl"):
+            assert store.read(trial.trial_id, name) == whole.read(trial.trial_id, name)
+    assert store.running() == set()
+
+
+def test_a_mixture_that_diverges_fails_every_task(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches tasks of a failed mixture that stay missing for ever."""
+    trials = [config(**MIXED | {"learning_rate": 1e39}, task=task) for task in ("boolq", "cb")]
+    session = _session(backbone, store)
+    _finish(session, *trials)
+    assert {failure.trial_id for failure in store.failures()} == {t.trial_id for t in trials}
+    assert session.failed == 2
