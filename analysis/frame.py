@@ -38,7 +38,7 @@ _NEEDED = {
     "message": "str",
 }
 _FINGERPRINTED = {
-    "data": ("data_source", "task", "train_examples", "dev_examples"),
+    "data": ("data_source", "task", "train_examples", "dev_examples", "asked"),
     "base_checkpoint": (
         "model_family",
         "model_size",
@@ -172,6 +172,7 @@ def _drifts(frame: pd.DataFrame) -> tuple[str, ...]:
         notes.append(
             f"the records come from {len(versions)} versions of the code: {', '.join(versions)}"
         )
+    done = done.assign(asked=_asked(done))
     for name, keys in _FINGERPRINTED.items():
         versions_of = done.groupby(list(keys), dropna=False)[name].nunique()
         notes += [
@@ -179,6 +180,13 @@ def _drifts(frame: pd.DataFrame) -> tuple[str, ...]:
             for key, count in versions_of[versions_of > 1].items()
         ]
     return (*notes, *_disputes(done))
+
+
+def _asked(done: pd.DataFrame) -> pd.Series:
+    """In words, what stands before a trial's inputs; NA where nothing does."""
+    shots = "behind " + done["shots"].astype("str") + " shots of seed " + done["seed"].astype("str")
+    asked = shots.astype("object").where(done["shots"].notna(), pd.NA)
+    return asked.where(~done["task_prefix"].fillna(False), "behind its prefix")
 
 
 def _disputes(done: pd.DataFrame) -> list[str]:

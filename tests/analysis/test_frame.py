@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from analysis.frame import in_panel
+from analysis.frame import _asked, in_panel
 from runners.config import RULES
 from runners.record import TrialRecord
 
@@ -180,3 +181,17 @@ def test_panel_holds_the_trials_that_the_manifest_gives_it(frame_of: Any) -> Non
     assert set(rows["prompt_length"]) == {1, 20}
     assert set(rows["prompt_init"]) == {"class_label"}
     assert set(rows["method"]) == {"prompt_tuning"}
+
+
+def test_what_is_asked_in_other_words_is_no_drift(small: Any) -> None:
+    """Catches a warning about data for a baseline that reads the same task behind a prefix."""
+    small.run(small.configs)
+    done = small.trials().frame
+    done.loc[1, "task_prefix"] = True
+    done.loc[2, "shots"] = 4
+
+    told = _asked(done)
+
+    assert told[0] is pd.NA
+    assert told[1] == "behind its prefix"
+    assert told[2] == f"behind 4 shots of seed {done.loc[2, 'seed']}"
