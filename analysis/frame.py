@@ -201,4 +201,4 @@ def _disputes(done: pd.DataFrame) -> list[str]:
 
 
 def _named(key: Any) -> str:
-    return " ".join(str(part) for part in key if part is not pd.NA)
+    return " ".join(str(part) for part in key if not pd.isna(part))
