@@ -294,6 +294,15 @@ def parse_overrides(words: Iterable[str]) -> dict[str, object]:
     return values
 
 
+def to_words(values: Mapping[str, object]) -> list[str]:
+    """Fields as the `key=value` words that `parse_overrides` reads."""
+    spelled = {True: "true", False: "false"}
+    return [
+        f"{name}={'null' if v is None else spelled[v] if isinstance(v, bool) else v}"
+        for name, v in values.items()
+    ]
+
+
 def _parse(text: str, rule: Rule) -> object:
     """`text` as the rule's type where it reads as one; else the text, for the rule to refuse."""
     if text == "null":
