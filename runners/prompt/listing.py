@@ -1,24 +1,39 @@
 """Winners as a table for a terminal."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from runners.config import RULES, to_words
 from runners.prompt.winners import Config, Contest, Winner, whole
+from runners.record import TrialRecord
 
 _HEAD = ("task", "score", "chance", "best of", "trial", "config that differs")
 _STATED = "*"
 _RIGHT = ("score", "chance", "best of")
+_OF_ADAPTATION = (
+    "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
+)  # fmt: skip
 
 
 def listing(contest: Contest) -> str:
     """The table of winners, the fields that all trials share, and notes."""
-    configs = [whole(record.config) for record in contest.trials]
-    differing = [name for name in RULES if len({config[name] for config in configs}) > 1]
-    shared = [name for name in RULES if name not in differing]
+    values = _values(contest.trials)
+    differing = [name for name, found in values.items() if len(found) > 1]
+    shared = {name: found[0] for name, found in values.items() if len(found) == 1}
+    common = [word for word in to_words(shared) if not word.endswith("=null")]
     rows = [_HEAD, *(_row(winner, differing) for winner in contest.winners)]
-    parts = [_table(rows), f"in all: {_words(configs[0], shared)}"]
+    parts = [_table(rows), f"in all, where it applies: {' '.join(common)}"]
     parts += [f"note: {note}" for note in _notes(contest)]
     return "\n".join(parts)
+
+
+def _values(records: Iterable[TrialRecord]) -> dict[str, list[Any]]:
+    """Every value of every field; settings of an adaptation do not count where there is none."""
+    configs = [whole(record.config) for record in records]
+    values = {name: list(dict.fromkeys(config[name] for config in configs)) for name in RULES}
+    for name in _OF_ADAPTATION:
+        values[name] = [value for value in values[name] if value is not None] or [None]
+    return values
 
 
 def choice(winner: Winner) -> str:
@@ -41,13 +56,15 @@ def _row(winner: Winner, differing: Sequence[str]) -> tuple[str, ...]:
         "" if chance is None else f"{chance:.2f}",
         str(len(winner.rivals)),
         record.trial_id,
-        _words(whole(record.config), [name for name in differing if name != "task"]),
+        " ".join(_words(whole(record.config), differing)),
     )
 
 
-def _words(config: Config, names: Sequence[str]) -> str:
-    """Fields as they are written on a command line; those that do not apply are left out."""
-    return " ".join(to_words({name: config[name] for name in names if config[name] is not None}))
+def _words(config: Config, differing: Sequence[str]) -> list[str]:
+    """The fields that differ, as they are written on a command line."""
+    fields = {name: config[name] for name in differing if name != "task"}
+    applying = {n: v for n, v in fields.items() if v is not None or n not in _OF_ADAPTATION}
+    return to_words(applying)
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:

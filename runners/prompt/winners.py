@@ -93,8 +93,7 @@ def _is_prompt(record: TrialRecord) -> bool:
 
 
 def _matches(config: Config, filters: Config) -> bool:
-    found = whole(config)
-    return all(found[name] == value for name, value in filters.items())
+    return all(config.get(n, _DEFAULTS.get(n)) == value for n, value in filters.items())
 
 
 def _rank(record: TrialRecord) -> tuple[float, int, int, str]:

@@ -24,10 +24,33 @@ def test_a_table_shows_each_winner_with_what_sets_it_apart(
         f"boolq  71.50   50.00        2  {best.trial_id}  prompt_length=20",
         f"cb      8.00   50.00        1  {lone.trial_id}  prompt_length=5",
     ]
-    assert lines[3].startswith("in all: method=prompt_tuning model_family=nano model_size=60k")
+    assert lines[3].startswith(
+        "in all, where it applies: method=prompt_tuning model_family=nano model_size=60k"
+    )
     assert "parameter_scaling=false" in lines[3]
     assert "prompt_length" not in lines[3] and "null" not in lines[3]
     assert lines[4:] == ["note: chosen by dev score, so the scores of winners are biased upward"]
+
+
+def test_a_null_that_means_something_is_shown_and_one_that_does_not_apply_is_not(
+    store: Store, commit_prompt: Commit
+) -> None:
+    """Catches the whole of dev that looks like no setting, or a column of nulls."""
+    adapted = {
+        "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 10,
+        "lm_adaptation_batch_size": 4, "lm_adaptation_learning_rate": 0.001,
+        "lm_adaptation_seed": 0,
+    }  # fmt: skip
+    commit_prompt(task="boolq", dev_examples=None)
+    commit_prompt(task="cb", **adapted)
+    lines = listing(find_winners(store, {}, "task")).splitlines()
+    assert lines[1].endswith(
+        "  pretraining_objective=span_corruption lm_adaptation_steps=0 dev_examples=null"
+    )
+    assert lines[2].endswith(
+        "  pretraining_objective=lm_adaptation lm_adaptation_steps=10 dev_examples=12"
+    )
+    assert "lm_adaptation_batch_size=4" in lines[3]
 
 
 def test_a_stated_score_is_marked_and_one_trial_is_no_choice(
