@@ -4,6 +4,7 @@ promptscale plan sweeps/specs/laptop.yaml
 promptscale run sweeps/specs/laptop.yaml
 promptscale status sweeps/specs/laptop.yaml
 promptscale figures sweeps/specs/laptop.yaml
+promptscale best results/laptop --out best --with-model
 
 It stands above all packages, which do not know it, and loads the one that a
 verb lives in when that verb is asked for.
@@ -23,6 +24,9 @@ VERBS = {
     "withdraw": ("sweeps.cli", "take back results, so that their trials run again"),
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
     "figures": ("analysis.cli", "draw the figures from the store"),
+    "best": ("runners.prompts", "name the winning prompt of each task or cell"),
+    "export": ("runners.prompts", "write a trial's prompt for PEFT or T5X"),
+    "import": ("runners.prompts", "commit a prompt of PEFT or T5X as a trial"),
 }
 """Each verb, the module whose `main` takes it, and what it does."""
 

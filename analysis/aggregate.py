@@ -67,9 +67,10 @@ def shared_tasks(rows: pd.DataFrame) -> tuple[str, ...]:
 def cell_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """One row for each (cell, seed): `score`, the mean over its tasks, NaN where one is not done.
 
-    Also `chance` and `invalid` likewise, `planned` and `done` counts of
-    trials, and `lacking`, the tasks that are not done. Raises ValueError where
-    two trials share cell, task and seed.
+    Also `chance` and `invalid` likewise, NaN too where an imported trial does
+    not say them; `planned` and `done` counts of trials, and `lacking`, the
+    tasks that are not done. Raises ValueError where two trials share cell, task
+    and seed.
     """
     _refuse_twins(rows)
     keys = [*CELL, "seed"]
@@ -80,8 +81,9 @@ def cell_scores(rows: pd.DataFrame) -> pd.DataFrame:
         score=("score", "mean"), chance=("chance", "mean"), invalid=("invalid", "mean"),
         planned=("task", "size"), done=("is_done", "sum"), lacking=("lacking", _words),
     ).reset_index()  # fmt: skip
-    whole = table["done"] == table["planned"]
     for name in ("score", "chance", "invalid"):
+        known = groups[name].count().reset_index(drop=True)
+        whole = (table["done"] == table["planned"]) & (known == table["planned"])
         table[name] = table[name].where(whole)
     return table
 

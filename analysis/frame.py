@@ -77,7 +77,7 @@ def load_trials(manifest: Manifest, store: Store) -> Trials:
     told = {row["message"] for row in broken}
     notes += [str(defect) for defect in defects if str(defect) not in told]
     frame = _typed(pd.DataFrame(rows))
-    return Trials(frame=frame, notes=(*notes, *_drifts(frame)))
+    return Trials(frame=frame, notes=(*notes, *_stated(records.values()), *_drifts(frame)))
 
 
 def _unreadable(defects: Iterable[Defect]) -> dict[str, str]:
@@ -153,6 +153,16 @@ def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:
         else:
             flat[key] = value
     return flat
+
+
+def _stated(records: Iterable[TrialRecord]) -> list[str]:
+    """A note on records whose scores nobody measured here."""
+    labels = [record.label for record in records if not record.measured]
+    if not labels:
+        return []
+    named = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+    count = f"{len(labels)} of the records {'is' if len(labels) == 1 else 'are'} imported"
+    return [f"{count} ({named}), with scores that are stated and not measured here"]
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -128,24 +128,25 @@ def _show(title: str, step: int, total: int) -> None:
 
 
 def describe(record: TrialRecord) -> str:
-    """The trial's numbers, one a line."""
+    """The trial's numbers, one a line; of an imported trial, those that were stated."""
     metrics = record.metrics
+    chance = f"   chance {metrics['chance']:.2f}" if "chance" in metrics else ""
     lines = [f"{record.label}  (trial {record.trial_id})"]
-    lines.append(f"score     {metrics['score']:6.2f}   chance {metrics['chance']:.2f}")
+    lines.append(f"score     {metrics['score']:6.2f}{chance}")
     skip = {"score", "majority", "chance", "best_step", "train_loss", "invalid"}
     lines += [
         f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
     ]
+    provenance = record.provenance
+    trained, frozen = provenance["trainable_parameters"], provenance["model_parameters"]
+    beside = f"{trained:,} trained parameters beside {frozen:,} ({100 * trained / frozen:.2f}%)"
+    if not record.measured:
+        file = provenance["imported_from"]["file"]
+        return "\n".join([*lines, f"imported from {file}; scores are stated, not measured", beside])
     invalid = f"{100 * metrics['invalid']:.1f}% of answers invalid"
     if "train_loss" in metrics:
         best = f"best at step {metrics['best_step']:.0f} of {record.config['train_steps']}"
         lines.append(f"{best}, {invalid}, train loss {metrics['train_loss']:.3f}")
     else:
         lines.append(f"nothing trained, {invalid}")
-    provenance = record.provenance
-    trained, frozen = provenance["trainable_parameters"], provenance["model_parameters"]
-    lines.append(
-        f"{trained:,} trained parameters beside {frozen:,} ({100 * trained / frozen:.2f}%), "
-        f"{provenance['seconds']:.1f} s"
-    )
-    return "\n".join(lines)
+    return "\n".join([*lines, f"{beside}, {provenance['seconds']:.1f} s"])

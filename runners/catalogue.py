@@ -9,7 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from runners.config import OWN, TrialConfig
+from runners.config import TrialConfig
+from runners.misfits import OWN
 from runners.model.family import Family, Rung, shipped
 from runners.rules import Problem, Rule, nearest, violations
 from runners.tasks import superglue

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from runners.misfits import Misfits
 from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
 
 METHODS = ("prompt_tuning", "model_tuning", "multitask_model_tuning", "prompt_design")
@@ -20,8 +21,6 @@ INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_la
 DTYPES = ("float32", "bfloat16")
 LONG_INPUTS = ("refuse", "cut")
 ANSWERS = ("generation", "likelihood")
-OWN = "own"
-"""The data source of a task that a user describes."""
 
 
 def _ruled(rule: Rule, *, default: Any = dataclasses.MISSING) -> Any:
@@ -231,88 +230,7 @@ def _problems(values: Mapping[str, Any]) -> list[Problem]:
     legal = dict(values)
     for problem in broken:
         del legal[problem.key]
-    return broken + _misfits(legal)
-
-
-def _misfits(legal: Mapping[str, Any]) -> list[Problem]:
-    """Fields that are legal alone and not together, among those that are given and legal."""
-    problems = []
-    if "method" in legal:
-        problems += _misfits_of_method(legal)
-    if "data_source" in legal:
-        own, where = legal["data_source"] == OWN, f"data_source {legal['data_source']}"
-        problems += _applies(legal, "task_content", own, where)
-    if "pretraining_objective" in legal:
-        problems += _misfits_of_adaptation(legal)
-    steps, every = legal.get("train_steps"), legal.get("eval_every")
-    if steps is not None and every is not None and every > steps:
-        rule = f"is more than train_steps {steps}, so only the last step would count"
-        problems.append(_problem(legal, "eval_every", rule, f"give {steps} or less"))
-    return problems
-
-
-_OF_ADAPTATION = (
-    "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
-)  # fmt: skip
-
-
-def _misfits_of_method(legal: Mapping[str, Any]) -> list[Problem]:
-    method, where = legal["method"], f"method {legal['method']}"
-    own = {
-        "prompt_tuning": ("prompt_length", "prompt_init"), "prompt_design": ("shots",),
-        "multitask_model_tuning": ("mixture",),
-    }  # fmt: skip
-    problems = [
-        problem
-        for owner, names in own.items()
-        for name in names
-        for problem in _applies(legal, name, method == owner, where)
-    ]
-    for name in TRAINING:
-        problems += _applies(legal, name, method != "prompt_design", where)
-    if legal.get("shots") == 0 and legal.get("seed"):
-        rule, remedy = "does not apply without shots, which it would draw", "give 0"
-        problems.append(_problem(legal, "seed", rule, remedy))
-    tasks = str(legal.get("mixture") or "").split(",")
-    if legal.get("mixture") and (tasks != sorted(set(tasks)) or legal.get("task") not in tasks):
-        tasks = sorted({*tasks, str(legal.get("task"))} - {""})
-        rule = "is not a list of tasks in order, the trial's own among them"
-        problems.append(_problem(legal, "mixture", rule, f"give {','.join(tasks)}"))
-    return problems
-
-
-def _misfits_of_adaptation(legal: Mapping[str, Any]) -> list[Problem]:
-    adapted = legal["pretraining_objective"] == "lm_adaptation"
-    where = f"pretraining_objective {legal['pretraining_objective']}"
-    problems = []
-    given = [name for name in _OF_ADAPTATION if legal.get(name) is not None]
-    for name in _OF_ADAPTATION:
-        if given or not adapted:
-            problems += _applies(
-                legal, name, adapted, f"{where} beside {given[0]}" if adapted else where
-            )
-    if "lm_adaptation_steps" in legal and adapted != (legal["lm_adaptation_steps"] > 0):
-        remedy = "give 0 steps, or pretraining_objective lm_adaptation"
-        if adapted:
-            remedy = "give 1 or more steps"
-        problems.append(_problem(legal, "lm_adaptation_steps", f"does not fit {where}", remedy))
-    return problems
-
-
-def _applies(legal: Mapping[str, Any], name: str, applies: bool, where: str) -> list[Problem]:
-    if name not in legal:
-        return []
-    given = legal[name] is not None
-    if applies and not given:
-        remedy = f"give {RULES[name].wanted()}"
-        return [_problem(legal, name, f"is missing for {where}", remedy)]
-    if given and not applies:
-        return [_problem(legal, name, f"does not apply to {where}", "leave it out")]
-    return []
-
-
-def _problem(values: Mapping[str, Any], name: str, rule: str, remedy: str) -> Problem:
-    return Problem(key=name, value=values[name], rule=rule, remedy=remedy)
+    return broken + Misfits(legal, RULES, trained_by=TRAINING).found
 
 
 def from_mapping(values: Mapping[str, object]) -> TrialConfig:
@@ -381,6 +299,15 @@ def parse_overrides(words: Iterable[str]) -> dict[str, object]:
     if problems:
         raise ConfigError(problems)
     return values
+
+
+def to_words(values: Mapping[str, object]) -> list[str]:
+    """Fields as the `key=value` words that `parse_overrides` reads."""
+    spelled = {True: "true", False: "false"}
+    return [
+        f"{name}={'null' if v is None else spelled[v] if isinstance(v, bool) else v}"
+        for name, v in values.items()
+    ]
 
 
 def _parse(text: str, rule: Rule) -> object:

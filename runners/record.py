@@ -19,7 +19,8 @@ class TrialRecord:
     `stage` is 'tuning' for a trial and 'lm_adaptation' for a milestone
     checkpoint. `metrics` are finite numbers; `score` among them is the trial's
     headline, 0 to 100. `provenance` says where the numbers come from (code,
-    data and base-checkpoint fingerprints, versions, times in seconds, pack).
+    data and base-checkpoint fingerprints, versions, times in seconds, pack);
+    an imported record has `imported_from` and `measured` false in their place.
     `files` maps each file of the attempt to its SHA-256.
     """
 
@@ -31,6 +32,11 @@ class TrialRecord:
     metrics: Mapping[str, float]
     provenance: Mapping[str, Any]
     files: Mapping[str, str]
+
+    @property
+    def measured(self) -> bool:
+        """Whether the metrics were measured here; those of an import are what a user stated."""
+        return bool(self.provenance.get("measured", True))
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys; raises ValueError on NaN or infinity."""

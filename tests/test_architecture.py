@@ -14,6 +14,7 @@ LEAVES = {
     "runners.config",
     "runners.catalogue",
     "runners.catalogue_section",
+    "runners.misfits",
     "runners.model.checkpoint",
     "runners.model.family",
     "runners.model.sizes",

@@ -103,6 +103,23 @@ def test_nothing_is_averaged_over_a_missing_trial(frame_of: Any) -> None:
     assert (over["done"], over["planned"]) == (3, 4)
 
 
+@pytest.mark.parametrize("name", ["chance", "invalid"])
+def test_what_an_imported_trial_does_not_say_is_averaged_over_no_others(
+    frame_of: Any, name: str
+) -> None:
+    """A chance level of one task that stands for the mean of two."""
+    frame = frame_of()
+    imported = (frame["task"] == "record") & (frame["seed"] == 1)
+    frame.loc[imported, name] = math.nan
+
+    scores = cell_scores(frame)
+
+    unknown = scores["seed"] == 1
+    assert scores.loc[unknown, name].isna().all()
+    assert scores.loc[~unknown, name].notna().all()
+    assert scores["score"].notna().all()
+
+
 def test_every_seed_is_kept_beside_the_mean(frame_of: Any) -> None:
     """A seed under another seed's number, or one that is lost."""
     over = _cell(over_seeds(cell_scores(frame_of())), model_size="200k", method="model_tuning")

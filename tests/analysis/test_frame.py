@@ -195,3 +195,27 @@ def test_what_is_asked_in_other_words_is_no_drift(small: Any) -> None:
     assert told[0] is pd.NA
     assert told[1] == "behind its prefix"
     assert told[2] == f"behind 4 shots of seed {done.loc[2, 'seed']}"
+
+
+def test_imported_trials_count_and_are_told(small: Any) -> None:
+    """Stated scores that look measured, or an import that breaks for what it cannot know."""
+    small.run(small.configs[:2])
+    for config in small.configs[2:4]:
+        source = {"format": "npy", "file": "prompt.npy", "sha256": "00ff"}
+        small.commit(
+            config,
+            metrics={"score": 77.0},
+            provenance={"measured": False, "imported_from": source, "model_parameters": 62_000},
+        )
+
+    trials = small.trials()
+
+    (note,) = trials.notes
+    assert note.startswith("2 of the records are imported (60k-")
+    assert note.endswith("), with scores that are stated and not measured here")
+    assert all(config.label in note for config in small.configs[2:4])
+    rows = trials.frame.iloc[2:4]
+    assert list(rows["status"]) == ["done"] * 2
+    assert list(rows["score"]) == [77.0] * 2
+    assert rows[["chance", "invalid", "code", "data", "base_checkpoint"]].isna().all(axis=None)
+    assert list(rows["imported_from.file"]) == ["prompt.npy"] * 2

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
-from runners.config import TrialConfig, from_mapping
+from runners.config import TrialConfig, from_mapping, to_mapping
 from runners.model.checkpoint import LADDER
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone, shape_of
+from runners.record import TrialRecord
 from runners.store import Store
 
 BASE: dict[str, Any] = {
@@ -65,3 +67,38 @@ def config() -> Callable[..., TrialConfig]:
 def store(tmp_path: Path) -> Store:
     """An empty store."""
     return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def commit_prompt(
+    config: Callable[..., TrialConfig], store: Store
+) -> Callable[..., tuple[TrialRecord, torch.Tensor]]:
+    """Commits a trial of prompt tuning as a session does; gives its record and its prompt [P, 32].
+
+    `score` and `measured` are of the record, all else are fields of the config.
+    """
+
+    def commit(
+        *, score: float = 50.0, measured: bool = True, **changes: Any
+    ) -> tuple[TrialRecord, torch.Tensor]:
+        trial = config(**changes)
+        generator = torch.Generator().manual_seed(int(trial.trial_id, 16) % 2**32)
+        prompt = torch.randn(trial.prompt_length or 1, 32, generator=generator)
+        attempt = store.begin(trial.trial_id)
+        if trial.prompt_length:
+            save_file({"prompt": prompt}, attempt.folder / "prompt.safetensors")
+        record = TrialRecord(
+            trial_id=trial.trial_id, attempt=attempt.id, stage="tuning", label=trial.label,
+            config=to_mapping(trial), files={},
+            metrics={"accuracy": score, "score": score} | ({"chance": 50.0} if measured else {}),
+            provenance={
+                "trainable_parameters": 160, "model_parameters": 70444, "seconds": 1.0,
+                "code": "c0de", **({} if measured else {"measured": False}),
+            },
+        )  # fmt: skip
+        assert attempt.commit(record)
+        committed = store.get(trial.trial_id)
+        assert committed is not None
+        return committed, prompt
+
+    return commit

@@ -3,12 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from runners import alone, lm_adaptation, model_tuning, prompt_tuning
-from runners.config import from_mapping
+from runners.catalogue import Catalogue
+from runners.config import from_mapping, to_words
 from runners.model import loading
 from runners.model.t5_backbone import T5Backbone
+from runners.prompt.importing import Stated, import_prompt
+from runners.prompt.npy_format import write_npy
+from runners.store import Store
 from runners.training.trial import Diverged
 
 QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
@@ -126,3 +131,29 @@ def test_names_and_data_are_checked_before_anything_is_trained(
     assert "model_family: 'T5' is not one of nano" in told
     assert _main(tmp_path, *QUICK, "input_length=9") == 2
     assert "raise input_length" in capsys.readouterr().err
+
+
+def test_an_imported_trial_is_shown_and_not_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a traceback about a loss that nobody stated, or a training in its place."""
+    monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: pytest.fail("trained"))
+    write_npy(tmp_path / "cb.npy", np.ones((5, 32), np.float32))
+    fields = {
+        "model_family": "nano", "model_size": "60k", "pretraining_objective": "span_corruption",
+        "lm_adaptation_steps": 0, "prompt_length": 5, "prompt_init": "class_label", "task": "cb",
+        "seed": 0, "train_steps": 4, "eval_every": 2, "batch_size": 4, "learning_rate": 3.0,
+        "train_examples": 32, "dev_examples": 8,
+    }  # fmt: skip
+    stated = Stated(words=to_words(fields), scores=["f1_macro=60", "accuracy=70"])
+    store = Store(str(tmp_path / "store"))
+    record = import_prompt(tmp_path / "cb.npy", stated, store, Catalogue())
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb", "prompt_length=5") == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"60k-p5-class_label-span_corruption-cb-s0  (trial {record.trial_id})",
+        "score      65.00",
+        "accuracy   70.00",
+        "f1_macro   60.00",
+        "imported from cb.npy; scores are stated, not measured",
+        "160 trained parameters beside 69,728 (0.23%)",
+    ]

@@ -17,6 +17,7 @@ from runners.config import (
     identity,
     parse_overrides,
     to_mapping,
+    to_words,
 )
 from runners.rules import ConfigError
 from sweeps.execution import Execution
@@ -335,3 +336,14 @@ def test_trials_of_one_adaptation_share_its_run_and_its_milestones() -> None:
     assert adaptation_of(_config(**NOT_ADAPTED)) is None
     names = [adaptation.run_id, adaptation.milestone_id(10), adaptation.milestone_id(100)]
     assert len({*names, _config().trial_id}) == 4
+
+
+def test_fields_become_the_words_that_give_them_back() -> None:
+    """Catches a command that is printed for people and that no command line reads."""
+    fields = {
+        "task": "cb", "seed": 0, "dev_examples": None, "parameter_scaling": True,
+        "weight_decay": 1e-5, "learning_rate": 0.1 + 0.2,
+    }  # fmt: skip
+    words = to_words(fields)
+    assert words[:4] == ["task=cb", "seed=0", "dev_examples=null", "parameter_scaling=true"]
+    assert parse_overrides(words) == fields

@@ -63,3 +63,12 @@ def test_a_cut_off_file_is_a_value_error() -> None:
     for length in (0, 20, 100):
         with pytest.raises(ValueError, match="char"):
             TrialRecord.from_json(RECORD.to_json()[:length])
+
+
+@pytest.mark.parametrize(("said", "measured"), [({}, True), ({"measured": False}, False)])
+def test_a_record_is_measured_unless_it_says_otherwise(
+    said: dict[str, bool], measured: bool
+) -> None:
+    """Catches stated scores among measured ones, and older records that are doubted."""
+    record = dataclasses.replace(RECORD, provenance={**RECORD.provenance, **said})
+    assert TrialRecord.from_json(record.to_json()).measured is measured

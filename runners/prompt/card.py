@@ -1,0 +1,115 @@
+"""The README.md of a prompt that is shared: what it is, how good, how to use it, from where."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runners.config import TrialConfig, to_mapping, to_words
+from runners.prompt.peft_format import Base
+from runners.record import TrialRecord
+
+_CLASSES = {"t5": "AutoModelForSeq2SeqLM", "causal": "AutoModelForCausalLM"}
+_INPUTS = {
+    "t5": "Inputs are the task's text in T5's format, without the task's name as first word.",
+    "causal": "Inputs are the task's text in T5's format, without the task's name as first word "
+    "and without end-of-sequence; the answer begins with a space. Give PEFT rows of one length: "
+    "it counts positions over the padding between prompt and input, which moves the answer.",
+}
+_END = (
+    "Scored answers end at end-of-sequence, or after as many tokens as the longest right answer on "
+    "dev has."
+)
+_SENTINEL = "Answers begin with `<extra_id_0>`, which is not part of them."
+_NOT_TOLD = {"score", "majority", "chance", "invalid", "best_step", "train_loss"}
+_SAID = ("note", "code", "data", "base_checkpoint", "started")
+
+
+def card(
+    record: TrialRecord, config: TrialConfig, *, base: Base, place: str, choice: str | None = None
+) -> str:
+    """The whole card.
+
+    `place` is where the frozen model is, seen from the folder of the card; `choice`
+    says how the trial was chosen among others, where it was.
+    """
+    parts = [
+        _front(base),
+        f"# Soft prompt for {config.task}: {record.label}",
+        _what(config, base, place),
+        "## Score",
+        *_score(record, config, choice),
+        "## Use",
+        _use(base, place, config.target_length),
+        f"{_INPUTS[base.architecture]} {_END}",
+        *([_SENTINEL] if config.pretraining_objective == "span_corruption_sentinel" else []),
+        "## Config",
+        "As the command that puts this prompt into a store:",
+        _command(record, config),
+        "## Origin",
+        _table(_origin(record)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _what(config: TrialConfig, base: Base, place: str) -> str:
+    revision = f", revision `{base.revision}`" if base.revision else ""
+    return (
+        f"A soft prompt of {config.prompt_length} vectors for the task `{config.task}` of "
+        f"`{config.data_source}`, for the frozen model {config.model_family} {config.model_size} "
+        f"(`{place}`{revision}). It stands before the embedded input; an encoder-decoder has "
+        "it in its encoder alone. PEFT calls the method PROMPT_TUNING."
+    )
+
+
+def _front(base: Base) -> str:
+    """The metadata that the hub reads; a model without a hub id is not named in it."""
+    model = [f"base_model: {base.name}"] if base.released else []
+    return "\n".join(["---", *model, "library_name: peft", "tags:", "- prompt-tuning", "---"])
+
+
+def _score(record: TrialRecord, config: TrialConfig, choice: str | None) -> list[str]:
+    metrics = record.metrics
+    examples = f"the first {config.dev_examples} dev examples" if config.dev_examples else "dev"
+    how = "measured" if record.measured else "as stated by whoever imported it, not measured,"
+    said = f"**{metrics['score']:.2f}** of 100, {how} on {examples}"
+    if "chance" in metrics:
+        said += f"; the best that needs no reading is {metrics['chance']:.2f}"
+    several = {name: f"{v:.2f}" for name, v in metrics.items() if name not in _NOT_TOLD}
+    return [said + ".", *([choice] if choice else []), *([_table(several)] if several else [])]
+
+
+def _use(base: Base, place: str, length: int) -> str:
+    kind = _CLASSES[base.architecture]
+    revision = f', revision="{base.revision}"' if base.revision else ""
+    lines = [
+        "```python",
+        "from peft import PeftModel",
+        f"from transformers import {kind}, AutoTokenizer",
+        "",
+        f'base = "{place}"',
+        f"tokenizer = AutoTokenizer.from_pretrained(base{revision})",
+        f"model = {kind}.from_pretrained(base{revision})",
+        'model = PeftModel.from_pretrained(model, ".")  # this folder',
+        'ids = tokenizer(["the text of an input"], return_tensors="pt")',
+        f"answer = model.generate(**ids, max_new_tokens={length}, do_sample=False)",
+        "```",
+    ]
+    return "\n".join(lines)
+
+
+def _origin(record: TrialRecord) -> Mapping[str, Any]:
+    imported = record.provenance.get("imported_from", {})
+    said = {name: record.provenance[name] for name in _SAID if name in record.provenance}
+    came = {f"imported_from.{name}": imported[name] for name in ("file", "sha256") if imported}
+    return {"trial_id": record.trial_id, **said, **came}
+
+
+def _command(record: TrialRecord, config: TrialConfig) -> str:
+    fields = to_words({name: v for name, v in to_mapping(config).items() if v is not None})
+    score = f"--score score={record.metrics['score']:.10g}"
+    words = ["promptscale import STORE FOLDER", *fields, score]
+    return "\n".join(["```sh", " \\\n    ".join(words), "```"])
+
+
+def _table(values: Mapping[str, Any]) -> str:
+    rows = [f"| `{name}` | {value} |" for name, value in values.items()]
+    return "\n".join(["| | |", "|---|---|", *rows])
