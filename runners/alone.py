@@ -148,4 +148,8 @@ def describe(record: TrialRecord) -> str:
         f"{trained:,} trained parameters beside {frozen:,} ({100 * trained / frozen:.2f}%), "
         f"{provenance['seconds']:.1f} s"
     )
+    # A record of an earlier version does not say.
+    if dropped := provenance.get("labels_dropped"):
+        length = record.config["prompt_length"]
+        lines.append(f"prompt_length {length} has no position for the label {', '.join(dropped)}")
     return "\n".join(lines)
