@@ -149,4 +149,9 @@ def describe(record: TrialRecord) -> str:
         lines.append(f"{best}, {invalid}, train loss {metrics['train_loss']:.3f}")
     else:
         lines.append(f"nothing trained, {invalid}")
-    return "\n".join([*lines, f"{beside}, {provenance['seconds']:.1f} s"])
+    lines.append(f"{beside}, {provenance['seconds']:.1f} s")
+    # A record of an earlier version does not say.
+    if dropped := provenance.get("labels_dropped"):
+        length = record.config["prompt_length"]
+        lines.append(f"prompt_length {length} has no position for the label {', '.join(dropped)}")
+    return "\n".join(lines)

@@ -32,6 +32,15 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert [t for t in targets if not (document.parent / t).exists()] == []
 
 
+def test_the_fidelity_page_names_files_that_exist() -> None:
+    """A claim of agreement whose test has been renamed or was never there."""
+    page = (ROOT / "docs" / "fidelity.md").read_text()
+    named = set(re.findall(r"`((?:tests|runners|sweeps)/[\w./]+)`", page))
+
+    assert len(named) > 20
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
 def test_the_first_command_of_the_readme_is_near_its_top() -> None:
     """A reader who scrolls before there is something to run."""
     lines = (ROOT / "README.md").read_text().splitlines()

@@ -79,6 +79,11 @@ class Backbone(Protocol):
         """
 
 
+def at_least_float32(x: Tensor) -> Tensor:
+    """x in float32, or in float64 where it is: too little would round scores and biases."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
 @contextmanager
 def no_bars() -> Iterator[None]:
     """`transformers` without bars over its own work; a download from the hub keeps its bar."""

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from runners.model.backbone import IGNORED, Weights
+from runners.model.backbone import IGNORED, Weights, at_least_float32
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -99,7 +99,7 @@ class CausalBackbone:
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,
         cache: DynamicCache | None = None,
     ) -> Tensor:  # fmt: skip
-        """Scores of the next token after each of the `last` positions, in float32.
+        """Scores of the next token after each of the `last` positions, in float32 or more.
 
         embedded [B, T, H] with mask [B, T], or with more mask where the cache
         has what came before -> [B, last, V].
@@ -115,7 +115,7 @@ class CausalBackbone:
         else:
             output = functional_call(self.module, cast, (), arguments)
         scores: Tensor = output.logits[:, -last:]
-        return scores.float()
+        return at_least_float32(scores)
 
     @property
     def _device(self) -> torch.device:

@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from runners.model.backbone import Weights
+from runners.model.backbone import Weights, at_least_float32
 from runners.model.dropout import Dropout
 
 MASKED = -1e9
@@ -120,10 +120,12 @@ def embed(weights: Weights, ids: Tensor) -> Tensor:
 
 
 def logits(shape: T5Dimensions, weights: Weights, hidden: Tensor) -> Tensor:
-    """The output layer in float32: hidden [..., H] -> [..., V]."""
+    """The output layer, its scores in float32 or more: hidden [..., H] -> [..., V]."""
     if shape.tied:
-        return _linear(hidden * hidden.shape[-1] ** -0.5, weights["shared.weight"]).float()
-    return _linear(hidden, weights["lm_head.weight"]).float()
+        hidden, name = hidden * hidden.shape[-1] ** -0.5, "shared.weight"
+    else:
+        name = "lm_head.weight"
+    return at_least_float32(_linear(hidden, weights[name]))
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
@@ -193,7 +195,7 @@ def _position_bias(
         max_distance=shape.max_distance,
         bidirectional=bidirectional,
     )
-    return F.embedding(buckets, table.float()).permute(2, 0, 1)[None]  # [1, N, T, T]
+    return F.embedding(buckets, at_least_float32(table)).permute(2, 0, 1)[None]  # [1, N, T, T]
 
 
 def relative_buckets(

@@ -12,7 +12,12 @@ import torch
 from torch import Tensor
 
 POPULATION = 5000
-"""Sampled-vocab draws from so many of the most likely pieces, which come first (3.2)."""
+"""Sampled-vocab draws from so many of the most likely pieces, which come first (3.2).
+
+The released code takes the first 5,000 ids, among them padding, end-of-sequence
+and the unknown piece (`from_sample_of_embeddings`), which stand for no text.
+Here they are the first 5,000 ordinary pieces.
+"""
 UNIFORM_RANGE = 0.5
 """The paper draws from [-0.5, 0.5]; the released configs, through flax, from [0, 0.5)."""
 
@@ -59,7 +64,8 @@ def class_label(start: Start) -> Tensor:
     """Position i is the mean embedding of label i's pieces; the rest is sampled vocab.
 
     The sampled prompt is made for the whole length and then overwritten, as the
-    released code does; labels beyond P are dropped.
+    released code does. Labels beyond P are dropped; the record of a trial names
+    them as `labels_dropped`.
     """
     if not start.labels:
         raise ValueError(

@@ -1,9 +1,12 @@
 """Adafactor as T5X runs it, which neither `transformers` nor `torch.optim` does.
 
 Source: t5x/adafactor.py and prompt-tuning's t5_1_1_prompt.gin. Against
-`transformers.Adafactor`: a second moment is factored only where both of the
-two largest dimensions are 128 or more, and weight decay is not multiplied by
-the learning rate. There is no momentum and no warm-up.
+`transformers.Adafactor`: a second moment is factored only where its last two
+dimensions are both 128 or more, and weight decay is not multiplied by the
+learning rate. `torch.optim.Adafactor` always scales by the parameter and caps
+the rate. There is no momentum and no warm-up. T5X refuses parameters of three
+dimensions or more that have no rule of their own; here every matrix of the last
+two is factored by itself, as `transformers` does.
 """
 
 from collections.abc import Mapping

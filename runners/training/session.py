@@ -156,10 +156,21 @@ class Session:
             "data_revision": member.data.revision,
             "cut_rows": dict(member.data.cut),
             "restarted_for_other": self.restarted.get(member.config, []),
+            "labels_dropped": labels_dropped(member),
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,
             "checkpoint": self.backbone.source,
         }
+
+
+def labels_dropped(member: Member) -> list[str]:
+    """The words that a class-label start leaves out, because the prompt has no position for them.
+
+    The released code warns of them (`from_embedded_list` of `prompt_tuning/prompts.py`).
+    """
+    if member.config.prompt_init != "class_label":
+        return []
+    return list(member.data.task.init_words[member.config.prompt_length :])
 
 
 def _predictions(member: Member) -> Iterator[dict[str, Any]]:

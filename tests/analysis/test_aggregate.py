@@ -84,6 +84,38 @@ def test_score_of_a_cell_is_the_plain_mean_over_its_tasks(frame_of: Any) -> None
     assert set(scores["planned"]) == {3}
 
 
+# Lester et al. 2021, table 3 (T5-XXL, five prompts): their average, the best, and the ensemble.
+TABLE_3: dict[str, tuple[tuple[float, ...], ...]] = {
+    "boolq": ((91.1,), (91.3,), (91.7,)),
+    "cb": ((99.3, 99.0), (100.0, 100.0), (100.0, 100.0)),
+    "copa": ((98.8,), (100.0,), (100.0,)),
+    "multirc": ((65.7, 88.7), (66.3, 89.0), (67.1, 89.4)),
+    "record": ((92.7, 93.4), (92.9, 93.5), (93.2, 93.9)),
+    "rte": ((92.6,), (93.5,), (93.5,)),
+    "wic": ((76.2,), (76.6,), (77.4,)),
+    "wsc": ((95.8,), (96.2,), (96.2,)),
+}
+
+
+@pytest.mark.parametrize(
+    ("column", "exact", "printed"), [(0, 90.49, "90.5"), (1, 91.06, "91.0"), (2, 91.33, "91.3")]
+)
+def test_superglue_of_table_3(frame_of: Any, column: int, exact: float, printed: str) -> None:
+    """Eleven metrics averaged as one list, which gives CB, MultiRC and ReCoRD double weight.
+
+    Two metrics of a task are averaged first, as `Task.score` does. The table
+    prints 91.0 for its second column, of which the rule makes 91.06: its tasks
+    are rounded to a tenth themselves.
+    """
+    tasks = {task: statistics.fmean(columns[column]) for task, columns in TABLE_3.items()}
+    frame = frame_of(scorer=lambda c: tasks[c.task], axes={"task": list(tasks)})
+
+    (score,) = set(cell_scores(frame)["score"].round(9))
+
+    assert score == pytest.approx(exact, abs=0.005)
+    assert score == pytest.approx(float(printed), abs=0.1)
+
+
 def test_nothing_is_averaged_over_a_missing_trial(frame_of: Any) -> None:
     """A cell that looks better because its hard task is not there."""
     gone = {"model_size": "60k", "method": "model_tuning", "seed": 1}

@@ -50,6 +50,17 @@ def test_a_trial_is_run_shown_and_not_run_again(
     assert capsys.readouterr().out == first.out
 
 
+def test_labels_without_a_position_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a start that leaves a label out and says nothing, where the released code warns."""
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb", "prompt_length=1") == 0
+    told = "prompt_length 1 has no position for the label contradiction, neutral"
+    assert told in capsys.readouterr().out.splitlines()
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb", "prompt_length=3") == 0
+    assert "has no position" not in capsys.readouterr().out
+
+
 def test_every_mistake_of_a_command_is_told_and_nothing_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,26 @@ def test_the_recorded_score_is_that_of_the_recorded_predictions(
     assert data.task.score(answers, data.dev_examples)["score"] == record.metrics["score"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "dropped"),
+    [
+        ({"task": "cb", "prompt_length": 1}, ["contradiction", "neutral"]),
+        ({"task": "cb", "prompt_length": 3}, []),
+        ({"task": "record", "prompt_length": 3}, ["comprehension"]),
+        ({"task": "cb", "prompt_length": 1, "prompt_init": "sampled_vocab"}, []),
+    ],
+)
+def test_labels_without_a_position_are_recorded(
+    backbone: T5Backbone, store: Store, config: Make, changes: dict[str, Any], dropped: list[str]
+) -> None:
+    """Catches a class-label start that is in part none, and a record that does not tell."""
+    trial = config(**changes)
+    _finish(_session(backbone, store), trial)
+    record = store.get(trial.trial_id)
+    assert record is not None
+    assert record.provenance["labels_dropped"] == dropped
+
+
 def test_model_tuning_leaves_no_prompt(backbone: T5Backbone, store: Store, config: Make) -> None:
     """Catches a baseline whose record pretends to a prompt."""
     trial = config(
