@@ -28,6 +28,8 @@ class AdaptationSettings:
     batch_size: int
     learning_rate: float
     seed: int
+    text: str | None = None
+    """Fingerprint of the text that is read; None is the embedded world."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +167,13 @@ def _adapted(
 
 def _adaptation(section: Section) -> AdaptationSettings | None:
     section.only(_ADAPTATION)
+    needed = {name: field for name, field in _ADAPTATION.items() if name != "text"}
     values = {
         name: section.value(name, replace(RULES[field], optional=False))
-        for name, field in _ADAPTATION.items()
+        for name, field in needed.items()
     }
-    return None if None in values.values() else AdaptationSettings(**values)
+    text = section.value("text", RULES[_ADAPTATION["text"]])
+    return None if None in values.values() else AdaptationSettings(**values, text=text)
 
 
 def _check_names(section: Section, allowed: tuple[str, ...]) -> None:

@@ -13,7 +13,7 @@ from ablation.axes import ABLATED, AXES, CROSSED
 from ablation.axis import Axis, Value
 from ablation.cell import ADAPTED, CAUSAL, PRETRAINED, Cell
 from ablation.settings import BASELINES, Settings
-from runners.catalogue import SPEC_SOURCES, Catalogue
+from runners.catalogue import SPEC_SOURCES, Catalogue, textless
 from runners.config import RULES
 from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
@@ -108,6 +108,9 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     if family:
         _check_family(top, family, values, cell)
     released = _released(family, values.get("model_size", ()))
+    adapted = _adapted(cell, values, released) or (
+        defaults is None and "lm_adaptation" in written.values
+    )
     chosen = settings.read(
         written,
         place=_place(family, values, data),
@@ -116,9 +119,10 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
         pretrained=family.objective if family else PRETRAINED,
         baselines=_baselines(top, written),
         released=released,
-        adapted=_adapted(cell, values, released)
-        or (defaults is None and "lm_adaptation" in written.values),
+        adapted=adapted,
     )
+    if family and (adapted or (chosen and chosen.lm_adaptation)):
+        _check_text(written, family)
     tasks = _ablation(top, "ablation_tasks", design, values, "task")
     seeds = _ablation(top, "ablation_seeds", design, values, "seed")
     is_placed = family is not None and all(axis.name in values for axis in CROSSED)
@@ -217,6 +221,14 @@ def _check_family(
     if is_causal and any(steps):
         rule = f"does not fit family {family.name}, whose models go on from text as they are"
         top.report("axes.lm_adaptation_steps", max(steps), rule, "give 0 alone, or leave it out")
+
+
+def _check_text(written: Section, family: Family) -> None:
+    """Reports an adaptation of a user's own family to a world that it has not read."""
+    asked = written.values.get("lm_adaptation", {})
+    problem = textless(family.name, asked.get("text")) if isinstance(asked, Mapping) else None
+    if problem:
+        written.report("lm_adaptation.text", problem.value, problem.rule, problem.remedy)
 
 
 def _place(

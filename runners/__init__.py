@@ -13,7 +13,7 @@ Things to run, each with its command in its docstring:
 - `prompt_tuning`, `model_tuning`: one trial from the shell, both through `alone`.
 - `prompts`: the best prompts of a store; prompts out of it and into it.
 - `lm_adaptation`: from a span-corruption model to one that continues text.
-- `pretraining`: a nano model from nothing. `skills`: what it has learned.
+- `pretraining`: a model from nothing, a nano one or your own. `skills`: what it has learned.
 
 What they stand on:
 

@@ -1,4 +1,4 @@
-"""What trials can name: model families, and the tasks of every data source.
+"""What trials can name: model families, texts, and the tasks of every data source.
 
 A leaf: what people write is checked against it before torch is loaded.
 """
@@ -48,6 +48,8 @@ class Catalogue:
     own_tasks: Mapping[str, OwnTask] = field(default_factory=dict)
     data: Mapping[str, DataPlace] = field(default_factory=dict)
     """Places of benchmarks by name; one that is not there is read from the hub."""
+    texts: Mapping[str, Path] = field(default_factory=dict)
+    """Folders of text that models are adapted to, by their fingerprints."""
 
     def rung(self, family: str, size: str) -> Rung:
         """One frozen model; raises ValueError naming the nearest family or size."""
@@ -140,6 +142,22 @@ class Catalogue:
         return self.families[name]
 
 
+READERS = ("nano",)
+"""Families whose models, and whose tokenizer, have read the embedded world."""
+
+
+def textless(family: str, text: str | None) -> Problem | None:
+    """The problem of an adaptation of a family that would read a world it does not know."""
+    if text is not None or family in READERS:
+        return None
+    return Problem(
+        key="lm_adaptation_text",
+        value=None,
+        rule=f"is missing for family {family}, which has not read the embedded world",
+        remedy="give a folder of text (--text, or settings.lm_adaptation.text)",
+    )
+
+
 def _misfits(config: TrialConfig, family: Family) -> list[Problem]:
     """What does not fit the family: an objective, or an adaptation that nobody has released."""
     objective = config.pretraining_objective
@@ -150,7 +168,10 @@ def _misfits(config: TrialConfig, family: Family) -> list[Problem]:
             return broken
     released = family.rungs[config.model_size].adapted
     steps = config.lm_adaptation_steps
-    if not steps or config.lm_adaptation_batch_size is not None or steps in released:
+    if config.lm_adaptation_batch_size is not None:
+        missing = textless(family.name, config.lm_adaptation_text)
+        return [missing] if missing else []
+    if not steps or steps in released:
         return []
     there = f"are released at {', '.join(map(str, released))}" if released else "are not released"
     return [

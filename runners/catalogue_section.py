@@ -1,25 +1,34 @@
-"""What a spec adds to the catalogue: families, tasks of its own, places of benchmarks.
+"""What a user adds to the catalogue: families, tasks, places of benchmarks, texts.
+
+In a spec these are
 
 families: [mine.yaml]                        # family files, by their place from the spec
 tasks: {reviews: {...}}                      # runners.tasks.own
 data:
   superglue: {dir: ../superglue}             # a copy in the publisher's layout
   glue: {revision: bcdcba79d07bc864c1c254}   # the hub, at a commit
+settings:
+  lm_adaptation: {text: ../text, ...}        # a folder (runners.data.text)
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import yaml
 
 from runners.catalogue import Catalogue, DataPlace
+from runners.data.text import read_text
 from runners.model.family import Family, read_family, shipped
-from runners.rules import Problem, Rule, nearest
+from runners.rules import ConfigError, Problem, Rule, nearest
 from runners.section import Section
 from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
 from runners.tasks.own_section import read_tasks
 
 KEYS = ("families", "tasks", "data")
-"""The keys of a spec that are read here."""
+"""The keys of a spec that are read here, beside its text."""
+TEXT = "settings.lm_adaptation.text"
+"""Where a spec has the folder of the text that models are adapted to."""
 _WORD = Rule(type=str)
 
 
@@ -29,7 +38,42 @@ def read_catalogue(top: Section, base: Path) -> Catalogue:
         families={**shipped(), **_families(top, base)},
         own_tasks=read_tasks(top.section("tasks"), base, BENCHMARK_OF),
         data=_data(top.section("data"), base),
+        texts=_texts(top, base),
     )
+
+
+def add_family(catalogue: Catalogue, written: str) -> tuple[Catalogue, str]:
+    """The catalogue with the family that `written` names, and its name.
+
+    A name is taken as it is, and a family file is read. Raises ValueError where
+    that cannot be read, has mistakes, or has the name of another family.
+    """
+    if not written.endswith((".yaml", ".yml")):
+        return catalogue, written
+    family = read_family(Path(written))
+    if family.name in catalogue.families:
+        raise ValueError(f"{written}: is a second family {family.name!r}; rename the file")
+    return replace(catalogue, families={**catalogue.families, family.name: family}), family.name
+
+
+def add_text(catalogue: Catalogue, folder: Path) -> tuple[Catalogue, str]:
+    """The catalogue with a folder of text, and its fingerprint.
+
+    Raises `ConfigError` as `read_text` does.
+    """
+    fingerprint = read_text(folder).fingerprint
+    return replace(catalogue, texts={**catalogue.texts, fingerprint: folder.resolve()}), fingerprint
+
+
+def with_fingerprint(
+    values: Mapping[str, object], catalogue: Catalogue, base: Path
+) -> Mapping[str, object]:
+    """A spec's values with the fingerprint of its text in place of the folder."""
+    folder = _written_text(values)
+    for fingerprint, place in catalogue.texts.items():
+        if folder is not None and place == (base / folder).resolve():
+            return _put(values, TEXT.split("."), fingerprint)
+    return values
 
 
 def load_catalogue(path: Path) -> Catalogue:
@@ -46,6 +90,36 @@ def load_catalogue(path: Path) -> Catalogue:
     if problems:
         raise ValueError("\n".join(f"{path}: {problem}" for problem in problems))
     return found
+
+
+def _texts(top: Section, base: Path) -> dict[str, Path]:
+    """The folder that a spec adapts models to, by its fingerprint."""
+    folder = _written_text(top.values)
+    if folder is None:
+        return {}
+    try:
+        return dict(add_text(Catalogue(), (base / folder).resolve())[0].texts)
+    except ConfigError as error:
+        top.problems += [replace(problem, key=TEXT) for problem in error.problems]
+        return {}
+
+
+def _written_text(values: Mapping[str, object]) -> str | None:
+    """The folder of text as a spec has it; None where there is no word in its place."""
+    found: object = values
+    for key in TEXT.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, str) and found else None
+
+
+def _put(values: Mapping[str, object], path: Sequence[str], value: object) -> Mapping[str, object]:
+    """A copy of nested mappings with another value at one place."""
+    first, *rest = path
+    inner = values[first]
+    if not rest:
+        return {**values, first: value}
+    assert isinstance(inner, Mapping)
+    return {**values, first: _put(inner, rest, value)}
 
 
 def _families(top: Section, base: Path) -> dict[str, Family]:

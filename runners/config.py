@@ -69,13 +69,15 @@ class TrialConfig:
     lm_adaptation_steps: int = _ruled(Rule(type=int, minimum=0))
     """Steps of prefix language modelling after span corruption; 0 is none."""
     lm_adaptation_batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
-    """Documents a step of LM adaptation; this and the next two are None for a released one."""
+    """Documents a step of LM adaptation; this and the next three are None for a released one."""
     lm_adaptation_learning_rate: float | None = _ruled(
         Rule(type=float, above=0, optional=True), default=None
     )
     """Constant Adafactor learning rate of LM adaptation."""
     lm_adaptation_seed: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=None)
     """Data order of LM adaptation."""
+    lm_adaptation_text: str | None = _ruled(Rule(type=str, optional=True), default=None)
+    """Fingerprint of the text that LM adaptation reads; None is the embedded world."""
     prompt_length: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """P, the number of trained vectors before the embedded input."""
     prompt_init: str | None = _ruled(Rule(type=str, choices=INITS, optional=True), default=None)
@@ -182,15 +184,24 @@ class AdaptationConfig:
     seed: int
     compute_dtype: str
     """Precision of the forward and backward pass; weights and optimizer stay float32."""
+    text: str | None = None
+    """Fingerprint of the text that is read; None is the embedded world."""
 
     @property
     def run_id(self) -> str:
         """Identity of the whole run."""
-        return fingerprint({"stage": "lm_adaptation", **dataclasses.asdict(self)})
+        return fingerprint({"stage": "lm_adaptation", **self._identity()})
 
     def milestone_id(self, steps: int) -> str:
         """Identity of the checkpoint after `steps` steps."""
-        return fingerprint({"stage": "lm_adaptation", "steps": steps, **dataclasses.asdict(self)})
+        return fingerprint({"stage": "lm_adaptation", "steps": steps, **self._identity()})
+
+    def _identity(self) -> dict[str, Any]:
+        """Every field, but for the text where it is that of the first ids."""
+        values = dataclasses.asdict(self)
+        if self.text is None:
+            del values["text"]
+        return values
 
 
 def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
@@ -209,6 +220,7 @@ def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
         learning_rate=config.lm_adaptation_learning_rate,
         seed=config.lm_adaptation_seed,
         compute_dtype=config.compute_dtype,
+        text=config.lm_adaptation_text,
     )
 
 
@@ -220,8 +232,11 @@ _DEFAULTS: dict[str, object] = {
 # Fields that came after the first ids were written: at their default they are
 # left out of the hash, so the ids of older trials stand.
 _LATER_FIELDS = frozenset(
-    {"task_content", "task_prefix", "long_inputs", "shots", "mixture", "answer_by"}
-)
+    {
+        "lm_adaptation_text", "task_content", "task_prefix", "long_inputs", "shots", "mixture",
+        "answer_by",
+    }
+)  # fmt: skip
 
 
 def _problems(values: Mapping[str, Any]) -> list[Problem]:

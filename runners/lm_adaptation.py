@@ -1,6 +1,11 @@
 """LM adaptation: a span-corruption model learns to continue text (Lester et al. 2021, 2.2).
 
     python -m runners.lm_adaptation --size 60k --steps 100 500 1000 --store results/alone
+    python -m runners.lm_adaptation --family mine.yaml --size small --text FOLDER \\
+        --steps 100 1000
+
+The first reads the embedded world, the second a model of a user's own and the
+user's own text (docs/own_ladder.md).
 
 One run yields every milestone: the learning rate is constant, so the
 checkpoint after 100 steps is the same whatever follows. Milestones are
@@ -17,15 +22,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from safetensors.torch import load, save, save_file
 from torch import Tensor
 
 from runners.catalogue import Catalogue
+from runners.catalogue_section import add_family, add_text
 from runners.config import DTYPES, AdaptationConfig
-from runners.data.batching import Encoded
-from runners.data.corpus import PrefixRows, read_microworld
-from runners.microworld.exchanges import CONVERSATION
+from runners.data.continuations import HELD_OUT_BATCHES, Continuations, read_continuations, text_of
 from runners.model.backbone import Backbone
 from runners.model.checkpoint import WEIGHTS
 from runners.model.loading import COMPUTE_DTYPES, check_origin, load_pretrained
@@ -37,16 +42,6 @@ from runners.training.provenance import code_fingerprint, surroundings
 from runners.training.session import CHECKPOINT_SECONDS
 from runners.training.trial import Diverged, all_finite, metadata_of, other_origins
 
-DOCUMENTS = 20_000
-"""Documents of an adaptation, which are not those of pre-training."""
-DOCUMENT_SEED = 1_000
-"""Adaptation seed s reads the document stream of seed 1,000 + s."""
-SALIENT = 0.8
-"""Share of documents that are cut where an answer begins, as in pre-training (`CorruptedRows`)."""
-LONGEST = 16
-"""Tokens of a continuation: long ones would pad the short answers, most rows, to theirs."""
-HELD_OUT_SEED = 999
-HELD_OUT_BATCHES = 4
 STATE = "adaptation.safetensors"
 
 
@@ -93,23 +88,21 @@ def adapt(
 
     Yields (steps done, last step) after every step. Raises `Diverged` where
     the loss is not finite, ValueError where the store has a milestone of this
-    run that comes from another checkpoint.
+    run that comes from another checkpoint, or the text is not there or too little.
     """
     wanted = [
         steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None
     ]
     if not wanted:
         return
+    text = text_of(config, catalogue)
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
     backbone = dataclasses.replace(pretrained, dtype=COMPUTE_DTYPES[config.compute_dtype])
     for steps in set(milestones) - set(wanted):
         record = store.get(config.milestone_id(steps))
         assert record is not None
         check_origin(record, backbone, store)
-    rows = _rows(
-        backbone, document_seed=DOCUMENT_SEED + config.seed, documents=DOCUMENTS,
-        batch_size=config.batch_size, seed=config.seed,
-    )  # fmt: skip
+    read = read_continuations(config, text, backbone.codec)
     optimizer = Adafactor(
         learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True
     )
@@ -117,7 +110,7 @@ def adapt(
     saved, began = time.monotonic(), time.monotonic()
     spent = run.seconds
     while run.step < wanted[-1]:
-        loss, found = gradients(backbone, run.weights, rows.batch(run.step))
+        loss, found = gradients(backbone, run.weights, read.train.batch(run.step))
         run.step += 1
         # A gradient that is not finite leaves no weight that is.
         optimizer.step(run.weights, found, run.state, step=run.step)
@@ -128,25 +121,12 @@ def adapt(
             )
         run.seconds = spent + time.monotonic() - began
         if run.step in wanted:
-            _commit(backbone, config, run, store, loss)
+            _commit(backbone, config, run, store, read, loss)
         if time.monotonic() - saved > checkpoint_seconds:
             store.save_state(config.run_id, STATE, run.to_bytes(_origins(backbone)))
             saved = time.monotonic()
         yield run.step, wanted[-1]
     store.clear_state(config.run_id)
-
-
-def _rows(
-    backbone: Backbone, *, document_seed: int, documents: int, batch_size: int, seed: int
-) -> PrefixRows:
-    """The rows of so many documents of one stream, in the order of `seed`."""
-    read = read_microworld(
-        backbone.codec.tokenizer, seed=document_seed, documents=documents, mix=CONVERSATION
-    )
-    return PrefixRows(
-        documents=read, batch_size=batch_size, seed=seed,
-        end_id=backbone.codec.end_id, salient=SALIENT, longest=LONGEST,
-    )  # fmt: skip
 
 
 def _begin(
@@ -177,9 +157,11 @@ def _origins(backbone: Backbone) -> dict[str, str]:
 
 
 def _commit(
-    backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store, loss: float
-) -> None:
-    held_out = held_out_loss(backbone, run.weights, _held_out(backbone, config.batch_size))
+    backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store,
+    read: Continuations, loss: float,
+) -> None:  # fmt: skip
+    batches = [read.held_out.batch(step) for step in range(HELD_OUT_BATCHES)]
+    held_out = held_out_loss(backbone, run.weights, batches)
     attempt = store.begin(config.milestone_id(run.step))
     save_file({name: w.detach() for name, w in run.weights.items()}, attempt.folder / WEIGHTS)
     record = TrialRecord(
@@ -201,30 +183,25 @@ def _commit(
     attempt.commit(record)
 
 
-def _held_out(backbone: Backbone, batch_size: int) -> list[list[Encoded]]:
-    """Batches of documents that no adaptation trains on."""
-    rows = _rows(
-        backbone, document_seed=HELD_OUT_SEED, documents=HELD_OUT_BATCHES * batch_size,
-        batch_size=batch_size, seed=0,
-    )  # fmt: skip
-    return [rows.batch(step) for step in range(HELD_OUT_BATCHES)]
-
-
 def main(words: Sequence[str] | None = None) -> int:
     """Adapt one size, show its milestones, and return the exit code."""
     parser = _parser()
     options = parser.parse_args(words)
-    config = AdaptationConfig(
-        model_family=options.family,
-        model_size=options.size,
-        batch_size=options.batch_size,
-        learning_rate=options.learning_rate,
-        seed=options.seed,
-        compute_dtype=options.compute_dtype,
-    )
-    catalogue = Catalogue()
     try:
-        catalogue.rung(config.model_family, config.model_size)
+        catalogue, family = add_family(Catalogue(), options.family)
+        catalogue.rung(family, options.size)
+        text = None
+        if options.text is not None:
+            catalogue, text = add_text(catalogue, options.text)
+        config = AdaptationConfig(
+            model_family=family,
+            model_size=options.size,
+            batch_size=options.batch_size,
+            learning_rate=options.learning_rate,
+            seed=options.seed,
+            compute_dtype=options.compute_dtype,
+            text=text,
+        )
         store = Store(options.store)
         for step, last in adapt(config, options.steps, store, catalogue):
             if step * 10 // last > (step - 1) * 10 // last:
@@ -251,8 +228,13 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m runners.lm_adaptation",
         description="LM adaptation of one model; one run yields every milestone.",
     )
-    parser.add_argument("--family", default="nano", help="ladder of models (default %(default)s)")
+    parser.add_argument(
+        "--family", default="nano", help="ladder of models, or a family file (default %(default)s)"
+    )
     parser.add_argument("--size", required=True, help="a rung of it, such as 60k")
+    parser.add_argument(
+        "--text", type=Path, help="folder of .txt and .jsonl files; none is the embedded world"
+    )
     parser.add_argument("--steps", type=_count, nargs="+", required=True, help="milestones")
     parser.add_argument("--batch-size", type=_count, default=32)
     parser.add_argument("--learning-rate", type=float, default=0.003)

@@ -21,6 +21,7 @@ _UNTRAINED = "prompt_design"
 _OF_ADAPTATION = (
     "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
 )  # fmt: skip
+_TEXT = "lm_adaptation_text"
 
 
 class Misfits:
@@ -65,9 +66,11 @@ class Misfits:
     def _adaptation(self) -> None:
         objective = self._legal["pretraining_objective"]
         adapted, where = objective == "lm_adaptation", f"pretraining_objective {objective}"
-        given = [name for name in _OF_ADAPTATION if self._legal.get(name) is not None]
+        given = [name for name in (*_OF_ADAPTATION, _TEXT) if self._legal.get(name) is not None]
         for name in _OF_ADAPTATION if given or not adapted else ():
             self._applies(name, adapted, f"{where} beside {given[0]}" if adapted else where)
+        if not adapted:
+            self._applies(_TEXT, False, where)
         steps = self._legal.get("lm_adaptation_steps")
         if steps is not None and adapted != (steps > 0):
             remedy = "give 0 steps, or pretraining_objective lm_adaptation"

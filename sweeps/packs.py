@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from runners.config import AdaptationConfig, TrialConfig, adaptation_of
+from runners.data.text import WINDOW
 from runners.model.family import Family
 from sweeps.plan import Plan, PlannedTrial
 
@@ -98,9 +99,10 @@ def _adaptations(plan: Plan, needed: set[str | None]) -> list[Pack]:
 
 def _adaptation(config: AdaptationConfig, milestones: tuple[int, ...], parameters: int) -> Pack:
     rows = max(milestones) * config.batch_size
+    tokens = INPUT_TOKENS if config.text is None else WINDOW
     return Pack(
         name=f"{config.model_size} LM adaptation",
-        cost=6.0 * rows * INPUT_TOKENS * parameters,
+        cost=6.0 * rows * tokens * parameters,
         adaptation=config,
         milestones=milestones,
     )

@@ -88,9 +88,11 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     top.only(KEYS)
     name = _name(top)
     chosen = execution.read(top.section("execution"))
-    catalogue = catalogue_section.read_catalogue(top, Path(path).parent)
+    base = Path(path).parent
+    catalogue = catalogue_section.read_catalogue(top, base)
+    values = catalogue_section.with_fingerprint(top.pick(study.KEYS), catalogue, base)
     try:
-        asked = study.from_mapping(top.pick(study.KEYS), catalogue)
+        asked = study.from_mapping(values, catalogue)
     except ConfigError as error:
         problems += error.problems
         return None

@@ -15,6 +15,7 @@ LEAVES = {
     "runners.catalogue",
     "runners.catalogue_section",
     "runners.misfits",
+    "runners.data.text",
     "runners.model.checkpoint",
     "runners.model.family",
     "runners.model.sizes",

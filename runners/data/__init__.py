@@ -2,7 +2,11 @@
 
 - `batching`: rows as padded tensors, and the order in which steps see examples.
 - `source`: the train and dev rows of a trial's task, and how answers are scored.
-- `corpus`: documents as rows of the two self-supervised objectives below.
+- `corpus`: documents of the embedded world as rows of the two self-supervised
+  objectives below.
+- `text`: a folder of a user's text as documents. `windows`: these as rows.
+- `tokenizer`: Unigram tokenizers with T5's special tokens.
+- `continuations`: what LM adaptation reads, of either kind.
 - `span_corruption`: masked spans in, their contents out.
 - `prefix_lm`: a beginning in, its continuation out.
 """

@@ -5,6 +5,7 @@ Notation: B rows, T input tokens, D target tokens.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,6 +23,11 @@ class Encoded:
     input_ids: Ids
     target_ids: Ids
 
+    @classmethod
+    def ended(cls, inputs: Ids, targets: Ids, end_id: int) -> "Encoded":
+        """Both halves of an example that have no end-of-sequence yet."""
+        return cls(input_ids=np.append(inputs, end_id), target_ids=np.append(targets, end_id))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
@@ -30,6 +36,13 @@ class Batch:
     input_ids: Tensor
     mask: Tensor
     targets: Tensor
+
+
+class Rows(Protocol):
+    """What a run reads: a function of the step alone, so that it can go on from any step."""
+
+    def batch(self, step: int) -> Sequence[Encoded]:
+        """The rows of one step, counted from 0."""
 
 
 def collate(rows: Sequence[Encoded], codec: Codec) -> Batch:

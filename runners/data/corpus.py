@@ -1,4 +1,4 @@
-"""Documents as token ids, for span corruption and prefix language modelling.
+"""Documents of the embedded world as rows, for span corruption and prefix language modelling.
 
 Notation: a document of N token ids.
 """
@@ -13,15 +13,10 @@ from transformers import PreTrainedTokenizerBase
 
 from runners.data.batching import Buckets, Encoded, Order
 from runners.data.prefix_lm import split_prefix
-from runners.data.span_corruption import Ids, corrupt, random_spans
+from runners.data.span_corruption import MEAN_SPAN, NOISE_DENSITY, Ids, corrupt, random_spans
 from runners.microworld.documents import sample_documents
 from runners.microworld.exchanges import WORLD, Mix
 from runners.microworld.writer import Document
-
-NOISE_DENSITY = 0.15
-"""Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
-MEAN_SPAN = 3.0
-"""Mean length of a random span in tokens (Raffel et al. 2020, 3.3.4)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +74,7 @@ class PrefixRows:
         order = Order(examples=len(self.documents), batch_size=self.batch_size, seed=self.seed)
         rng = np.random.default_rng([self.seed, step, 1])
         pairs = [self._split(self.documents[i], rng) for i in order.batch(step)]
-        return [_ended(inputs, targets, self.end_id) for inputs, targets in pairs]
+        return [Encoded.ended(inputs, targets, self.end_id) for inputs, targets in pairs]
 
     def _split(self, document: Tokens, rng: np.random.Generator) -> tuple[Ids, Ids]:
         if document.answer.any() and rng.random() < self.salient:
@@ -127,8 +122,4 @@ class CorruptedRows:
         else:
             mask = random_spans(len(ids), noise_density=NOISE_DENSITY, mean_span=MEAN_SPAN, rng=rng)
         inputs, targets = corrupt(ids, mask, first_sentinel=self.first_sentinel)
-        return _ended(inputs, targets, self.end_id)
-
-
-def _ended(inputs: Ids, targets: Ids, end_id: int) -> Encoded:
-    return Encoded(input_ids=np.append(inputs, end_id), target_ids=np.append(targets, end_id))
+        return Encoded.ended(inputs, targets, self.end_id)

@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+NOISE_DENSITY = 0.15
+"""Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
+MEAN_SPAN = 3.0
+"""Mean length of a random span in tokens (Raffel et al. 2020, 3.3.4)."""
 
 
 def random_spans(

@@ -11,7 +11,6 @@ The world, from words to texts; none of it knows tensors:
 
 What was trained on it:
 
-- `tokenizer`: a Unigram tokenizer with T5's special tokens.
 - `ladder/`: the tokenizer and one checkpoint a size, written by
   `runners.pretraining`.
 """

@@ -5,5 +5,7 @@
 - `method`: what sets prompt tuning and model tuning apart
 - `adafactor`: the optimizer, as T5X runs it
 - `language_model`: self-supervised steps, for pre-training and LM adaptation
+- `pretrainer`: pre-training, its schedule, states and log; `world_pretraining`
+  is that of the nano ladder, `text_pretraining` of a user's own on own text
 - `provenance`: fingerprints and versions that every record keeps
 """

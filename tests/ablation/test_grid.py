@@ -55,6 +55,7 @@ def paper(plain: Plain) -> Plain:
         "seed": [0, 1, 2],
     }
     plain["defaults"] |= {"prompt_length": 100, "lm_adaptation_steps": 100_000}
+    plain["settings"]["lm_adaptation"]["text"] = "0123456789abcdef"
     return plain
 
 

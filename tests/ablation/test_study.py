@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ablation.grid import build
 from ablation.study import Study
 from runners.rules import ConfigError
 
@@ -21,7 +22,8 @@ def test_every_part_arrives(plain: Plain, read: Read) -> None:
     assert {name: list(values) for name, values in asdict(study.axes).items()} == plain["axes"]
     assert asdict(study.defaults) == plain["defaults"]
     assert study.baselines == ("model_tuning",)
-    assert asdict(study.settings.lm_adaptation) == plain["settings"]["lm_adaptation"]  # type: ignore[arg-type]
+    adaptation = plain["settings"]["lm_adaptation"] | {"text": None}
+    assert asdict(study.settings.lm_adaptation) == adaptation  # type: ignore[arg-type]
 
 
 def test_settings_of_a_method_win_over_shared_ones(plain: Plain, read: Read) -> None:
@@ -66,6 +68,35 @@ def test_a_study_without_adaptation_needs_no_settings_for_it(plain: Plain, read:
         del plain["axes"][axis]
     plain["defaults"] |= {"pretraining_objective": "span_corruption", "lm_adaptation_steps": 0}
     assert read(plain).settings.lm_adaptation is None
+
+
+def test_the_text_of_an_adaptation_is_in_every_trial_that_is_adapted(
+    plain: Plain, read: Read
+) -> None:
+    """A text that is read and not kept would leave its milestones under the ids of the world."""
+    plain["settings"]["lm_adaptation"]["text"] = "0123456789abcdef"
+    texts = {
+        (trial.config.lm_adaptation_steps > 0, trial.config.lm_adaptation_text)
+        for trial in build(read(plain))
+    }
+    assert texts == {(True, "0123456789abcdef"), (False, None)}
+
+
+def test_a_family_that_has_not_read_the_world_needs_a_text(plain: Plain, read: Read) -> None:
+    """Documents of the embedded world are no text for the tokenizer of another family."""
+    plain |= {"model_family": "t5_efficient"}
+    plain["axes"]["model_size"] = ["tiny"]
+    del plain["settings"]["lm_adaptation"]["seed"]
+    with pytest.raises(ConfigError) as caught:
+        read(plain)
+    assert [str(problem) for problem in caught.value.problems] == [
+        ("settings.lm_adaptation.seed: None is missing; give a whole number of 0 or more"),
+        (
+            "settings.lm_adaptation.text: None is missing for family t5_efficient, which has not "
+            "read the embedded world; give a folder of text (--text, or "
+            "settings.lm_adaptation.text)"
+        ),
+    ]
 
 
 @pytest.mark.parametrize("baselines", [None, []])

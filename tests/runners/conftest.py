@@ -1,5 +1,6 @@
 """A T5 1.1 small enough for any test, with the shipped tokenizer and random weights."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from runners.config import TrialConfig, from_mapping, to_mapping
+from runners.microworld.documents import sample_documents
 from runners.model.checkpoint import LADDER
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone, shape_of
@@ -61,6 +63,16 @@ def config() -> Callable[..., TrialConfig]:
         return from_mapping({**BASE, **changes})
 
     return make
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of text: 400 paragraphs in two files, enough for a tokenizer of 600 pieces."""
+    folder = tmp_path_factory.mktemp("text")
+    documents = [document.text for document in itertools.islice(sample_documents(5), 400)]
+    for name, part in (("one", documents[:250]), ("two", documents[250:])):
+        (folder / f"{name}.txt").write_text("\n\n".join(part), encoding="utf-8")
+    return folder
 
 
 @pytest.fixture

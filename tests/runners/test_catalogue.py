@@ -89,3 +89,19 @@ def test_an_objective_fits_the_architecture(config: Make) -> None:
     assert str(problem) == (
         "pretraining_objective: 'causal_lm' is not one of span_corruption; use one of these"
     )
+
+
+def test_a_family_that_has_not_read_the_world_is_adapted_to_a_text(config: Make) -> None:
+    """Catches documents of the embedded world in the pieces of a foreign tokenizer."""
+    own = {
+        "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 10,
+        "lm_adaptation_batch_size": 4, "lm_adaptation_learning_rate": 0.1, "lm_adaptation_seed": 0,
+    }  # fmt: skip
+    assert Catalogue().problems(config(**own)) == []
+    t5 = {**own, "model_family": "t5", "model_size": "small"}
+    assert Catalogue().problems(config(**t5, lm_adaptation_text="0123")) == []
+    (problem,) = Catalogue().problems(config(**t5))
+    assert str(problem) == (
+        "lm_adaptation_text: None is missing for family t5, which has not read the embedded "
+        "world; give a folder of text (--text, or settings.lm_adaptation.text)"
+    )

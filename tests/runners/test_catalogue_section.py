@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 import yaml
 
-from runners.catalogue import DataPlace
-from runners.catalogue_section import load_catalogue, read_catalogue
+from runners.catalogue import Catalogue, DataPlace
+from runners.catalogue_section import (
+    add_family,
+    add_text,
+    load_catalogue,
+    read_catalogue,
+    with_fingerprint,
+)
+from runners.data.text import read_text
 from runners.model.family import shipped
 from runners.rules import Problem
 from runners.section import Section
@@ -116,3 +123,56 @@ def test_a_file_of_its_own_serves_single_trials(folder: Path) -> None:
         load_catalogue(path)
     with pytest.raises(ValueError, match=r"cannot be read \(.*\); give a YAML file$"):
         load_catalogue(folder / "gone.yaml")
+
+
+def _adapted(text: object) -> dict[str, Any]:
+    return {"settings": {"lm_adaptation": {"seed": 0, "text": text}, "shared": {"seed": 1}}}
+
+
+def test_the_text_of_a_spec_lies_beside_it(text_folder: Path) -> None:
+    """Catches a text looked for where the command runs, or a folder in the id of a milestone."""
+    base, values = text_folder.parent, _adapted(text_folder.name)
+    problems: list[Problem] = []
+    found = read_catalogue(Section(values, problems), base)
+    fingerprint = read_text(text_folder).fingerprint
+    assert problems == []
+    assert found.texts == {fingerprint: text_folder.resolve()}
+    assert with_fingerprint(values, found, base) == _adapted(fingerprint)
+    # The values of the spec stay as they were written.
+    assert values == _adapted(text_folder.name)
+
+
+@pytest.mark.parametrize("values", [{}, {"settings": 3}, _adapted(None), _adapted(3), _adapted("")])
+def test_a_spec_without_a_text_reads_none(tmp_path: Path, values: dict[str, Any]) -> None:
+    """Catches a traceback for a spec whose mistakes others report."""
+    problems: list[Problem] = []
+    found = read_catalogue(Section(values, problems), tmp_path)
+    assert (problems, found.texts) == ([], {})
+    assert with_fingerprint(values, found, tmp_path) == values
+
+
+def test_a_text_that_cannot_be_read_is_one_more_mistake(folder: Path) -> None:
+    """Catches an error that hides the others, or that does not say which file."""
+    (folder / "text").mkdir()
+    (folder / "text" / "a.txt").write_bytes(b"\xff")
+    problems: list[Problem] = []
+    values = {**_adapted("text"), "families": ["gone.yaml"]}
+    read_catalogue(Section(values, problems), folder)
+    assert [problem.key for problem in problems] == ["families[0]", "settings.lm_adaptation.text"]
+    assert str(problems[1]) == (
+        f"settings.lm_adaptation.text: '{folder / 'text' / 'a.txt'}' is not UTF-8 at byte 0; "
+        "save it as UTF-8"
+    )
+
+
+def test_a_command_adds_a_family_and_a_text(folder: Path, text_folder: Path) -> None:
+    """Catches a family file that replaces a shipped family, or a name that is read as a file."""
+    catalogue, name = add_family(Catalogue(), str(folder / "mine.yaml"))
+    assert name == "mine" and set(catalogue.families) == {*shipped(), "mine"}
+    assert add_family(catalogue, "nano") == (catalogue, "nano")
+    catalogue, fingerprint = add_text(catalogue, text_folder)
+    assert catalogue.texts == {fingerprint: text_folder.resolve()}
+    (folder / "nano.yaml").write_text(FAMILY)
+    message = f"{folder / 'nano.yaml'}: is a second family 'nano'; rename the file"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        add_family(catalogue, str(folder / "nano.yaml"))

@@ -36,11 +36,13 @@ NOT_ADAPTED: dict[str, Any] = {
     "lm_adaptation_batch_size": None, "lm_adaptation_learning_rate": None,
     "lm_adaptation_seed": None,
 }  # fmt: skip
+TEXT = {"lm_adaptation_text": "0123456789abcdef"}
 NO_PROMPT: dict[str, Any] = {"prompt_length": None, "prompt_init": None}
 OTHERS: dict[str, Any] = {
     "model_family": "other", "model_size": "2m", "lm_adaptation_steps": 10,
     "lm_adaptation_batch_size": 8, "lm_adaptation_learning_rate": 0.01, "lm_adaptation_seed": 1,
-    "prompt_length": 21, "prompt_init": "sampled_vocab", "task": "cb", "data_source": "files",
+    **TEXT, "prompt_length": 21, "prompt_init": "sampled_vocab", "task": "cb",
+    "data_source": "files",
     "train_examples": None, "dev_examples": None, "seed": 1, "train_steps": 101, "eval_every": 11,
     "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
     "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
@@ -246,6 +248,16 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
     ({"data_source": "own"}, [
         ("task_content", None, "is missing for data_source own", "give a word"),
     ]),
+    (NOT_ADAPTED | TEXT, [
+        ("lm_adaptation_text", "0123456789abcdef",
+         "does not apply to pretraining_objective span_corruption",
+         "leave it out"),
+    ]),
+    (TEXT | {"lm_adaptation_learning_rate": None}, [
+        ("lm_adaptation_learning_rate", None,
+         "is missing for pretraining_objective lm_adaptation beside lm_adaptation_batch_size",
+         f"give {POSITIVE}"),
+    ]),
     ({"eval_every": 101}, [
         ("eval_every", 101,
          "is more than train_steps 100, so only the last step would count",
@@ -347,3 +359,26 @@ def test_fields_become_the_words_that_give_them_back() -> None:
     words = to_words(fields)
     assert words[:4] == ["task=cb", "seed=0", "dev_examples=null", "parameter_scaling=true"]
     assert parse_overrides(words) == fields
+
+
+def test_a_released_adaptation_has_no_text() -> None:
+    """Catches a text in the id of a model that others have adapted."""
+    released = NOT_ADAPTED | {"pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 100}
+    keys = [line.split(":")[0] for line in _told(ADAPTED | released | TEXT)]
+    own = ("batch_size", "learning_rate", "seed")
+    assert keys == [f"lm_adaptation_{name}" for name in own]
+
+
+def test_the_text_of_an_adaptation_is_identity_and_the_embedded_world_is_not() -> None:
+    """Catches milestones of two texts under one id, or milestones of before that are orphaned."""
+    world, text = adaptation_of(_config()), adaptation_of(_config(**TEXT))
+    assert world is not None and text is not None
+    before = {
+        "stage": "lm_adaptation", "model_family": "nano", "model_size": "60k", "batch_size": 32,
+        "learning_rate": 0.001, "seed": 0, "compute_dtype": "float32",
+    }  # fmt: skip
+    assert world.run_id == fingerprint(before)
+    assert world.milestone_id(10) == fingerprint(before | {"steps": 10})
+    assert text.run_id == fingerprint(before | {"text": "0123456789abcdef"})
+    assert text.milestone_id(10) == fingerprint(before | {"text": "0123456789abcdef", "steps": 10})
+    assert "lm_adaptation_text" not in identity(_config())

@@ -1,6 +1,7 @@
 """LM adaptation: one run, every milestone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,10 @@ from safetensors.torch import load
 
 from runners import lm_adaptation as module
 from runners.catalogue import Catalogue
+from runners.catalogue_section import add_text
 from runners.config import AdaptationConfig
+from runners.data import continuations
+from runners.data.text import read_text
 from runners.lm_adaptation import STATE, adapt, main
 from runners.model.checkpoint import WEIGHTS
 from runners.model.t5_backbone import T5Backbone
@@ -29,7 +33,7 @@ CONFIG = AdaptationConfig(
 def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
     """Adapt the random test model on few documents."""
     monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
-    monkeypatch.setattr(module, "DOCUMENTS", 200)
+    monkeypatch.setattr(continuations, "DOCUMENTS", 200)
 
 
 def _weights(store: Store, steps: int) -> dict[str, torch.Tensor]:
@@ -151,18 +155,56 @@ def test_the_door_adapts_and_shows_the_milestones(
     assert CONFIG.milestone_id(2) in told[0]
 
 
+def test_the_door_adapts_to_a_text(
+    store: Store, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a text that is named and not read, or that shares milestones with the world."""
+    words = ["--size", "60k", "--steps", "2", "--batch-size", "4", "--store", store.root]
+    assert main([*words, "--text", str(text_folder)]) == 0
+    told = capsys.readouterr().out
+    config = replace(CONFIG, text=read_text(text_folder).fingerprint)
+    assert config.milestone_id(2) in told
+    assert store.get(CONFIG.milestone_id(2)) is None
+    _run(store, 2)
+    world, text = _weights(store, 2), load(store.read(config.milestone_id(2), WEIGHTS))
+    assert not _same(world, text)
+
+
+def test_an_adaptation_to_text_that_was_cut_off_ends_at_the_same_weights(
+    store: Store, text_folder: Path
+) -> None:
+    """Catches windows that depend on where a run began."""
+    catalogue, fingerprint = add_text(Catalogue(), text_folder)
+    config = replace(CONFIG, text=fingerprint)
+    whole = Store(f"{store.root}-whole")
+    list(adapt(config, [4], whole, catalogue))
+    steps = adapt(config, [4], store, catalogue, checkpoint_seconds=0.0)
+    for _ in range(2):
+        next(steps)
+    del steps
+    assert [done for done, _ in adapt(config, [4], store, catalogue)] == [3, 4]
+    left, right = (each.read(config.milestone_id(4), WEIGHTS) for each in (store, whole))
+    assert left == right
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (
+            ["--size", "small", "--steps", "2", "--family", "t5"],
+            "lm_adaptation_text: None is missing for family t5, which has not read the embedded",
+        ),
+        (["--size", "60k", "--steps", "2", "--text", "/gone"], "text: '/gone' does not exist"),
+        (["--size", "60k", "--steps", "2", "--family", "/gone.yaml"], "/gone.yaml cannot be read"),
         (["--size", "600", "--steps", "2"], "did you mean '600k'?"),
         (["--size", "60k", "--steps", "0"], "give a whole number of 1 or more"),
     ],
 )
 def test_the_door_refuses_what_it_cannot_do(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a traceback for a mistyped size."""
     with pytest.raises(SystemExit) as caught:
-        main(words)
+        main([*words, "--store", str(tmp_path)])
     assert caught.value.code == 2
     assert said in capsys.readouterr().err

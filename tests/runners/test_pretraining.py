@@ -1,188 +1,231 @@
-"""Pre-training a nano model: resumable, seeded, and a checkpoint that transformers reads."""
+"""The door of pre-training: its words, what they make, and what is told of wrong ones."""
 
 import json
-import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
-from transformers import AutoTokenizer, T5ForConditionalGeneration
+import yaml
+from transformers import AutoTokenizer
 
-from runners import pretraining as module
-from runners.microworld.exchanges import MIXES
-from runners.model.checkpoint import LADDER, fingerprint_of
-from runners.pretraining import Recipe, Stage, main, nano_shape, new_model, pretrain
-from runners.training.language_model import held_out_loss
+from runners.catalogue import Catalogue
+from runners.catalogue_section import add_family
+from runners.model.family import shipped
+from runners.model.loading import load_pretrained
+from runners.pretraining import main
+from runners.training import world_pretraining
 
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {
-        "STEPS_A_CHUNK": 2,
-        "DOCUMENTS_A_CHUNK": 64,
-        "TOKENIZER_DOCUMENTS": 3000,
-    }.items():
-        monkeypatch.setattr(module, name, value)
+SHAPE = {
+    "vocabulary": 600, "d_model": 16, "d_ff": 24, "heads": 2, "d_kv": 8, "encoder_layers": 1,
+    "decoder_layers": 1,
+}  # fmt: skip
 
 
-def _recipe(steps: int, *, begin: int = 0) -> Recipe:
-    return Recipe(
-        size="60k", stages=(Stage(mix="world", until=steps),), begin=begin, batch_size=4, batches=1,
-        learning_rate=1e-3, salient=0.5, seed=0, compute_dtype="float32",
-    )  # fmt: skip
+def _family(folder: Path, name: str = "mine", **changes: object) -> str:
+    """A family file of one size, beside which its checkpoints are to lie."""
+    rung = {"checkpoint": "./ladder/small", "shape": SHAPE, **changes}
+    values = {"architecture": "t5", "tokenizer": "./ladder/tokenizer", "sizes": {"small": rung}}
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(values))
+    return str(path)
 
 
-def _cut_off(recipe: Recipe, monkeypatch: pytest.MonkeyPatch, *, out: Path, work: Path) -> None:
-    """A run that ends after its second chunk, between its state and its log."""
-    calls = iter(range(10))
-
-    def stop(*arguments: object) -> float:
-        if next(calls) == 1:
-            raise KeyboardInterrupt
-        return held_out_loss(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "held_out_loss", stop)
-        with pytest.raises(KeyboardInterrupt):
-            pretrain(recipe, start=None, out=out, work=work)
+def _words(family: str, text: Path, work: Path, *more: str) -> list[str]:
+    words = ["--family", family, "--size", "small", "--text", str(text), "--steps", "4"]
+    words += ["--batch-size", "2", "--window", "16", "--every", "2", "--work", str(work)]
+    return [*words, *more]
 
 
-def test_the_checkpoint_loads_with_transformers(tmp_path: Path) -> None:
-    """Catches a folder that only this project can read, or an output layer tied to the input."""
-    pretrain(_recipe(4), start=None, out=tmp_path / "ladder", work=tmp_path / "work")
-    model = T5ForConditionalGeneration.from_pretrained(tmp_path / "ladder" / "60k")
-    assert sum(p.numel() for p in model.parameters()) == nano_shape("60k").parameter_count()
-    assert not torch.equal(model.lm_head.weight, model.shared.weight)
-    assert not model.config.scale_decoder_outputs
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "ladder" / "tokenizer")
-    assert len(tokenizer) == model.config.vocab_size
-    lines = (tmp_path / "ladder" / "60k" / "training.jsonl").read_text().splitlines()
-    origin = json.loads(lines[0])
-    assert origin["recipe"]["stages"] == [{"mix": "world", "until": 4}]
-    assert set(origin["documents"]) == {"world"}
-    assert origin["start"] is None
-    assert [json.loads(line)["step"] for line in lines[1:]] == [2, 4]
+def _told(words: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
+    with pytest.raises(SystemExit) as caught:
+        main(words)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err.partition("python -m runners.pretraining: error: ")[2]
+    return said.splitlines()
 
 
-def test_a_run_that_was_cut_off_ends_at_the_same_weights(
+def test_a_ladder_of_ones_own_is_written_where_its_family_says(
+    tmp_path: Path, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a checkpoint that the family file does not find, or a run that tells nothing."""
+    family = _family(tmp_path)
+    words = _words(family, text_folder, tmp_path / "work", "--pieces", "500")
+    assert main(words) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert [line.split(":")[0] for line in told] == ["text", "tokenizer", "tokens", *["small"] * 3]
+    assert "% of the held-out pieces are unknown" in told[1]
+    assert "4 steps read 128, which is " in told[2]
+    assert told[3].startswith("small: step 2 of 4, loss ")
+
+    catalogue, name = add_family(Catalogue(), family)
+    assert load_pretrained(catalogue, name, "small", "float32").width == 16
+    assert len(AutoTokenizer.from_pretrained(tmp_path / "ladder" / "tokenizer")) == 600
+    log = (tmp_path / "ladder" / "small" / "training.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("step") for line in log] == [None, 2, 4]
+
+    assert main(words) == 0
+    assert "is made by this command already; nothing was done" in capsys.readouterr().out
+    assert "holds a checkpoint of another run" in _told([*words, "--seed", "1"], capsys)[0]
+
+
+def test_out_is_another_place(tmp_path: Path, text_folder: Path) -> None:
+    """Catches a trial run that writes over the ladder."""
+    family, out = _family(tmp_path), tmp_path / "out"
+    words = _words(family, text_folder, tmp_path / "work", "--out", str(out))
+    assert main(words) == 0
+    assert (out / "small" / "model.safetensors").exists()
+    assert (out / "tokenizer" / "tokenizer.json").exists()
+    assert not (tmp_path / "ladder").exists()
+
+
+def test_a_tokenizer_may_lie_in_the_checkpoint(tmp_path: Path, text_folder: Path) -> None:
+    """Catches a family of one size, whose file names no tokenizer."""
+    values = yaml.safe_load(Path(_family(tmp_path)).read_text())
+    del values["tokenizer"]
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(values))
+    words = _words(str(tmp_path / "mine.yaml"), text_folder, tmp_path / "work")
+    assert main(words) == main(words) == 0
+    assert (tmp_path / "ladder" / "small" / "tokenizer.json").exists()
+
+
+def test_a_learning_rate_that_is_too_high_says_so(
+    tmp_path: Path, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a traceback, or an exit code 0 without a checkpoint."""
+    words = _words(_family(tmp_path), text_folder, tmp_path / "work", "--learning-rate", "1e30")
+    assert main(words) == 1
+    assert "give a smaller learning rate" in capsys.readouterr().err
+
+
+def test_the_embedded_world_is_read_by_the_same_door(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Catches a lost moment, a repeated chunk, or a schedule that starts over."""
-    for out in ("whole", "cut"):
-        shutil.copytree(LADDER / "tokenizer", tmp_path / out / "tokenizer")
-    pretrain(_recipe(6), start=None, out=tmp_path / "whole", work=tmp_path / "work_whole")
-    _cut_off(_recipe(6), monkeypatch, out=tmp_path / "cut", work=tmp_path / "work")
-    pretrain(_recipe(6), start=None, out=tmp_path / "cut", work=tmp_path / "work")
-    left, right = (
-        T5ForConditionalGeneration.from_pretrained(tmp_path / name / "60k").state_dict()
-        for name in ("whole", "cut")
+    """Catches a default that is not the one with which the shipped ladder was made."""
+    asked = []
+    monkeypatch.setattr(
+        world_pretraining, "pretrain", lambda recipe, **folders: asked.append((recipe, folders))
     )
-    assert all(torch.equal(left[name], right[name]) for name in left)
+    words = ["--size", "60k", "--stages", "primer:500", "world:1000", "--out", str(tmp_path)]
+    assert main(words) == 0
+    ((recipe, folders),) = asked
+    assert (recipe.batch_size, recipe.batches, recipe.learning_rate) == (64, 20, 0.002)
+    assert (recipe.salient, recipe.seed, recipe.compute_dtype, recipe.begin) == (
+        0.9,
+        0,
+        "float32",
+        0,
+    )
+    assert [(stage.mix, stage.until) for stage in recipe.stages] == [
+        ("primer", 500), ("world", 1000)
+    ]  # fmt: skip
+    assert folders == {"start": None, "out": tmp_path, "work": Path("results/pretraining")}
 
 
-def test_the_learning_rate_warms_up_stays_and_falls() -> None:
-    """Catches a schedule that ends high or starts cold."""
-    for begin in (0, 400):
-        recipe = _recipe(begin + 1000, begin=begin)
-        rates = [recipe.rate(begin + step) for step in (0, 199, 500, 699, 850, 999)]
-        assert rates[0] == pytest.approx(1e-3 / 200)
-        assert rates[1] == rates[2] == rates[3] == pytest.approx(1e-3)
-        assert rates[4] == pytest.approx(5e-4)
-        assert 0 < rates[5] < 1e-5
+WORLD_WORDS = "give MIX:UNTIL for the embedded world; for your own text"
+TEXT_WORDS = "give --family FILE, --text FOLDER and --steps NUMBER"
+COUNT = "a whole number of 1 or more"
+WINDOW = "a whole number of 8 or more below 2001"
+BAD: list[tuple[list[str], list[str]]] = [
+    (
+        ["--size", "60k"],
+        [f"--stages: None is missing; {WORLD_WORDS} {TEXT_WORDS}"],
+    ),
+    (
+        ["--size", "small", "--family", "mine.yaml"],
+        [
+            f"--text: None is missing; {TEXT_WORDS}",
+            f"--steps: None is missing; {TEXT_WORDS}",
+        ],
+    ),
+    (
+        ["--size", "small", "--text", "t", "--steps", "4"],
+        [f"--family: None is missing; {TEXT_WORDS}"],
+    ),
+    (
+        [
+            "--size", "s", "--family", "m.yaml", "--text", "t", "--steps", "0", "--window", "7",
+            "--pieces", "0", "--every", "0", "--batch-size", "0", "--threads", "0", "--seed", "-1",
+            "--learning-rate", "0", "--stages", "world:500", "--start", "there",
+        ],
+        [
+            "--stages: 'world:500' does not apply to your own text; leave it out",
+            "--start: 'there' does not apply to your own text; leave it out",
+            f"--steps: 0 is not {COUNT}; write {COUNT}",
+            f"--batch-size: 0 is not {COUNT}; write {COUNT}",
+            f"--pieces: 0 is not {COUNT}; write {COUNT}",
+            f"--every: 0 is not {COUNT}; write {COUNT}",
+            f"--threads: 0 is not {COUNT}; write {COUNT}",
+            "--seed: -1 is not a whole number of 0 or more; write a whole number of 0 or more",
+            "--learning-rate: 0.0 is not a number above 0; write a number above 0",
+            f"--window: 7 is not {WINDOW}; write {WINDOW}",
+        ],
+    ),
+    (
+        ["--size", "60k", "--stages", "world:500", "--window", "64", "--steps", "5"],
+        [
+            "--steps: '5' does not apply to the embedded world; leave it out",
+            "--window: '64' does not apply to the embedded world; leave it out",
+        ],
+    ),
+    (
+        ["--size", "60", "--stages", "world:500"],
+        ["model_size of family nano: '60' is not one of 60k, 200k, 600k, 2m; did you mean '60k'?"],
+    ),
+    (
+        ["--size", "60k", "--family", "nono", "--text", "t", "--steps", "4"],
+        [f"model_family: 'nono' is not one of {', '.join(shipped())}; did you mean 'nano'?"],
+    ),
+]  # fmt: skip
 
 
-def test_a_run_goes_on_from_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches new weights, a rate that is still at zero, or a log of the second part alone."""
-    out, words = tmp_path / "ladder", ["--size", "60k", "--batch-size", "4"]
-    words += ["--out", str(out), "--work", str(tmp_path / "work")]
-    pretrain(_recipe(2), start=None, out=out, work=tmp_path / "work")
-    first = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
-    started_from = fingerprint_of(out / "60k")
-    assert main([*words, "--start", str(out / "60k"), "--stages", "drill:6"]) == 0
-    second = T5ForConditionalGeneration.from_pretrained(out / "60k").state_dict()
-    moved = {name: (first[name] - second[name]).abs().max() for name in first}
-    assert 0 < max(moved.values()) < 0.01
-    lines = (out / "60k" / "training.jsonl").read_text().splitlines()
-    assert [json.loads(line).get("step") for line in lines] == [None, 2, None, 4, 6]
-    assert [json.loads(lines[n])["recipe"]["begin"] for n in (0, 2)] == [0, 2]
-    assert json.loads(lines[2])["start"] == started_from
+@pytest.mark.parametrize(("words", "said"), BAD)
+def test_bad_words(words: list[str], said: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches a typing error that trains for an hour on something else, or a second round."""
+    assert _told(words, capsys) == said
 
 
-def test_a_larger_size_grows_from_a_smaller(tmp_path: Path) -> None:
-    """Catches a large model that begins anew although it was given a start."""
-    out, begin = tmp_path / "ladder", 16_000
-    shutil.copytree(LADDER / "tokenizer", out / "tokenizer")
-    losses = {}
-    for size in ("60k", "200k"):
-        stages = (Stage(mix="world", until=begin + 2),)
-        recipe = replace(_recipe(2), size=size, stages=stages, begin=begin, learning_rate=1e-7)
-        pretrain(recipe, start=LADDER / "60k", out=out, work=tmp_path / "work")
-        lines = [json.loads(line) for line in (out / size / module.LOG).read_text().splitlines()]
-        losses[size] = lines[-1]["held_out_loss"]
-    assert [line["recipe"]["size"] for line in lines if "recipe" in line][-2:] == ["60k", "200k"]
-    assert losses["200k"] == pytest.approx(losses["60k"], abs=0.01)
-
-
-def test_a_start_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Catches a folder without a log, or a model that is too large to grow from."""
-    folders = {"out": tmp_path / "ladder", "work": tmp_path / "work"}
-    with pytest.raises(SystemExit):
-        main(["--size", "60k", "--stages", "world:4", "--start", str(tmp_path)])
-    assert "there is no" in capsys.readouterr().err
-    with pytest.raises(ValueError, match=r"--start .*200k: .*give a larger size"):
-        pretrain(_recipe(12, begin=8), start=LADDER / "200k", **folders)
-
-
-def test_a_state_of_another_run_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Catches a run that goes on from another's weights under a recipe that did not make them."""
-    folders = {"out": tmp_path / "ladder", "work": tmp_path / "work"}
-    _cut_off(_recipe(6), monkeypatch, **folders)
-    for recipe, start in (
-        (replace(_recipe(6), learning_rate=2e-3), None),
-        (_recipe(6, begin=2), LADDER / "60k"),
-    ):
-        with pytest.raises(ValueError, match=r"60k.safetensors is the state of another run"):
-            pretrain(recipe, start=start, **folders)
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "_documents_fingerprint", lambda _: "other")
-        with pytest.raises(ValueError, match="is the state of another run"):
-            pretrain(_recipe(6), start=None, **folders)
-
-
-def test_every_stage_reads_its_mix() -> None:
-    """Catches a stage that is skipped, or that begins a step early."""
-    stages = (Stage(mix="primer", until=2), Stage(mix="school", until=6))
-    recipe = replace(_recipe(6), stages=stages)
-    found = [recipe.mix(step) for step in range(6)]
-    assert found == [MIXES["primer"]] * 2 + [MIXES["school"]] * 4
-    assert recipe.steps == 6
-
-
-@pytest.mark.parametrize(
-    ("stages", "message"),
-    [
-        (["wrold:4"], "--stages wrold:4: 'wrold' is not one of primer, world, drill"),
-        (["wrold:4"], "did you mean 'world'?"),
-        (["world"], "--stages world: a stage ends at a multiple of 2 steps after 0"),
-        (["world:3"], "--stages world:3: a stage ends at a multiple of 2 steps"),
-        (["primer:4", "world:4"], "--stages world:4: a stage ends at a multiple of 2 steps after"),
-    ],
-)
-def test_stages_are_checked(
-    stages: list[str], message: str, capsys: pytest.CaptureFixture[str]
+def test_a_folder_without_text_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Catches a typing error that trains for an hour on something else."""
-    with pytest.raises(SystemExit):
-        main(["--size", "60k", "--stages", *stages])
-    assert message in capsys.readouterr().err
+    """Catches a tokenizer of nothing."""
+    (tmp_path / "text").mkdir()
+    words = _words(_family(tmp_path), tmp_path / "text", tmp_path / "work")
+    assert _told(words, capsys) == [
+        f"text: '{tmp_path / 'text'}' is empty; put .txt or .jsonl files into it"
+    ]
+    assert not (tmp_path / "ladder").exists()
 
 
-def test_a_new_model_is_seeded_and_untied() -> None:
-    """Catches weights that nobody can make again."""
-    first, again, other = (
-        new_model(nano_shape("60k"), seed=seed).state_dict() for seed in (0, 0, 1)
+def test_places_that_are_not_ones_own_are_refused(
+    tmp_path: Path, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches the shipped ladder written over, or a hub id taken for a folder."""
+    work = tmp_path / "work"
+    words = _words("nano", text_folder, work)
+    words[words.index("small")] = "60k"
+    assert "is not yours to write; name a folder that begins with ./" in _told(words, capsys)[0]
+    words = _words(_family(tmp_path, checkpoint="me/mine@abc"), text_folder, work)
+    (told,) = _told(words, capsys)
+    assert told == (
+        f"{tmp_path / 'mine.yaml'}: the checkpoint of size small, me/mine@abc, is not yours to "
+        "write; name a folder that begins with ./ in a family file, or give --out"
     )
-    assert all(torch.equal(first[name], again[name]) for name in first)
-    assert not torch.equal(first["shared.weight"], other["shared.weight"])
-    assert not torch.equal(first["shared.weight"], first["lm_head.weight"])
+    words = _words(_family(tmp_path, "nano"), text_folder, work)
+    assert _told(words, capsys) == [
+        f"{tmp_path / 'nano.yaml'}: is a second family 'nano'; rename the file"
+    ]
+
+
+def test_a_model_that_cannot_be_made_is_refused(
+    tmp_path: Path, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a new model of no shape, or a T5 under the name of something else."""
+    family = Path(_family(tmp_path))
+    values = yaml.safe_load(family.read_text())
+    values["sizes"]["small"] = {"checkpoint": "./a", "parameters": 10, "width": 4}
+    family.write_text(yaml.safe_dump(values))
+    words = _words(str(family), text_folder, tmp_path / "work")
+    assert _told(words, capsys)[0].startswith(f"{family}: size small has no shape, which a new")
+    family.write_text(yaml.safe_dump({**values, "architecture": "causal"}))
+    assert _told(words, capsys) == [
+        f"{family}: architecture causal is not made here; write architecture: t5"
+    ]

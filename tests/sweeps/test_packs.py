@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from runners.config import TrialConfig, adaptation_of
+from runners.data.text import WINDOW
 from runners.model.family import shipped
 from runners.store import Store
 from runners.training.method import METHODS
@@ -208,3 +209,18 @@ def test_the_trials_of_a_mixture_share_its_cost(text: str) -> None:
     }
     assert sum(costs["multitask_model_tuning"]) < 0.7 * sum(costs["model_tuning"])
     assert 0 < sum(costs["prompt_design"]) < 0.2 * sum(costs["model_tuning"])
+
+
+def test_an_adaptation_to_text_reads_longer_rows(spec: SweepSpec, store: Store) -> None:
+    """Catches a forecast for a text by the short documents of the embedded world."""
+    (world, *_) = (pack for pack in packs(spec, store) if pack.adaptation)
+    text = "0123456789abcdef"
+    trials = tuple(
+        replace(trial, config=replace(trial.config, lm_adaptation_text=text))
+        if trial.config.lm_adaptation_steps
+        else trial
+        for trial in spec.trials
+    )
+    (own, *_) = (pack for pack in packs(replace(spec, trials=trials), store) if pack.adaptation)
+    assert own.adaptation is not None and own.adaptation.text == text
+    assert own.cost == pytest.approx(world.cost * WINDOW / INPUT_TOKENS)

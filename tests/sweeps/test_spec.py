@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ablation.grid import build
+from runners.data.text import read_text
 from sweeps.execution import Execution
 from sweeps.spec import SpecError, SweepSpec, load, parse
 
@@ -128,3 +129,39 @@ def test_published_and_own_tasks_stand_side_by_side(text: str, tmp_path: Path) -
     assert spec.catalogue.problems(spec.trials[0].config) == []
     methods = {trial.config.method for trial in spec.trials if trial.config.task == "odd"}
     assert methods == {"prompt_tuning", "model_tuning"}
+
+
+def _with_text(text: str, folder: str) -> str:
+    return text.replace("seed: 0}", f"seed: 0, text: {folder}}}")
+
+
+def test_a_text_is_known_by_its_fingerprint(text: str, tmp_path: Path) -> None:
+    """Catches trials that change their ids with the place of the text, or that lose the text."""
+    folder = tmp_path / "text"
+    folder.mkdir()
+    (folder / "a.txt").write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
+    fingerprint = read_text(folder).fingerprint
+    spec = parse(_with_text(text, "../text"), path=str(tmp_path / "specs" / "small.yaml"))
+    assert spec.catalogue.texts == {fingerprint: folder}
+    texts = {
+        (trial.config.lm_adaptation_steps > 0, trial.config.lm_adaptation_text)
+        for trial in spec.trials
+    }
+    assert texts == {(True, fingerprint), (False, None)}
+    moved = parse(_with_text(text, str(folder)), path="elsewhere.yaml")
+    ids = {trial.config.trial_id for trial in spec.trials}
+    assert ids == {trial.config.trial_id for trial in moved.trials}
+    assert ids != {trial.config.trial_id for trial in parse(text, path="small.yaml").trials}
+
+
+def test_a_text_that_is_not_there_is_told_among_other_mistakes(text: str, tmp_path: Path) -> None:
+    """Catches a second round, or a sweep that starts and finds no text in its workers."""
+    broken = _with_text(text, "gone").replace("design: star", "design: stars")
+    with pytest.raises(SpecError) as caught:
+        parse(broken, path=str(tmp_path / "my.yaml"))
+    first, second = str(caught.value).splitlines()
+    assert first.endswith("2: design: 'stars' is not one of star, complete; did you mean 'star'?")
+    assert second == (
+        f"{tmp_path / 'my.yaml'}:19: settings.lm_adaptation.text: '{tmp_path / 'gone'}' does not "
+        "exist; give a folder of .txt or .jsonl files"
+    )

@@ -8,7 +8,8 @@ from torch import Tensor
 from transformers import T5ForConditionalGeneration
 
 from runners.model.growth import grow
-from runners.pretraining import nano_shape, new_model
+from runners.training.pretrainer import new_model
+from runners.training.world_pretraining import nano_shape
 
 
 def _model(size: str, seed: int) -> T5ForConditionalGeneration:

@@ -1,13 +1,14 @@
-"""The microworld's tokenizer: T5's special tokens, whole words, and labels that come back."""
+"""Tokenizers: T5's special tokens, whole words, labels that come back, and any user's text."""
 
 import itertools
+from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5Tokenizer
 
+from runners.data.tokenizer import SENTINELS, first_sentinel, save_tokenizer, train_tokenizer
 from runners.microworld import lexicon
 from runners.microworld.documents import sample_documents
-from runners.microworld.tokenizer import SENTINELS, save_tokenizer, train_tokenizer
 from runners.model.checkpoint import LADDER
 from runners.tasks.superglue import TASKS
 
@@ -112,3 +113,46 @@ def test_the_same_texts_give_the_same_vocabulary(
     """Catches ids in the order of a hash table: the shipped weights could not be made again."""
     again = train_tokenizer(texts, pieces=600)
     assert again.get_vocab() == trained.get_vocab()
+
+
+def test_frequent_characters_are_pieces_and_rare_ones_are_not(texts: list[str]) -> None:
+    """Catches a vocabulary that is spent on a thousand signs which occur once, or lacks dashes."""
+    written = [text.replace(" and ", " \u2014 ") for text in texts] + ["\u4e16\u754c", "caf\u00e9"]
+    tokenizer = train_tokenizer(written, pieces=600)
+    assert tokenizer.unk_token_id not in _ids(tokenizer, "Ann \u2014 Bob")
+    assert tokenizer.unk_token_id in _ids(tokenizer, "\u4e16")
+    # Printable ASCII always is: it is what tasks are written in.
+    assert tokenizer.unk_token_id not in _ids(tokenizer, "{~}")
+
+
+def test_case_and_spelling_are_kept(texts: list[str], tmp_path: Path) -> None:
+    """Catches a tokenizer that normalises in training what it leaves alone when it is loaded."""
+    written = [text.replace("the", "\ufb01ne The") for text in texts]
+    save_tokenizer(train_tokenizer(written, pieces=600), tmp_path)
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    text = "\ufb01ne The fine the"
+    assert loaded.decode(_ids(loaded, text), skip_special_tokens=True) == text
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        (
+            97,
+            "pieces: 97 is too few for a text whose characters alone are 97 pieces; give 194 or",
+        ),
+        (5000, "pieces: 5000 is more than this text gives, which is "),
+    ],
+)
+def test_a_vocabulary_that_a_text_cannot_fill(texts: list[str], pieces: int, message: str) -> None:
+    """Catches an embedding with rows that no text ever reads, or a text of letters."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        train_tokenizer(texts, pieces=pieces)
+
+
+def test_sentinels_are_found_or_missed(shipped: PreTrainedTokenizerBase) -> None:
+    """Catches span corruption with a tokenizer that would spell its sentinels."""
+    assert first_sentinel(shipped) == 699
+    other = T5Tokenizer(extra_ids=7)
+    with pytest.raises(ValueError, match="has not the sentinels <extra_id_0> to <extra_id_99>"):
+        first_sentinel(other)
