@@ -9,6 +9,7 @@ from runners import lm_adaptation
 from runners import skills as module
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
+from runners.data import continuations
 from runners.data.batching import Batch, Encoded, collate
 from runners.lm_adaptation import adapt
 from runners.microworld.skills import SKILLS, Item, sample_items
@@ -72,7 +73,7 @@ def test_the_door_shows_a_table(
     monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(lm_adaptation, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: backbone)
-    monkeypatch.setattr(lm_adaptation, "DOCUMENTS", 50)
+    monkeypatch.setattr(continuations, "DOCUMENTS", 50)
     config = AdaptationConfig(
         model_family="nano", model_size="60k", batch_size=2, learning_rate=0.003, seed=0,
         compute_dtype="float32",
