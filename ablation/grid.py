@@ -2,7 +2,8 @@
 
 Panels are `scale` (Figure 1: the default cell and the baselines over sizes) and
 one for each ablated axis of two or more values (Figure 3). A cell that panels
-share is one trial. What belongs to no panel, in a complete design, is `grid`.
+share is one trial. What belongs to no panel, in a complete design, is `grid`; the
+settings that a search tries are `search`.
 """
 
 from collections.abc import Iterator
@@ -12,13 +13,15 @@ from itertools import product
 from ablation import model_size
 from ablation.axes import ABLATED
 from ablation.cell import Cell
+from ablation.search import Search
 from ablation.settings import adaptation_fields
 from ablation.study import Study
 from runners.config import TrialConfig
 
 SCALE = str(model_size.AXIS.panel)
 GRID = "grid"
-PANELS: tuple[str, ...] = (SCALE, *(str(axis.panel) for axis in ABLATED), GRID)
+SEARCH = "search"
+PANELS: tuple[str, ...] = (SCALE, *(str(axis.panel) for axis in ABLATED), GRID, SEARCH)
 """Every panel, in the order of the figures."""
 
 Cells = dict[Cell, frozenset[str]]
@@ -37,6 +40,8 @@ def build(study: Study) -> tuple[GridTrial, ...]:
 
     A new value of an axis adds trials and changes none of the others.
     """
+    if study.search is not None:
+        return tuple(_searched(study, study.search))
     cells = _star(study)
     if study.design == "complete":
         cells = {**dict.fromkeys(_product(study), frozenset({GRID})), **cells}
@@ -45,6 +50,18 @@ def build(study: Study) -> tuple[GridTrial, ...]:
         for size in study.axes.model_size
         for trial in (*_baselines(study, size), *_prompts(study, size, cells))
     )
+
+
+def _searched(study: Study, search: Search) -> Iterator[GridTrial]:
+    """Every setting that is tried, of every method, at the default cell."""
+    templates = (study.settings.prompt_tuning, *study.settings.baselines)
+    tried = [template for template in templates if template.method in search.settings]
+    for size, template in product(study.axes.model_size, tried):
+        for setting, task, seed in product(
+            search.configs(template), study.axes.task, study.axes.seed
+        ):
+            config = replace(setting, model_size=size, task=task, seed=seed, **study.data[task])
+            yield GridTrial(config=config, panels=frozenset({SEARCH}))
 
 
 def _star(study: Study) -> Cells:

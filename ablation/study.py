@@ -8,10 +8,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ablation import settings
+from ablation import search, settings
 from ablation.axes import ABLATED, AXES, CROSSED
 from ablation.axis import Axis, Value
 from ablation.cell import ADAPTED, CAUSAL, PRETRAINED, Cell
+from ablation.search import Search
 from ablation.settings import BASELINES, Settings
 from runners.catalogue import SPEC_SOURCES, Catalogue, textless
 from runners.config import RULES
@@ -19,7 +20,8 @@ from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
 from runners.section import Section
 
-DESIGNS = ("star", "complete")
+SEARCHED = "search"
+DESIGNS = ("star", "complete", SEARCHED)
 KEYS = (
     "design",
     "model_family",
@@ -29,6 +31,7 @@ KEYS = (
     "ablation_seeds",
     "settings",
     "baselines",
+    "search",
 )
 """The keys of a study, in the order of a spec."""
 
@@ -72,6 +75,8 @@ class Study:
     """The ladder of frozen models that `model_size` climbs."""
     data: Mapping[str, Mapping[str, Any]]
     """The fields of a trial that say where the examples of each task come from."""
+    search: Search | None
+    """What a search tries; None for the other designs."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
@@ -141,6 +146,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
         released=released,
         family=family,
         data={task: data[task] for task in values["task"]},
+        search=_search(top, design, chosen),
     )
 
 
@@ -160,6 +166,22 @@ def _rules(family: Family | None, tasks: Collection[str]) -> dict[str, Rule]:
     rules["model_size"] = replace(rules["model_size"], choices=sizes)
     rules["task"] = replace(rules["task"], choices=tuple(tasks))
     return rules
+
+
+def _search(top: Section, design: str | None, chosen: Settings) -> Search | None:
+    """What is searched; the trained methods of the study, each with values of its own."""
+    if design != SEARCHED:
+        if "search" in top.values:
+            rule = f"does not apply to design {design}"
+            top.report("search", top.values["search"], rule, "leave it out, or write design search")
+        return None
+    for axis in ABLATED:
+        values = top.section("axes").values.get(axis.name)
+        if isinstance(values, list) and len(values) > 1:
+            rule = "is more than the default, at which a search runs"
+            top.report(f"axes.{axis.name}", values, rule, "give one value, or leave it out")
+    templates = [each for each in (chosen.prompt_tuning, *chosen.baselines) if each.training]
+    return search.read(top.section("search"), templates)
 
 
 def _data(written: Section, catalogue: Catalogue) -> dict[str, Mapping[str, Any]]:
@@ -273,8 +295,8 @@ def _ablation(
     """Tasks or seeds of the cells off the default; all of the axis where the spec is silent."""
     if key not in top.values:
         return values[axis]
-    if design == "complete":
-        top.report(key, top.values[key], "does not apply to design complete", "leave it out")
+    if design in ("complete", SEARCHED):
+        top.report(key, top.values[key], f"does not apply to design {design}", "leave it out")
         return ()
     chosen = top.listed(key, replace(RULES[axis], optional=False))
     for index, value in enumerate(chosen if values[axis] else ()):

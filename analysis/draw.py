@@ -19,6 +19,7 @@ from analysis.provenance import provenance_of
 from analysis.style import paper
 from analysis.tables.claims import Claim, claims, claims_table
 from analysis.tables.gaps import gap_table
+from analysis.tables.search import PANEL, search_rows, search_table, varied, winners
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
 
@@ -31,13 +32,18 @@ class Drawing:
     claims: tuple[Claim, ...]
     paths: tuple[Path, ...]
     notes: tuple[str, ...]
+    winners: tuple[str, ...] = ()
+    """Of a search, a line for the best setting of each method."""
 
 
 def draw_sweep(manifest: Manifest, trials: Trials, folder: Path) -> Drawing:
     """Draw all that the trials allow into `folder`, which is made where it is missing.
 
-    Raises ValueError where no cell of any panel is complete.
+    A search has a table and no figures. Raises ValueError where no cell of any
+    panel is complete.
     """
+    if manifest.design == PANEL:
+        return _write_search(trials.frame, folder)
     panels, notes = _panels(manifest, trials.frame)
     folder.mkdir(parents=True, exist_ok=True)
     found = claims(panels)
@@ -50,6 +56,18 @@ def draw_sweep(manifest: Manifest, trials: Trials, folder: Path) -> Drawing:
     return Drawing(
         panels=panels, claims=tuple(found), paths=(*figures, *tables), notes=tuple(notes)
     )
+
+
+def _write_search(frame: pd.DataFrame, folder: Path) -> Drawing:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = search_rows(frame)
+    table = search_table(rows)
+    written = frame.assign(panels=frame["panels"].map(lambda names: " ".join(sorted(names))))
+    tables = {"search": table, "trials": written, "missing": _not_done(written)}
+    return Drawing(
+        panels={}, claims=(), paths=tuple(_write(tables, folder)), notes=(),
+        winners=tuple(winners(table, varied(rows))),
+    )  # fmt: skip
 
 
 def _panels(manifest: Manifest, frame: pd.DataFrame) -> tuple[dict[str, Panel], list[str]]:
@@ -136,6 +154,10 @@ def _write_tables(
         tables["cells"] = over_seeds(cell_scores(frame[frame["task"].isin(tasks)]))
     if found:
         tables["claims"] = claims_table(found)
+    return _write(tables, folder)
+
+
+def _write(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
     paths = []
     for name, table in tables.items():
         paths.append(folder / f"{name}.csv")

@@ -23,6 +23,8 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
     if panel is not None:
         parts.append(scale_curve(panel))
         parts += _at_chance(panel.sizes[-1], task_table(panel))
+    if drawing.winners:
+        parts.append("\n".join(drawing.winners))
     if drawing.claims:
         holding = sum(claim.holds is True for claim in drawing.claims)
         certain = sum(claim.holds is True and claim.certain is True for claim in drawing.claims)
@@ -32,7 +34,11 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
         )
     parts += _notes(sweep.notes + trials.notes + drawing.notes)
     drawn = sorted(path.stem for path in drawing.paths if path.suffix == ".png")
-    parts.append(f"figures in {folder} (png, svg, pdf, csv, json): {', '.join(drawn)}")
+    if drawn:
+        parts.append(f"figures in {folder} (png, svg, pdf, csv, json): {', '.join(drawn)}")
+    else:
+        tables = ", ".join(sorted(path.name for path in drawing.paths))
+        parts.append(f"tables in {folder}: {tables}")
     return "\n\n".join(parts)
 
 

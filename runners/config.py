@@ -44,9 +44,28 @@ class Training:
     weight_decay: float
     parameter_scaling: bool
     dropout: float
+    warmup_steps: int
+    decay_factor: float | None
+    decay_every: int | None
+
+    def rate(self, step: int) -> float:
+        """The learning rate of step `step`, counted from 1.
+
+        T5X counts from 0 (`create_learning_rate_scheduler`), so that a warm-up
+        begins at a rate of 0.
+        """
+        done = step - 1
+        warm = min(1.0, done / self.warmup_steps) if self.warmup_steps else 1.0
+        decayed = 1.0
+        if self.decay_factor is not None and self.decay_every is not None:
+            decayed = self.decay_factor ** (done // self.decay_every)
+        return self.learning_rate * warm * decayed
 
 
-TRAINING = tuple(field.name for field in dataclasses.fields(Training))
+DECAY = ("decay_factor", "decay_every")
+"""Fields that may be None where a method trains: its rate then stays."""
+_OF_TRAINING = tuple(field.name for field in dataclasses.fields(Training))
+TRAINING = tuple(name for name in _OF_TRAINING if name not in DECAY)
 """Fields of the methods that train, which prompt design does not."""
 
 
@@ -107,13 +126,21 @@ class TrialConfig:
     batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """Rows a step."""
     learning_rate: float | None = _ruled(Rule(type=float, above=0, optional=True), default=None)
-    """Constant learning rate; 0.3 for prompts in the paper, 0.001 for models."""
+    """Learning rate but for warm-up and decay; 0.3 for prompts in the paper, 0.001 for models."""
     weight_decay: float | None = _ruled(Rule(type=float, minimum=0, optional=True), default=1e-5)
     """Share of a parameter lost at each step, not times the learning rate (T5X)."""
     parameter_scaling: bool | None = _ruled(Rule(type=bool, optional=True), default=False)
     """Whether Adafactor's step is relative to the size of the parameter."""
     dropout: float | None = _ruled(Rule(type=float, minimum=0, below=1, optional=True), default=0.0)
     """Dropout rate of the model while training."""
+    warmup_steps: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=0)
+    """Steps over which the learning rate rises from 0; 0 is none."""
+    decay_factor: float | None = _ruled(
+        Rule(type=float, above=0, below=1, optional=True), default=None
+    )
+    """What the learning rate is multiplied by every `decay_every` steps; None is none."""
+    decay_every: int | None = _ruled(_OPTIONAL_COUNT, default=None)
+    """Steps between two decays of the learning rate; None where there is none."""
     compute_dtype: str = _ruled(Rule(type=str, choices=DTYPES), default="float32")
     """Precision of the frozen part; prompts and optimizer stay float32."""
     input_length: int = _ruled(_COUNT, default=512)
@@ -151,7 +178,7 @@ class TrialConfig:
         """How it trains; None for prompt design."""
         if self.train_steps is None:
             return None
-        return Training(**{name: getattr(self, name) for name in TRAINING})
+        return Training(**{name: getattr(self, name) for name in _OF_TRAINING})
 
     @property
     def steps(self) -> int:
@@ -234,7 +261,7 @@ _DEFAULTS: dict[str, object] = {
 _LATER_FIELDS = frozenset(
     {
         "lm_adaptation_text", "task_content", "task_prefix", "long_inputs", "shots", "mixture",
-        "answer_by",
+        "answer_by", "warmup_steps", "decay_factor", "decay_every",
     }
 )  # fmt: skip
 

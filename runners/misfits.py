@@ -18,6 +18,7 @@ _OF_METHOD = {
 }  # fmt: skip
 """Fields that one method has and no other."""
 _UNTRAINED = "prompt_design"
+_DECAY = ("decay_factor", "decay_every")
 _OF_ADAPTATION = (
     "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
 )  # fmt: skip
@@ -52,10 +53,19 @@ class Misfits:
                 self._applies(name, method == owner, where)
         for name in trained_by:
             self._applies(name, method != _UNTRAINED, where)
+        self._decay(method, where)
         if self._legal.get("shots") == 0 and self._legal.get("seed"):
             self._report("seed", "does not apply without shots, which it would draw", "give 0")
         if self._legal.get("mixture"):
             self._mixture(str(self._legal["mixture"]).split(","))
+
+    def _decay(self, method: str, where: str) -> None:
+        """A factor and its steps go together, and neither goes without training."""
+        for name, other in (_DECAY, _DECAY[::-1]):
+            if method == _UNTRAINED:
+                self._applies(name, False, where)
+            elif self._legal.get(other) is not None:
+                self._applies(name, True, f"{other} {self._legal[other]}")
 
     def _mixture(self, tasks: Sequence[str]) -> None:
         right = sorted({*tasks, str(self._legal.get("task"))} - {""})

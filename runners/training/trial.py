@@ -82,10 +82,10 @@ class TrialRun:
 
     @property
     def optimizer(self) -> Adafactor:
-        """The run's optimizer settings."""
+        """The run's optimizer settings at its step."""
         training = self._training
         return Adafactor(
-            learning_rate=training.learning_rate,
+            learning_rate=training.rate(max(self.step, 1)),
             weight_decay=training.weight_decay,
             parameter_scaling=training.parameter_scaling,
         )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.grid import GRID, PANELS, GridTrial, build
+from ablation.grid import GRID, PANELS, SEARCH, GridTrial, build
 from ablation.study import Study
 from runners.config import OBJECTIVES, adaptation_of
 
@@ -149,7 +149,7 @@ def test_the_default_cell_is_in_every_panel(plain: Plain, read: Read) -> None:
         and trial.config.prompt_init == study.defaults.prompt_init
         and trial.config.lm_adaptation_steps == study.defaults.lm_adaptation_steps
     }
-    assert default == set(PANELS) - {GRID}
+    assert default == set(PANELS) - {GRID, SEARCH}
 
 
 def test_baselines_once_per_size_task_and_seed(plain: Plain, read: Read) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from runners import config as module
 from runners.config import (
+    DECAY,
     RULES,
     TRAINING,
     TrialConfig,
@@ -46,7 +47,7 @@ OTHERS: dict[str, Any] = {
     "train_examples": None, "dev_examples": None, "seed": 1, "train_steps": 101, "eval_every": 11,
     "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
     "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
-    "task_prefix": True, "long_inputs": "cut", "answer_by": "likelihood",
+    "task_prefix": True, "long_inputs": "cut", "answer_by": "likelihood", "warmup_steps": 5,
 }  # fmt: skip
 """Another legal value of every field that can be changed alone."""
 
@@ -65,7 +66,7 @@ def test_every_field_is_identity() -> None:
     """Catches a field that changes numbers and not the id: two results under one name."""
     fields = {field.name for field in dataclasses.fields(TrialConfig)}
     assert set(identity(_config())) == fields - module._LATER_FIELDS
-    of_others = {"method", "pretraining_objective", "task_content", "shots", "mixture"}
+    of_others = {"method", "pretraining_objective", "task_content", "shots", "mixture", *DECAY}
     assert set(OTHERS) | of_others == set(RULES)
 
 
@@ -92,6 +93,30 @@ def test_a_task_of_ones_own_is_its_content() -> None:
     assert _config(data_source="own", task="my_reviews", task_content="a").trial_id == own.trial_id
     assert _config(data_source="own", task="reviews", task_content="b").trial_id != own.trial_id
     assert own.label == "60k-p20-class_label-lm100-reviews-s0"
+
+
+def test_rates_are_those_of_t5x() -> None:
+    """Catches a schedule that counts from another step, or decays by degrees.
+
+    T5X's factors `linear_warmup` and `decay_every`, over steps from 0.
+    """
+    plain, warm, decayed = (
+        _config(**changes).training
+        for changes in ({}, {"warmup_steps": 4}, {"decay_factor": 0.5, "decay_every": 3})
+    )
+    assert plain is not None and warm is not None and decayed is not None
+    assert [plain.rate(step) for step in (1, 50)] == [0.3, 0.3]
+    assert [warm.rate(step) for step in range(1, 7)] == pytest.approx(
+        [0.3 * min(1, step / 4) for step in range(6)]
+    )
+    assert [decayed.rate(step) for step in range(1, 9)] == pytest.approx(
+        [0.3 * 0.5 ** (step // 3) for step in range(8)]
+    )
+    ids = {
+        _config(**changes).trial_id
+        for changes in ({}, {"decay_factor": 0.5, "decay_every": 3}, {"warmup_steps": 4})
+    }
+    assert len(ids) == 3
 
 
 def test_a_mixture_trains_once() -> None:
@@ -178,103 +203,6 @@ def test_a_config_does_not_change() -> None:
 
 COUNT, WHOLE = "a whole number of 1 or more", "a whole number of 0 or more"
 POSITIVE, BOOL = "a number above 0", "true or false"
-MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
-    ({"prompt_length": None}, [
-        ("prompt_length", None, "is missing for method prompt_tuning", f"give {COUNT}"),
-    ]),
-    ({"prompt_init": None}, [
-        ("prompt_init", None, "is missing for method prompt_tuning", "give a word"),
-    ]),
-    ({"method": "model_tuning"}, [
-        ("prompt_length", 20, "does not apply to method model_tuning", "leave it out"),
-        ("prompt_init", "class_label", "does not apply to method model_tuning", "leave it out"),
-    ]),
-    (NOT_ADAPTED | {"lm_adaptation_steps": 100}, [
-        ("lm_adaptation_steps", 100,
-         "does not fit pretraining_objective span_corruption",
-         "give 0 steps, or pretraining_objective lm_adaptation"),
-    ]),
-    ({"lm_adaptation_steps": 0}, [
-        ("lm_adaptation_steps", 0,
-         "does not fit pretraining_objective lm_adaptation",
-         "give 1 or more steps"),
-    ]),
-    ({"lm_adaptation_seed": None}, [
-        ("lm_adaptation_seed", None,
-         "is missing for pretraining_objective lm_adaptation beside lm_adaptation_batch_size",
-         f"give {WHOLE}"),
-    ]),
-    (NOT_ADAPTED | {"lm_adaptation_batch_size": 8}, [
-        ("lm_adaptation_batch_size", 8,
-         "does not apply to pretraining_objective span_corruption",
-         "leave it out"),
-    ]),
-    ({"shots": 0}, [
-        ("shots", 0, "does not apply to method prompt_tuning", "leave it out"),
-    ]),
-    ({"mixture": "boolq,cb"}, [
-        ("mixture", "boolq,cb", "does not apply to method prompt_tuning", "leave it out"),
-    ]),
-    ({"train_steps": None}, [
-        ("train_steps", None,
-         "is missing for method prompt_tuning",
-         "give a whole number of 1 or more"),
-    ]),
-    ({"dropout": None}, [
-        ("dropout", None,
-         "is missing for method prompt_tuning",
-         "give a number of 0 or more below 1"),
-    ]),
-    ({**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "cb,boolq"}, [
-        ("mixture", "cb,boolq",
-         "is not a list of tasks in order, the trial's own among them",
-         "give boolq,cb"),
-    ]),
-    ({**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "cb,rte"}, [
-        ("mixture", "cb,rte",
-         "is not a list of tasks in order, the trial's own among them",
-         "give boolq,cb,rte"),
-    ]),
-    ({**NO_PROMPT, **dict.fromkeys(TRAINING), "method": "prompt_design", "shots": 0, "seed": 3}, [
-        ("seed", 3, "does not apply without shots, which it would draw", "give 0"),
-    ]),
-    ({**NO_PROMPT, **dict.fromkeys(TRAINING), "method": "prompt_design", "batch_size": 4}, [
-        ("shots", None, "is missing for method prompt_design", "give a whole number of 0 or more"),
-        ("batch_size", 4, "does not apply to method prompt_design", "leave it out"),
-    ]),
-    ({"task_content": "abc"}, [
-        ("task_content", "abc", "does not apply to data_source microworld", "leave it out"),
-    ]),
-    ({"data_source": "own"}, [
-        ("task_content", None, "is missing for data_source own", "give a word"),
-    ]),
-    (NOT_ADAPTED | TEXT, [
-        ("lm_adaptation_text", "0123456789abcdef",
-         "does not apply to pretraining_objective span_corruption",
-         "leave it out"),
-    ]),
-    (TEXT | {"lm_adaptation_learning_rate": None}, [
-        ("lm_adaptation_learning_rate", None,
-         "is missing for pretraining_objective lm_adaptation beside lm_adaptation_batch_size",
-         f"give {POSITIVE}"),
-    ]),
-    ({"eval_every": 101}, [
-        ("eval_every", 101,
-         "is more than train_steps 100, so only the last step would count",
-         "give 100 or less"),
-    ]),
-]  # fmt: skip
-"""Fields that are legal alone and not together, and the key, value, rule and remedy told."""
-
-
-@pytest.mark.parametrize(("changes", "problems"), MISFITS)
-def test_one_meaning_has_one_config(
-    changes: dict[str, Any], problems: list[tuple[object, ...]]
-) -> None:
-    """Catches a second spelling of a trial, or a value that is ignored in silence."""
-    with pytest.raises(ConfigError) as caught:
-        TrialConfig(**ADAPTED | changes)
-    assert [dataclasses.astuple(problem) for problem in caught.value.problems] == problems
 
 
 def test_every_mistake_is_told_at_once() -> None:

@@ -160,7 +160,9 @@ def test_a_text_that_is_not_there_is_told_among_other_mistakes(text: str, tmp_pa
     with pytest.raises(SpecError) as caught:
         parse(broken, path=str(tmp_path / "my.yaml"))
     first, second = str(caught.value).splitlines()
-    assert first.endswith("2: design: 'stars' is not one of star, complete; did you mean 'star'?")
+    assert first.endswith(
+        "2: design: 'stars' is not one of star, complete, search; did you mean 'star'?"
+    )
     assert second == (
         f"{tmp_path / 'my.yaml'}:19: settings.lm_adaptation.text: '{tmp_path / 'gone'}' does not "
         "exist; give a folder of .txt or .jsonl files"
