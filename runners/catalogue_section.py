@@ -33,7 +33,11 @@ _WORD = Rule(type=str)
 
 
 def read_catalogue(top: Section, base: Path) -> Catalogue:
-    """What ships and what the spec in the folder `base` adds; mistakes are reported to `top`."""
+    """What ships and what the spec in the folder `base` adds; mistakes are reported to `top`.
+
+    Places are absolute, since workers have folders of their own.
+    """
+    base = base.resolve()
     return Catalogue(
         families={**shipped(), **_families(top, base)},
         own_tasks=read_tasks(top.section("tasks"), base, BENCHMARK_OF),

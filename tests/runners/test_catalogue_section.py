@@ -57,6 +57,24 @@ def test_all_three_are_added(folder: Path) -> None:
     assert found.origin("squad", "squad") == DataPlace()
 
 
+def test_places_do_not_depend_on_where_a_worker_runs(
+    folder: Path, text_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a sweep of a spec by its relative path, whose workers find none of its data."""
+    monkeypatch.chdir(folder.parent)
+    (folder / "text").symlink_to(text_folder)
+    values = {**GOOD, **_adapted("text")}
+    found = read_catalogue(Section(values, []), Path(folder.name))
+    places = [
+        found.families["mine"].rungs["a"].checkpoint.path,
+        found.own_tasks["rows"].train,
+        found.own_tasks["rows"].dev,
+        found.data["superglue"].folder,
+        *found.texts.values(),
+    ]
+    assert [place for place in places if place is None or not place.is_absolute()] == []
+
+
 def test_tasks_are_meant_by_their_names(folder: Path) -> None:
     """Catches a user's task that is looked for in a benchmark, or a benchmark in the microworld."""
     found = read_catalogue(Section(GOOD, []), folder)

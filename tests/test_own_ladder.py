@@ -1,0 +1,88 @@
+"""The page on one's own ladder says what the code reads: its script, files and commands."""
+
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runners import lm_adaptation, pretraining
+from runners.data.text import read_text
+from runners.model.family import read_family
+from sweeps.spec import load
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "own_ladder.md"
+
+
+def _blocks(language: str) -> list[str]:
+    """The blocks of one language, in the order of the page."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def _commands(program: str) -> list[list[str]]:
+    """The words after `python -m PROGRAM` of every command on the page."""
+    lines = "".join(_blocks("sh")).replace("\\\n", " ").splitlines()
+    start = f"python -m {program} "
+    return [shlex.split(line.removeprefix(start)) for line in lines if line.startswith(start)]
+
+
+@pytest.fixture
+def english(tmp_path: Path) -> Path:
+    """The page's folder: family and spec as it prints them, and a text."""
+    folder = tmp_path / "english"
+    (folder / "text").mkdir(parents=True)
+    (folder / "text" / "a.txt").write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
+    (tmp_path / "data" / "superglue").mkdir(parents=True)
+    (tmp_path / "data" / "glue").mkdir()
+    for name, block in zip(("english.yaml", "study.yaml"), _blocks("yaml"), strict=True):
+        (folder / name).write_text(block)
+    return folder
+
+
+def test_the_family_has_the_sizes_that_the_page_tells(english: Path) -> None:
+    """Catches a table of parameters that is not of the shapes above it."""
+    family = read_family(english / "english.yaml")
+    told = re.findall(
+        r"^\| (\w+) \| \d+ \| \d \+ \d \| ([\d,]+) \|", PAGE.read_text(), re.MULTILINE
+    )
+    assert told == [(name, f"{rung.parameters:,}") for name, rung in family.rungs.items()]
+
+
+def test_the_spec_is_legal(english: Path) -> None:
+    """Catches a page whose last step fails."""
+    spec = load(english / "study.yaml")
+    assert spec.study.family.name == "english"
+    fingerprint = read_text(english / "text").fingerprint
+    texts = {trial.config.lm_adaptation_text for trial in spec.trials}
+    assert texts == {None, fingerprint}
+
+
+def test_the_commands_have_words_that_exist() -> None:
+    """Catches an option that was renamed."""
+    for module in (pretraining, lm_adaptation):
+        (words,) = _commands(module.__name__)
+        assert module._parser().parse_args(words).family == "english/english.yaml"
+
+
+def test_the_script_builds_a_text(tmp_path: Path) -> None:
+    """Catches a script that nobody has run."""
+    data = tmp_path / "data"
+    for folder in ("glue/SST-2", "squadshifts", "superglue/BoolQ", "superglue/RTE", "superglue/CB"):
+        (data / folder).mkdir(parents=True)
+    (data / "glue/SST-2/train.tsv").write_text('sentence\tlabel\na "good one \t1\nbad\t0\n')
+    article = {"paragraphs": [{"context": "One.", "qas": []}, {"context": "Two.", "qas": []}]}
+    (data / "squadshifts" / "a.json").write_text(json.dumps({"data": [article]}))
+    for name, field in (("BoolQ", "passage"), ("RTE", "premise"), ("CB", "premise")):
+        path = data / "superglue" / name / "train.jsonl"
+        path.write_text("".join(json.dumps({field: f"{name} {n}."}) + "\n" for n in range(200)))
+    script = tmp_path / "build_text.py"
+    script.write_text(_blocks("python")[0])
+    command = [sys.executable, str(script), str(data), str(tmp_path / "text")]
+    subprocess.run(command, check=True, timeout=60)
+    text = read_text(tmp_path / "text")
+    found = {*text.train, *text.held_out}
+    assert len(found) == 2 + 2 + 600
+    assert {'a "good one', "Two.", "CB 199."} <= found
