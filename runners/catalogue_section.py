@@ -35,9 +35,8 @@ _WORD = Rule(type=str)
 def read_catalogue(top: Section, base: Path) -> Catalogue:
     """What ships and what the spec in the folder `base` adds; mistakes are reported to `top`.
 
-    Places are absolute, since workers have folders of their own.
+    All places are absolute, since workers have folders of their own.
     """
-    base = base.resolve()
     return Catalogue(
         families={**shipped(), **_families(top, base)},
         own_tasks=read_tasks(top.section("tasks"), base, BENCHMARK_OF),
@@ -168,4 +167,4 @@ def _place(section: Section, base: Path) -> DataPlace:
         near = nearest(folder.name, there)
         remedy = f"is {near!r} it?" if near else "give the path of a folder, from the spec's"
         section.report("dir", name, "is not a folder", remedy)
-    return DataPlace(folder=folder)
+    return DataPlace(folder=folder.resolve())

@@ -1,6 +1,7 @@
 """Reads the `tasks` of a spec, and checks them against their files before anything is trained."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 
 from runners.rules import Rule
@@ -33,8 +34,14 @@ def read_tasks(section: Section, base: Path, taken: Collection[str]) -> dict[str
         if task is not None and len(section.problems) == before:
             _check_rows(own, task)
         if task is not None and len(section.problems) == before:
-            found[name] = task
+            found[name] = _placed(task)
     return found
+
+
+def _placed(task: OwnTask) -> OwnTask:
+    """The task with absolute files, since workers have folders of their own."""
+    dev = task.dev.resolve() if task.dev else None
+    return replace(task, train=task.train.resolve(), dev=dev)
 
 
 def _task(name: str, own: Section, base: Path) -> OwnTask | None:
