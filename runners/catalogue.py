@@ -40,6 +40,11 @@ class DataPlace:
     """A commit, tag or branch of the hub; None is what it has now, whose commit is recorded."""
 
 
+def task_at(source: str, task: str, origin: OwnTask | DataPlace) -> Task:
+    """The task of a source that has it."""
+    return origin.task if isinstance(origin, OwnTask) else TASKS_OF[source][task]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Catalogue:
     """What ships, and what a user adds."""
@@ -120,8 +125,7 @@ class Catalogue:
 
     def _misfits_of_task(self, config: TrialConfig) -> list[Problem]:
         origin = self.origin(config.data_source, config.task)
-        task = origin.task if isinstance(origin, OwnTask) else None
-        task = task or TASKS_OF[config.data_source][config.task]
+        task = task_at(config.data_source, config.task, origin)
         if config.answer_by == "generation" or task.has_choices:
             return []
         return [

@@ -1,19 +1,14 @@
-"""Any task that a trial can name, and the records of its splits."""
+"""The records of one split of any task that a trial can name."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from runners.catalogue import MICROWORLD, TASKS_OF, DataPlace
+from runners.catalogue import MICROWORLD, DataPlace
 from runners.data.hub import read_hub
 from runners.microworld import records as microworld
 from runners.tasks.files.folder import read_folder
 from runners.tasks.own import OwnTask
-from runners.tasks.task import Split, Task
-
-
-def task_at(source: str, task: str, origin: OwnTask | DataPlace) -> Task:
-    """The task of a source that has it."""
-    return origin.task if isinstance(origin, OwnTask) else TASKS_OF[source][task]
+from runners.tasks.task import Split
 
 
 def read_records(

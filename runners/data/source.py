@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runners.catalogue import Catalogue, DataPlace
+from runners.catalogue import Catalogue, DataPlace, task_at
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
-from runners.data.records import read_records, task_at
+from runners.data.records import read_records
 from runners.model.codec import Codec
 from runners.rules import ConfigError
 from runners.tasks.own import OwnTask

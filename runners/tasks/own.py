@@ -26,7 +26,7 @@ from string import Formatter
 from typing import Any
 
 from runners.tasks import metrics
-from runners.tasks.classification import Measure, is_choice, targets_of
+from runners.tasks.classification import Measure, is_choice, measure_accuracy, targets_of
 from runners.tasks.files.lines import content, read_jsonl, read_table
 from runners.tasks.files.squad_file import read_squad_file
 from runners.tasks.question_answering import answering, measure_answers, says_something
@@ -42,10 +42,6 @@ def _answers(name: str) -> Measure:
     return lambda predictions, examples: {name: measure_answers(predictions, examples)[name]}
 
 
-def _accuracy(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
-    return {"accuracy": metrics.accuracy(predictions, targets_of(examples))}
-
-
 def _macro_f1(predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
     labels = examples[0].choices
     return {"macro_f1": metrics.macro_f1(predictions, targets_of(examples), labels)}
@@ -58,7 +54,7 @@ def _binary_f1(predictions: Sequence[str], examples: Sequence[Example]) -> dict[
 
 
 METRICS: Mapping[str, Measure] = {
-    "accuracy": _accuracy, "macro_f1": _macro_f1, "binary_f1": _binary_f1,
+    "accuracy": measure_accuracy, "macro_f1": _macro_f1, "binary_f1": _binary_f1,
     "exact_match": _answers("exact_match"), "f1": _answers("f1"),
 }  # fmt: skip
 """What a task can be judged by; `binary_f1` is that of the second of two labels."""
