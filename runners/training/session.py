@@ -13,7 +13,8 @@ from safetensors.torch import save_file
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
-from runners.model.backbone import Backbone
+from runners.model.backbone import Backbone, device_of
+from runners.model.device import describe
 from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.pack import run_pack, start
@@ -153,6 +154,7 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds / len(run.members), 3),
             "pack": self.slots,
+            "device": describe(device_of(self.backbone.weights)),
             "data_revision": member.data.revision,
             "cut_rows": dict(member.data.cut),
             "restarted_for_other": self.restarted.get(member.config, []),

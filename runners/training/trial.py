@@ -18,6 +18,7 @@ from torch import Tensor
 from runners.config import Training, TrialConfig
 from runners.data.batching import Encoded, Order
 from runners.data.source import TaskData
+from runners.model.backbone import device_of
 from runners.training.adafactor import Adafactor
 
 
@@ -144,7 +145,8 @@ class TrialRun:
         for member, (metrics, predictions) in zip(self.members, judged, strict=True):
             member.history.append({"step": self.step, **loss, **metrics})
             if member.best is None or metrics["score"] > member.best.metrics["score"]:
-                kept = {name: self.parameters[name].detach().clone() for name in self.kept}
+                # On the cores, so that points which are only kept take no room on a GPU.
+                kept = {name: self.parameters[name].detach().clone().cpu() for name in self.kept}
                 member.best = Best(
                     step=self.step, metrics=metrics, predictions=predictions, parameters=kept
                 )
@@ -174,9 +176,16 @@ class TrialRun:
             for member in self.members
         )
         return dataclasses.replace(
-            self, members=members, parameters=_named(tensors, "parameter"),
-            state=_named(tensors, "state"), **{name: meta[name] for name in _PLAIN},
+            self, members=members, parameters=self._placed(_named(tensors, "parameter")),
+            state=self._placed(_named(tensors, "state")), **{name: meta[name] for name in _PLAIN},
         )  # fmt: skip
+
+    def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a checkpoint where those of this run are."""
+        if not self.parameters:
+            return dict(tensors)
+        device = device_of(self.parameters)
+        return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def _plain(best: Best | None) -> dict[str, Any] | None:
