@@ -141,8 +141,11 @@ def describe(record: TrialRecord) -> str:
     metrics = record.metrics
     chance = f"   chance {metrics['chance']:.2f}" if "chance" in metrics else ""
     lines = [f"{record.label}  (trial {record.trial_id})"]
-    lines.append(f"score     {metrics['score']:6.2f}{chance}")
-    skip = {"score", "majority", "chance", "best_step", "train_loss", "invalid"}
+    before = f"   before training {metrics['start_score']:.2f}" if "start_score" in metrics else ""
+    lines.append(f"score     {metrics['score']:6.2f}{chance}{before}")
+    skip = {
+        "score", "majority", "chance", "best_step", "train_loss", "invalid", "start_score"
+    }  # fmt: skip
     lines += [
         f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
     ]

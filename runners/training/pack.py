@@ -82,6 +82,7 @@ def run_pack(
 def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> list[TrialRun]:
     """One step of every live trial; returns those that go on."""
     began = time.perf_counter()
+    evaluate(backbone, [run for run in live if run.due_on_start])
     todo = [run for run in live if not run.finished]
     healthy = [run for run in live if run.finished]
     losses = train_step(backbone, todo) if todo else []

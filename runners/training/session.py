@@ -107,6 +107,8 @@ class Session:
             **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
             "best_step": best.step,
         }  # fmt: skip
+        if run.config.eval_on_start:
+            metrics["start_score"] = member.history[0]["score"]
         if "train_loss" in member.history[-1]:
             metrics["train_loss"] = member.history[-1]["train_loss"]
         record = TrialRecord(

@@ -103,6 +103,13 @@ class TrialRun:
         return self.step >= self.config.steps
 
     @property
+    def due_on_start(self) -> bool:
+        """Whether dev is to be evaluated before the first step, and has not been yet."""
+        training = self.config.training
+        asked = training is not None and training.eval_on_start
+        return asked and self.step == 0 and not self.members[0].history
+
+    @property
     def due(self) -> bool:
         """Whether dev is to be evaluated at this step."""
         if self.config.training is None:
@@ -137,13 +144,19 @@ class TrialRun:
             raise Diverged(f"trial {self.config.label}: {what}")
 
     def evaluated(self, judged: Sequence[tuple[dict[str, float], list[str]]]) -> None:
-        """Note metrics and predictions of every member at this step; keep what is the best yet."""
+        """Note metrics and predictions of every member at this step; keep what is the best yet.
+
+        The start of a run that trains is noted alone.
+        """
         before = self.members[0].history
+        untrained = self.config.training is not None and self.step == 0
         since = self.step - (int(before[-1]["step"]) if before else 0)
         loss = {"train_loss": self.loss_sum / since} if since else {}
         self.loss_sum = 0.0
         for member, (metrics, predictions) in zip(self.members, judged, strict=True):
             member.history.append({"step": self.step, **loss, **metrics})
+            if untrained:
+                continue
             if member.best is None or metrics["score"] > member.best.metrics["score"]:
                 # On the cores, so that points which are only kept take no room on a GPU.
                 kept = {name: self.parameters[name].detach().clone().cpu() for name in self.kept}
