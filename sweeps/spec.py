@@ -67,8 +67,8 @@ def parse(text: str, *, path: str, to_run: bool = True) -> SweepSpec:
     """The sweep of a spec's text.
 
     Errors call the spec `path`, and what it names by a relative path lies
-    beside it. A text for LM adaptation that is not there is a mistake to who
-    would run the sweep; a plan says that it is absent.
+    beside it. Text for LM adaptation and folders of data that are not there are
+    mistakes to who would run the sweep; a plan says that they are absent.
 
     Raises `SpecError` with every mistake.
     """
@@ -80,14 +80,21 @@ def parse(text: str, *, path: str, to_run: bool = True) -> SweepSpec:
     if mistakes:
         raise SpecError(path, mistakes)
     assert spec is not None
-    return replace(spec, absent=tuple(map(source.locate, absent)))
+    located = sorted(map(source.locate, absent), key=lambda each: each.line)
+    return replace(spec, absent=tuple(located))
 
 
 def _absent(spec: SweepSpec, problems: Iterable[Problem]) -> list[Problem]:
     """The problems that say no more than that something is not there yet."""
-    if catalogue_section.ABSENT not in spec.catalogue.texts:
-        return []
-    return [problem for problem in problems if problem.key == catalogue_section.TEXT]
+    catalogue = spec.catalogue
+    keys = {
+        f"data.{name}.dir"
+        for name, place in catalogue.data.items()
+        if place.folder is not None and not place.folder.is_dir()
+    }
+    if catalogue_section.ABSENT in catalogue.texts:
+        keys.add(catalogue_section.TEXT)
+    return [problem for problem in problems if problem.key in keys]
 
 
 def _read(source: Document, text: str, path: str, problems: list[Problem]) -> SweepSpec | None:

@@ -76,16 +76,18 @@ def _head(plan: Plan) -> str:
 
 def _absent(plan: Plan) -> str:
     """What a run would need first, and the work whose ids are not known without it."""
-    if not plan.spec.absent:
-        return ""
     path = plan.spec.path
     lines = [f"  {path}:{each.line}: {each.problem}" for each in plan.spec.absent]
+    lines += [f"  {each}" for each in plan.absent]
+    if not lines:
+        return ""
     trials = sum(work.config.lm_adaptation_text == ABSENT for work in plan.trials)
     milestones = sum(each.adaptation.text == ABSENT for each in plan.milestones)
-    counts = f"{trials:,} trials and {milestones:,} milestones"
-    return "\n".join(
-        ["This can be planned and not run:", *lines, f"It decides the ids of {counts}."]
-    )
+    if trials + milestones:
+        lines.append(
+            f"The text decides the ids of {trials:,} trials and {milestones:,} milestones."
+        )
+    return "\n".join(["This can be planned and not run:", *lines])
 
 
 def _progress(plan: Plan) -> str:

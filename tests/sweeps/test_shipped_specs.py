@@ -198,8 +198,37 @@ def test_a_plan_reads_neither_the_net_nor_a_checkpoint(
     assert main(["plan", str(SPECS / "paper.yaml")]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("paper: star design on t5, 1,560 trials and 10 adaptation milestones")
-    assert "It decides the ids of 240 trials and 10 milestones." in told
+    assert "The text decides the ids of 240 trials and 10 milestones." in told
     assert list(tmp_path.iterdir()) == []
+
+
+def test_data_and_checkpoints_that_are_not_there_are_told_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a plan that asks for the user's data first, and a run that finds out in a worker."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sweeps" / "specs"
+    shutil.copytree(SPECS, folder)
+    (tmp_path / "data" / "glue").mkdir(parents=True)
+    path = folder / "english.yaml"
+    assert main(["plan", str(path)]) == 0
+    told = capsys.readouterr().out
+    ladder = tmp_path / "results" / "english" / "ladder"
+    unmade = "does not exist; make it, or correct its family file"
+    assert "data.superglue.dir: '../../data/superglue' is not a folder" in told
+    assert "data.glue" not in told
+    assert all(
+        f"  checkpoint {ladder / name} {unmade}\n" in told
+        for name in ("tokenizer", "small", "medium", "large")
+    )
+    assert main(["run", str(path)]) == 2
+    assert "data.superglue.dir" in capsys.readouterr().err
+    (tmp_path / "data" / "superglue").mkdir()
+    text = tmp_path / "results" / "english" / "text" / "a.txt"
+    text.parent.mkdir(parents=True)
+    text.write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
+    assert main(["run", str(path)]) == 2
+    assert f"checkpoint {ladder / 'small'} {unmade}\n" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ADAPTED)
