@@ -19,13 +19,14 @@ from torch import Tensor
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
-from runners.data.batching import collate
+from runners.data.batching import Encoded, collate
 from runners.data.source import TaskData, load_task_data
 from runners.evaluation import Questions, answer, log_likelihoods
-from runners.model.backbone import IGNORED, Backbone, Weights, device_of
+from runners.model.backbone import Backbone, Weights, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
 from runners.prompt.soft_prompt import prepend, stack
 from runners.training.method import METHODS, Method
+from runners.training.micro_batches import micro_batches
 from runners.training.trial import Diverged, Member, TrialRun
 
 
@@ -106,12 +107,37 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
 
     Returns the losses in nats a token.
     """
-    method = _method(runs)
     rows = [run.rows() for run in runs]
+    owners = [k for k, own in enumerate(rows) for _ in own]
+    every = [row for own in rows for row in own]
+    tokens = [sum(len(row.target_ids) for row in own) for own in rows]
+    losses = [0.0] * len(runs)
+    for part in micro_batches(
+        [len(row.input_ids) for row in every],
+        prompt_length=max(run.config.prompt_length or 0 for run in runs),
+        parameters=backbone.parameter_count,
+    ):
+        held = [owners[place] for place in part]
+        sums = _loss_sums(backbone, runs, [every[place] for place in part], held, part)
+        shares = sums / torch.tensor(tokens, device=sums.device)
+        shares.sum().backward()
+        losses = [loss + share for loss, share in zip(losses, shares.tolist(), strict=True)]
+    return losses
+
+
+def _loss_sums(
+    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Encoded], owners: Sequence[int],
+    places: Sequence[int],
+) -> Tensor:  # fmt: skip
+    """Summed losses of each trial's rows among these: [K].
+
+    `owners` says which run each row is of, and `places` where it stands in the step.
+    """
+    method = _method(runs)
     weights = method.weights(backbone, runs[0].parameters)
     device = device_of(weights)
-    batch = collate([row for own in rows for row in own], backbone.codec, device=device)
-    owner = torch.tensor([k for k, own in enumerate(rows) for _ in own], device=device)  # [B]
+    batch = collate(rows, backbone.codec, device=device)
+    owner = torch.tensor(owners, device=device)  # [B]
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     prompts = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]
     positions = 0
@@ -119,13 +145,10 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
         bank = stack(prompts)
         positions = bank.positions
         embedded, mask = prepend(bank, owner, embedded, mask)  # [B, P + T, H]
-    token_losses = backbone.losses(
-        weights, embedded, mask, batch.targets, _dropout(runs, rows, positions, device)
-    )
-    losses = _trial_means(token_losses, batch.targets != IGNORED, owner, len(runs))  # [K]
-    losses.sum().backward()
-    values: list[float] = losses.detach().tolist()
-    return values
+    dropout = _dropout(runs, places, positions, device)
+    token_losses = backbone.losses(weights, embedded, mask, batch.targets, dropout)  # [B, D]
+    sums = torch.zeros(len(runs), dtype=token_losses.dtype, device=device)
+    return sums.index_add(0, owner, token_losses.sum(dim=1))
 
 
 def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
@@ -189,22 +212,16 @@ def _detached(prompt: Tensor | None) -> Tensor | None:
     return None if prompt is None else prompt.detach()
 
 
-def _trial_means(token_losses: Tensor, counted: Tensor, owner: Tensor, trials: int) -> Tensor:
-    """Mean loss a target token of each trial: [B, D] -> [K]."""
-    sums = token_losses.new_zeros(trials).index_add(0, owner, token_losses.sum(dim=1))
-    tokens = owner.new_zeros(trials).index_add(0, owner, counted.sum(dim=1))
-    return sums / tokens
-
-
 def _dropout(
-    runs: Sequence[TrialRun], rows: Sequence[Sequence[object]], positions: int, device: torch.device
+    runs: Sequence[TrialRun], places: Sequence[int], positions: int, device: torch.device
 ) -> Dropout:
+    """Dropout of the rows that stand at `places` in the step of all runs."""
     rate = runs[0].config.dropout or 0.0
     assert all(run.config.dropout == runs[0].config.dropout for run in runs)
     if not rate:
         return NONE
     keys = [
-        row_keys(int(run.config.run_id, 16), run.step, len(own), device=device)
-        for run, own in zip(runs, rows, strict=True)
+        row_keys(int(run.config.run_id, 16), run.step, run.config.batch_size or 0, device=device)
+        for run in runs
     ]
-    return Dropout(rate=rate, keys=torch.cat(keys), prompt=positions)
+    return Dropout(rate=rate, keys=torch.cat(keys)[list(places)], prompt=positions)

@@ -1,0 +1,72 @@
+"""Parts of a step: every row once, few positions wasted, the gradients of the whole."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runners.catalogue import Catalogue
+from runners.config import TrialConfig
+from runners.model.t5_backbone import T5Backbone
+from runners.training import micro_batches as module
+from runners.training.micro_batches import FEWEST_POSITIONS, WORTHWHILE, micro_batches
+from runners.training.pack import start, train_step
+
+Make = Callable[..., TrialConfig]
+LARGE = 10**9
+"""Parameters of a model whose parts are worth their start at the fewest positions."""
+
+
+@given(
+    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=80),
+    prompt=st.integers(0, 150),
+    parameters=st.sampled_from([10**4, 2 * 10**6, LARGE]),
+)
+def test_every_row_is_in_one_part_that_is_worth_its_start(
+    lengths: list[int], prompt: int, parameters: int
+) -> None:
+    """Catches a row that trains twice or never, and parts too small to pay."""
+    parts = micro_batches(lengths, prompt_length=prompt, parameters=parameters)
+    assert sorted(row for part in parts for row in part) == list(range(len(lengths)))
+    needed = max(FEWEST_POSITIONS, WORTHWHILE / (4 * parameters))
+    for part in parts if len(parts) > 1 else ():
+        assert len(part) * (prompt + max(lengths[row] for row in part)) >= needed
+
+
+def test_rows_of_like_length_are_together() -> None:
+    """Catches parts that pad short rows to the longest of the step."""
+    parts = micro_batches([100, 10, 90, 12] * 20, prompt_length=0, parameters=LARGE)
+    lengths = [[[100, 10, 90, 12][row % 4] for row in part] for part in parts]
+    padded = sum(len(part) * max(part) for part in lengths)
+    assert padded < 1.1 * 20 * (100 + 10 + 90 + 12)
+
+
+def test_a_small_model_is_not_divided_and_keeps_its_order() -> None:
+    """Catches a start paid many times over, and results that differ from those before parts."""
+    assert micro_batches([5, 9, 7], prompt_length=20, parameters=60_000) == [[0, 1, 2]]
+
+
+@pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "model_tuning"}])
+def test_a_step_in_parts_is_the_step_of_the_whole(
+    backbone: T5Backbone, config: Make, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object]
+) -> None:
+    """Catches losses averaged over parts, gradients of the last part, and shuffled dropout."""
+    tasks = ("cb",) if changes.get("method") else ("cb", "copa", "wsc")
+    nulls = {"prompt_length": None, "prompt_init": None} if changes.get("method") else {}
+    configs = [config(task=task, batch_size=8, **changes, **nulls) for task in tasks]
+    found = []
+    for worthwhile, fewest in ((WORTHWHILE, FEWEST_POSITIONS), (0.0, 60)):
+        monkeypatch.setattr(module, "WORTHWHILE", worthwhile)
+        monkeypatch.setattr(module, "FEWEST_POSITIONS", fewest)
+        runs = [start([each], backbone, Catalogue()) for each in configs]
+        losses = train_step(backbone, runs)
+        grads = [p.grad for run in runs for p in run.parameters.values()]
+        found.append((losses, grads))
+    rows = [row for run in runs for row in run.rows()]
+    parts = micro_batches(
+        [len(row.input_ids) for row in rows], prompt_length=5, parameters=backbone.parameter_count
+    )
+    assert len(parts) > 2
+    torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
