@@ -1,10 +1,7 @@
-"""The page on one's own ladder says what the code reads: its script, files and commands."""
+"""The page on one's own ladder says what the code reads: its files and commands."""
 
-import json
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -65,24 +62,3 @@ def test_the_commands_have_words_that_exist() -> None:
     for module in (pretraining, lm_adaptation):
         (words,) = _commands(module.__name__)
         assert module._parser().parse_args(words).family == "english/english.yaml"
-
-
-def test_the_script_builds_a_text(tmp_path: Path) -> None:
-    """Catches a script that nobody has run."""
-    data = tmp_path / "data"
-    for folder in ("glue/SST-2", "squadshifts", "superglue/BoolQ", "superglue/RTE", "superglue/CB"):
-        (data / folder).mkdir(parents=True)
-    (data / "glue/SST-2/train.tsv").write_text('sentence\tlabel\na "good one \t1\nbad\t0\n')
-    article = {"paragraphs": [{"context": "One.", "qas": []}, {"context": "Two.", "qas": []}]}
-    (data / "squadshifts" / "a.json").write_text(json.dumps({"data": [article]}))
-    for name, field in (("BoolQ", "passage"), ("RTE", "premise"), ("CB", "premise")):
-        path = data / "superglue" / name / "train.jsonl"
-        path.write_text("".join(json.dumps({field: f"{name} {n}."}) + "\n" for n in range(200)))
-    script = tmp_path / "build_text.py"
-    script.write_text(_blocks("python")[0])
-    command = [sys.executable, str(script), str(data), str(tmp_path / "text")]
-    subprocess.run(command, check=True, timeout=60)
-    text = read_text(tmp_path / "text")
-    found = {*text.train, *text.held_out}
-    assert len(found) == 2 + 2 + 600
-    assert {'a "good one', "Two.", "CB 199."} <= found
