@@ -2,15 +2,17 @@
 
     design: search
     search:
-      samples: 40                       # of each method; left out, every combination
+      samples: 40                       # of each method, or {prompt_tuning: 40, ...};
+                                        # left out, every combination
       seed: 0
       prompt_tuning: {learning_rate: [0.1, 0.3, 1], batch_size: [16, 32]}
       model_tuning: {learning_rate: [0.001, 0.003]}
 
 What is searched is run at the default cell, at every size, task and seed of the
-spec; the settings that are not searched are those of `settings`. Every method
-gets as many samples as any other, where it has so many combinations, so that no
-baseline is weak for want of a search.
+spec; the settings that are not searched are those of `settings`. Where `samples`
+is one number, every method gets as many samples as any other, if it has so many
+combinations, so that no baseline is weak for want of a search. More samples are
+those of before and others beside them.
 """
 
 import itertools
@@ -46,11 +48,8 @@ def read(section: Section, templates: Sequence[TrialConfig]) -> Search | None:
     """
     methods = {template.method: template for template in templates}
     section.only(("samples", "seed", *methods))
-    samples: int | None = None
-    seed = 0
-    if "samples" in section.values:
-        samples = section.value("samples", Rule(type=int, minimum=1))
-        seed = section.value("seed", RULES["seed"])
+    samples = _samples(section, tuple(methods))
+    seed = section.value("seed", RULES["seed"]) if "samples" in section.values else 0
     found = {
         method: _settings(section.section(method), template) for method, template in methods.items()
     }
@@ -58,10 +57,22 @@ def read(section: Section, templates: Sequence[TrialConfig]) -> Search | None:
         return None
     return Search(
         settings={
-            method: _sampled(settings, samples, f"{seed} {method}")
+            method: _sampled(settings, samples.get(method), f"{seed} {method}")
             for method, settings in found.items()
         }
     )
+
+
+def _samples(section: Section, methods: Sequence[str]) -> dict[str, int]:
+    """How many settings of each method are tried; nothing of one that tries all."""
+    rule = Rule(type=int, minimum=1)
+    if isinstance(section.values.get("samples"), Mapping):
+        each = section.section("samples")
+        each.only(methods)
+        return {method: each.value(method, rule) for method in methods if method in each.values}
+    if "samples" not in section.values:
+        return {}
+    return dict.fromkeys(methods, section.value("samples", rule))
 
 
 def _settings(section: Section, template: TrialConfig) -> list[Setting]:
@@ -90,7 +101,8 @@ def _fits(template: TrialConfig, setting: Setting) -> bool:
 
 
 def _sampled(settings: Sequence[Setting], samples: int | None, seed: str) -> tuple[Setting, ...]:
-    if samples is None or samples >= len(settings):
-        return tuple(settings)
-    places = sorted(random.Random(seed).sample(range(len(settings)), samples))
-    return tuple(settings[place] for place in places)
+    """The first so many of a shuffle that does not know how many are asked for."""
+    places = list(range(len(settings)))
+    if samples is not None:
+        random.Random(seed).shuffle(places)
+    return tuple(settings[place] for place in sorted(places[:samples]))

@@ -8,6 +8,7 @@ from pathlib import Path
 from runners.catalogue import MICROWORLD, PUBLISHED, Catalogue
 from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
+from runners.model.device import DEVICES, choose
 from runners.record import TrialRecord
 from runners.rules import ConfigError
 from runners.store import Store
@@ -30,6 +31,9 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         metavar="FILE",
         help="a spec, or a YAML file with its keys families, tasks and data, for more names",
     )
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
+    )
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_args(words)
     try:
@@ -37,7 +41,7 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         given = parse_overrides(options.overrides)
         given = {**given, **_data_of(given, catalogue)}
         config = from_mapping(_with_overrides(defaults, given, catalogue))
-        record = run_alone(config, Store(options.store), catalogue)
+        record = run_alone(config, Store(options.store), catalogue, device=options.device)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -82,12 +86,14 @@ def _with_overrides(
     return values
 
 
-def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialRecord | None:
-    """The trial's record, from the store or trained now.
+def run_alone(
+    config: TrialConfig, store: Store, catalogue: Catalogue, *, device: str = "auto"
+) -> TrialRecord | None:
+    """The trial's record, from the store or trained now on one of `DEVICES`.
 
     None where the trial diverged, which the store records, or its adaptation.
     Raises ValueError, before anything is trained, for names that nothing goes
-    by and for data that does not fit.
+    by, for data that does not fit and for a GPU that is not there.
     """
     record = store.get(config.trial_id)
     if record is not None:
@@ -102,6 +108,7 @@ def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialR
     from runners.training.session import Session
     from runners.training.trial import Diverged
 
+    place = choose(device)
     # Data that does not fit is told before an adaptation has taken minutes.
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
     load_task_data(config, pretrained.codec, catalogue)
@@ -109,14 +116,16 @@ def run_alone(config: TrialConfig, store: Store, catalogue: Catalogue) -> TrialR
     adaptation = adaptation_of(config)
     if adaptation is not None:
         try:
-            for step, total in adapt(adaptation, [config.lm_adaptation_steps], store, catalogue):
+            steps = [config.lm_adaptation_steps]
+            for step, total in adapt(adaptation, steps, store, catalogue, device=place):
                 _show("LM adaptation", step, total)
         except Diverged as error:
             print(error, file=sys.stderr)
             return None
     session = Session(
-        backbone=load_backbone(config, store, catalogue), store=store, catalogue=catalogue, slots=1
-    )
+        backbone=load_backbone(config, store, catalogue, place),
+        store=store, catalogue=catalogue, slots=1,
+    )  # fmt: skip
     for live in session.train([config]):
         for run in live:
             _show(config.label, run.step, config.steps)
@@ -137,8 +146,11 @@ def describe(record: TrialRecord) -> str:
     metrics = record.metrics
     chance = f"   chance {metrics['chance']:.2f}" if "chance" in metrics else ""
     lines = [f"{record.label}  (trial {record.trial_id})"]
-    lines.append(f"score     {metrics['score']:6.2f}{chance}")
-    skip = {"score", "majority", "chance", "best_step", "train_loss", "invalid"}
+    before = f"   before training {metrics['start_score']:.2f}" if "start_score" in metrics else ""
+    lines.append(f"score     {metrics['score']:6.2f}{chance}{before}")
+    skip = {
+        "score", "majority", "chance", "best_step", "train_loss", "invalid", "start_score"
+    }  # fmt: skip
     lines += [
         f"{name:<9} {value:6.2f}"
         for name, value in sorted(metrics.items())

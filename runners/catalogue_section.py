@@ -29,6 +29,8 @@ KEYS = ("families", "tasks", "data")
 """The keys of a spec that are read here, beside its text."""
 TEXT = "settings.lm_adaptation.text"
 """Where a spec has the folder of the text that models are adapted to."""
+ABSENT = "absent"
+"""What stands for the fingerprint of a text whose folder is not there."""
 _WORD = Rule(type=str)
 
 
@@ -96,15 +98,19 @@ def load_catalogue(path: Path) -> Catalogue:
 
 
 def _texts(top: Section, base: Path) -> dict[str, Path]:
-    """The folder that a spec adapts models to, by its fingerprint."""
-    folder = _written_text(top.values)
-    if folder is None:
+    """The folder that a spec adapts models to, by its fingerprint.
+
+    One that is not there is reported, and goes by `ABSENT`, for who only plans.
+    """
+    written = _written_text(top.values)
+    if written is None:
         return {}
+    folder = (base / written).resolve()
     try:
-        return dict(add_text(Catalogue(), (base / folder).resolve())[0].texts)
+        return dict(add_text(Catalogue(), folder)[0].texts)
     except ConfigError as error:
         top.problems += [replace(problem, key=TEXT) for problem in error.problems]
-        return {}
+        return {} if folder.exists() else {ABSENT: folder}
 
 
 def _written_text(values: Mapping[str, object]) -> str | None:

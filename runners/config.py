@@ -45,6 +45,7 @@ class Training:
     parameter_scaling: bool
     dropout: float
     warmup_steps: int
+    eval_on_start: bool
     decay_factor: float | None
     decay_every: int | None
 
@@ -126,7 +127,7 @@ class TrialConfig:
     seed: int = _ruled(Rule(type=int, minimum=0))
     """Seeds the prompt's start, the order of the data, dropout and the choice of shots."""
     train_steps: int | None = _ruled(_OPTIONAL_COUNT, default=None)
-    """Optimizer steps; this and the next six are None for prompt design, which trains nothing."""
+    """Optimizer steps; this and all up to `eval_on_start` are None where nothing trains."""
     eval_every: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """Steps between two evaluations on dev; the best one gives the result."""
     batch_size: int | None = _ruled(_OPTIONAL_COUNT, default=None)
@@ -141,6 +142,8 @@ class TrialConfig:
     """Dropout rate of the model while training."""
     warmup_steps: int | None = _ruled(Rule(type=int, minimum=0, optional=True), default=0)
     """Steps over which the learning rate rises from 0; 0 is none."""
+    eval_on_start: bool | None = _ruled(Rule(type=bool, optional=True), default=False)
+    """Whether dev is evaluated before the first step too, which is noted and gives no result."""
     decay_factor: float | None = _ruled(
         Rule(type=float, above=0, below=1, optional=True), default=None
     )
@@ -280,8 +283,8 @@ _DEFAULTS: dict[str, object] = {
 _LATER_FIELDS = frozenset(
     {
         "lm_adaptation_text", "task_content", "task_prefix", "long_inputs", "shots", "mixture",
-        "answer_by", "warmup_steps", "decay_factor", "decay_every", "transfer_tasks",
-        "transfer_content",
+        "answer_by", "warmup_steps", "decay_factor", "decay_every", "eval_on_start",
+        "transfer_tasks", "transfer_content",
     }
 )  # fmt: skip
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from runners.data.batching import Batch, Encoded, collate
-from runners.model.backbone import Backbone, Weights
+from runners.model.backbone import Backbone, Weights, device_of
 from runners.prompt.soft_prompt import PromptBank, prepend, stack
 
 TOKENS_A_BATCH = 24_576
@@ -92,10 +92,11 @@ def _embedded(
     owners: Sequence[int],
 ) -> tuple[Batch, Tensor, Tensor]:  # fmt: skip
     """Rows as a batch, and embedded behind the prompts of their trials: [B, P + T, H], mask."""
-    batch = collate(rows, backbone.codec)
+    batch = collate(rows, backbone.codec, device=device_of(weights))
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     if bank:
-        embedded, mask = prepend(bank, torch.tensor(owners), embedded, mask)
+        of_row = torch.tensor(owners, device=mask.device)
+        embedded, mask = prepend(bank, of_row, embedded, mask)
     return batch, embedded, mask
 
 

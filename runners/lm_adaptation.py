@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import torch
 from safetensors.torch import load, save, save_file
 from torch import Tensor
 
@@ -31,9 +32,16 @@ from runners.catalogue import Catalogue
 from runners.catalogue_section import add_family, add_text
 from runners.config import DTYPES, AdaptationConfig
 from runners.data.continuations import HELD_OUT_BATCHES, Continuations, read_continuations, text_of
-from runners.model.backbone import Backbone
+from runners.model.backbone import Backbone, device_of
 from runners.model.checkpoint import WEIGHTS
-from runners.model.loading import COMPUTE_DTYPES, check_origin, load_pretrained
+from runners.model.device import DEVICES, choose, describe
+from runners.model.loading import (
+    COMPUTE_DTYPES,
+    CPU,
+    check_origin,
+    load_pretrained,
+    on_device,
+)
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
@@ -62,9 +70,9 @@ class Adaptation:
         return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
 
     @classmethod
-    def from_bytes(cls, checkpoint: bytes) -> "Adaptation":
-        """The state of `to_bytes`."""
-        tensors = load(checkpoint)
+    def from_bytes(cls, checkpoint: bytes, device: torch.device) -> "Adaptation":
+        """The state of `to_bytes`, on `device`."""
+        tensors = {name: tensor.to(device) for name, tensor in load(checkpoint).items()}
         parts = {
             kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
             for kind in ("weight", "state")
@@ -83,8 +91,9 @@ def adapt(
     catalogue: Catalogue,
     *,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
+    device: torch.device = CPU,
 ) -> Iterator[tuple[int, int]]:
-    """Train to the last of `milestones` that the store lacks, committing each as it appears.
+    """Train on `device` to the last of `milestones` that the store lacks; commits each in turn.
 
     Yields (steps done, last step) after every step. Raises `Diverged` where
     the loss is not finite, ValueError where the store has a milestone of this
@@ -97,7 +106,9 @@ def adapt(
         return
     text = text_of(config, catalogue)
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
-    backbone = dataclasses.replace(pretrained, dtype=COMPUTE_DTYPES[config.compute_dtype])
+    backbone = dataclasses.replace(
+        on_device(pretrained, device), dtype=COMPUTE_DTYPES[config.compute_dtype]
+    )
     for steps in set(milestones) - set(wanted):
         record = store.get(config.milestone_id(steps))
         assert record is not None
@@ -148,7 +159,7 @@ def _restored(backbone: Backbone, config: AdaptationConfig, store: Store) -> Ada
     checkpoint = store.load_state(config.run_id, STATE)
     if checkpoint is None or other_origins(checkpoint, _origins(backbone)):
         return None
-    return Adaptation.from_bytes(checkpoint)
+    return Adaptation.from_bytes(checkpoint, device_of(backbone.weights))
 
 
 def _origins(backbone: Backbone) -> dict[str, str]:
@@ -176,6 +187,7 @@ def _commit(
             **_origins(backbone),
             "committed": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(run.seconds, 3),
+            "device": describe(device_of(backbone.weights)),
             "model_parameters": backbone.parameter_count,
         },
         files={},
@@ -203,7 +215,8 @@ def main(words: Sequence[str] | None = None) -> int:
             text=text,
         )
         store = Store(options.store)
-        for step, last in adapt(config, options.steps, store, catalogue):
+        device = choose(options.device)
+        for step, last in adapt(config, options.steps, store, catalogue, device=device):
             if step * 10 // last > (step - 1) * 10 // last:
                 print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
     except ValueError as error:
@@ -240,6 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--learning-rate", type=float, default=0.003)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="(%(default)s)")
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")
     return parser
 

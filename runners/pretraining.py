@@ -33,6 +33,7 @@ from runners.config import DTYPES
 from runners.data.text import WINDOW, read_text
 from runners.microworld.exchanges import MIXES
 from runners.model.checkpoint import LADDER
+from runners.model.device import DEVICES, choose
 from runners.model.family import Place, Rung, shipped
 from runners.model.sizes import T5Shape
 from runners.rules import ConfigError, Problem, Rule, violations
@@ -121,11 +122,15 @@ def _on_world(options: argparse.Namespace) -> None:
         learning_rate=options.learning_rate,
         salient=options.salient, seed=options.seed, compute_dtype=options.compute_dtype,
     )  # fmt: skip
-    world.pretrain(recipe, start=options.start, out=options.out or LADDER, work=options.work)
+    world.pretrain(
+        recipe, start=options.start, out=options.out or LADDER, work=options.work,
+        device=choose(options.device),
+    )  # fmt: skip
 
 
 def _on_text(options: argparse.Namespace) -> None:
     """Pre-train one rung, telling what is read and how far it is."""
+    device = choose(options.device)
     catalogue, name = add_family(Catalogue(), options.family)
     rung = catalogue.rung(name, options.size)
     if catalogue.architecture(name) != "t5":
@@ -149,7 +154,7 @@ def _on_text(options: argparse.Namespace) -> None:
         return
     state = options.work / f"{name}-{rung.name}.safetensors"
     for line in own.pretrain(
-        recipe, reading, origin, out=checkpoint, state=state, every=options.every
+        recipe, reading, origin, out=checkpoint, state=state, every=options.every, device=device
     ):
         print(f"{rung.name}: {own.progress(line, recipe)}", flush=True)
     print(f"{rung.name}: written to {checkpoint}")
@@ -188,6 +193,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--threads", type=int, default=1, help="cores to compute on (%(default)s)")
+    parser.add_argument("--device", choices=DEVICES, default="auto", help="(%(default)s)")
     parser.add_argument("--out", type=Path, help="folder to write <size>/ and tokenizer/ into")
     parser.add_argument(
         "--work", type=Path, default=Path("results/pretraining"),

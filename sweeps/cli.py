@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        spec = load(options.spec)
+        spec = load(options.spec, to_run=options.verb is _run)
     except ConfigError as error:
         count = len(error.problems)
         print(f"{error}\n{count} mistake{'s' * (count > 1)}; nothing was started", file=sys.stderr)

@@ -30,12 +30,11 @@ def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, bo
     execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
     watch = Watch(search, store, progress, board)
-    resources = tune.PlacementGroupFactory([{"CPU": float(execution.threads)}])
     _connect(execution)
     try:
         with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
             tune.Tuner(
-                tune.with_resources(PackTrainable, resources),
+                tune.with_resources(PackTrainable, _resources(execution)),
                 # Workers have folders of their own, so the store goes by its absolute name.
                 param_space={
                     "execution": replace(execution, store=store.root),
@@ -55,7 +54,11 @@ def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, bo
 
 
 def _connect(execution: Execution) -> None:
-    """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as are asked for."""
+    """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as are asked for.
+
+    Raises ValueError where a worker wants a GPU and this machine has none. What a
+    cluster has can grow, so its workers wait for theirs.
+    """
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL)
         return
@@ -67,6 +70,21 @@ def _connect(execution: Execution) -> None:
         log_to_driver=False,
         logging_level=logging.CRITICAL,
     )
+    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    if execution.gpus_per_worker > found.get("GPU", 0.0):
+        ray.shutdown()
+        raise ValueError(
+            f"execution.gpus_per_worker: {execution.gpus_per_worker:g} cannot be had, for Ray "
+            "finds no GPU on this machine; give 0, or run where there is one"
+        )
+
+
+def _resources(execution: Execution) -> tune.PlacementGroupFactory:
+    """What each worker holds: its cores, and its share of a GPU."""
+    held = {"CPU": float(execution.threads)}
+    if execution.gpus_per_worker:
+        held["GPU"] = execution.gpus_per_worker
+    return tune.PlacementGroupFactory([held])
 
 
 class Watch(tune.Callback):

@@ -5,6 +5,7 @@ None of this enters the identity of a trial.
 
 from dataclasses import dataclass
 
+from runners.model.device import DEVICES
 from runners.rules import Rule
 from runners.section import Section
 
@@ -19,6 +20,10 @@ class Execution:
     """Processes that train at the same time."""
     threads: int = 1
     """Cores that each of them computes on."""
+    device: str = "auto"
+    """Where they train: one of `runners.model.device.DEVICES`."""
+    gpus_per_worker: float = 0.0
+    """The GPU, or the share of one, that each of them holds; without one it trains on cores."""
     pack_size: int = 8
     """K, the most trials that share one batch."""
     checkpoint_seconds: float = 120.0
@@ -30,6 +35,8 @@ _RULES = {
     "store": Rule(type=str),
     "workers": _COUNT,
     "threads": _COUNT,
+    "device": Rule(type=str, choices=DEVICES),
+    "gpus_per_worker": Rule(type=float, minimum=0),
     "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
 }
@@ -40,4 +47,23 @@ def read(section: Section) -> Execution | None:
     section.only(_RULES)
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
-    return None if None in values.values() else Execution(**values)
+    if None in values.values():
+        return None
+    execution = Execution(**values)
+    return execution if _fits(section, execution) else None
+
+
+def _fits(section: Section, execution: Execution) -> bool:
+    """Whether the device can be had with these GPUs; a mistake is reported."""
+    gpus, device = execution.gpus_per_worker, execution.device
+    if gpus > 1:
+        rule = "is more than the one GPU that a worker computes on"
+        remedy = "give 1, or a share such as 0.5, and more workers"
+    elif device == "cpu" and gpus:
+        rule, remedy = "does not apply to device cpu", "leave it out"
+    elif device == "cuda" and not gpus:
+        rule, remedy = "is none for device cuda", "give 1, or a share where workers share a GPU"
+    else:
+        return True
+    section.report("gpus_per_worker", gpus, rule, remedy)
+    return False

@@ -5,7 +5,7 @@ milestone of the LM adaptation that it starts from.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 from ablation.grid import GridTrial
@@ -81,6 +81,7 @@ class Plan:
 
     Trials are in the order of the spec. Milestones are all that a trial starts
     from, whether it is done or not, by size in the order of the spec and steps.
+    `absent` says which checkpoints this machine should have and has not.
     """
 
     spec: SweepSpec
@@ -88,6 +89,7 @@ class Plan:
     milestones: tuple[Milestone, ...]
     trials: tuple[PlannedTrial, ...]
     drifts: tuple[Drift, ...]
+    absent: tuple[str, ...] = ()
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -161,16 +163,24 @@ def plan(
 def survey(spec: SweepSpec) -> Plan:
     """How `spec` stands in the store that it names, for the code that is here.
 
-    Raises ValueError where that is no store, or one with unreadable files, or a
-    checkpoint is not there.
+    Raises ValueError where that is no store, or one with unreadable files.
     """
     store = Store(spec.execution.store)
     family = spec.study.family
     rungs = [family.rungs[size] for size in spec.study.axes.model_size]
-    prints = {checkpoint(family.name, rung.name, 0): pretrained_fingerprint(rung) for rung in rungs}
+    found = [
+        (place.missing(), rung) for rung in rungs for place in (rung.checkpoint, rung.tokenizer)
+    ]
+    absent = {missing: rung.name for missing, rung in found if missing}
+    prints = {
+        checkpoint(family.name, rung.name, 0): pretrained_fingerprint(rung)
+        for rung in rungs
+        if rung.name not in absent.values()
+    }
     # What the hub has under a name without a commit shows only when it is loaded.
     present = {CODE: code_fingerprint()} | {key: each for key, each in prints.items() if each}
-    return plan(spec, store, running=store.running(), present=present)
+    surveyed = plan(spec, store, running=store.running(), present=present)
+    return replace(surveyed, absent=tuple(absent))
 
 
 def _after(adaptation: AdaptationConfig, steps: int) -> Subject:

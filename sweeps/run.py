@@ -31,11 +31,14 @@ def run(spec: SweepSpec) -> int:
     """Run everything that the store of `spec` lacks; returns 0 where all is done, else 1.
 
     Ray runs on this machine, or on the cluster that RAY_ADDRESS names. Raises
-    ValueError where new results would stand beside results of other checkpoints.
+    ValueError where a checkpoint is not there, or new results would stand beside
+    results of other checkpoints.
     """
     store = Store(spec.execution.store)
     plan = survey(spec)
     packs = packs_of(plan, workers=spec.execution.workers, slots=spec.execution.pack_size)
+    if packs and plan.absent:
+        raise ValueError("\n".join(plan.absent))
     if packs and plan.foreign:
         raise ValueError(_mixed(plan))
     store.write_manifest(spec.name, manifest(spec, code=code_fingerprint()))

@@ -7,7 +7,7 @@ each with file, line, key, value, rule and remedy.
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablation import grid, study
@@ -39,7 +39,8 @@ class SweepSpec:
     """One sweep: the text it came from, and what that text means.
 
     `trials` are all trials of the study, in a fixed order; `sha256` is that of
-    the UTF-8 bytes of `text`.
+    the UTF-8 bytes of `text`. `absent` says what a run needs and is not there,
+    where the spec was read to plan alone.
     """
 
     name: str
@@ -50,33 +51,50 @@ class SweepSpec:
     catalogue: Catalogue
     execution: Execution
     trials: tuple[GridTrial, ...]
+    absent: tuple[Located, ...] = ()
 
 
-def load(path: str | Path) -> SweepSpec:
-    """The sweep of one spec file.
+def load(path: str | Path, *, to_run: bool = True) -> SweepSpec:
+    """The sweep of one spec file, to run or only to plan.
 
     Raises `SpecError` (a ValueError) with every mistake in it, and ValueError
     where there is no such file.
     """
-    return parse(_text(Path(path)), path=str(path))
+    return parse(_text(Path(path)), path=str(path), to_run=to_run)
 
 
-def parse(text: str, *, path: str) -> SweepSpec:
+def parse(text: str, *, path: str, to_run: bool = True) -> SweepSpec:
     """The sweep of a spec's text.
 
     Errors call the spec `path`, and what it names by a relative path lies
-    beside it.
+    beside it. Text for LM adaptation and folders of data that are not there are
+    mistakes to who would run the sweep; a plan says that they are absent.
 
     Raises `SpecError` with every mistake.
     """
     source = document.read(text)
     problems: list[Problem] = []
     spec = _read(source, text, path, problems)
-    mistakes = [*source.mistakes, *map(source.locate, problems)]
+    absent = [] if to_run or spec is None else _absent(spec, problems)
+    mistakes = [*source.mistakes, *(source.locate(p) for p in problems if p not in absent)]
     if mistakes:
         raise SpecError(path, mistakes)
     assert spec is not None
-    return spec
+    located = sorted(map(source.locate, absent), key=lambda each: each.line)
+    return replace(spec, absent=tuple(located))
+
+
+def _absent(spec: SweepSpec, problems: Iterable[Problem]) -> list[Problem]:
+    """The problems that say no more than that something is not there yet."""
+    catalogue = spec.catalogue
+    keys = {
+        f"data.{name}.dir"
+        for name, place in catalogue.data.items()
+        if place.folder is not None and not place.folder.is_dir()
+    }
+    if catalogue_section.ABSENT in catalogue.texts:
+        keys.add(catalogue_section.TEXT)
+    return [problem for problem in problems if problem.key in keys]
 
 
 def _read(source: Document, text: str, path: str, problems: list[Problem]) -> SweepSpec | None:

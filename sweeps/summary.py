@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from ablation.grid import PANELS
+from runners.catalogue_section import ABSENT
 from runners.config import AdaptationConfig
 from sweeps.plan import STATUSES, Milestone, Plan, State, Status
 
@@ -25,13 +26,17 @@ class _Tally:
 
 def overview(plan: Plan) -> str:
     """What the sweep consists of, how it stands by stage and size, and what is wrong."""
-    parts = [_head(plan), _progress(plan), _panels(plan), _failed(plan), _drifted(plan)]
+    parts = [
+        _head(plan), _absent(plan), _progress(plan), _panels(plan), _failed(plan), _drifted(plan)
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 
 def standing(plan: Plan) -> str:
     """How far the sweep is: counts by stage and size, every failure with its message, and drift."""
-    parts = [_head(plan), _progress(plan), _failed(plan, every=True), _drifted(plan)]
+    parts = [
+        _head(plan), _absent(plan), _progress(plan), _failed(plan, every=True), _drifted(plan)
+    ]  # fmt: skip
     return "\n\n".join(part for part in parts if part)
 
 
@@ -67,6 +72,22 @@ def _head(plan: Plan) -> str:
         f"{plan.spec.name}: {study.design} design on {study.family.name}, {trials:,} trials and "
         f"{milestones:,} adaptation milestones in {plan.root}"
     )
+
+
+def _absent(plan: Plan) -> str:
+    """What a run would need first, and the work whose ids are not known without it."""
+    path = plan.spec.path
+    lines = [f"  {path}:{each.line}: {each.problem}" for each in plan.spec.absent]
+    lines += [f"  {each}" for each in plan.absent]
+    if not lines:
+        return ""
+    trials = sum(work.config.lm_adaptation_text == ABSENT for work in plan.trials)
+    milestones = sum(each.adaptation.text == ABSENT for each in plan.milestones)
+    if trials + milestones:
+        lines.append(
+            f"The text decides the ids of {trials:,} trials and {milestones:,} milestones."
+        )
+    return "\n".join(["This can be planned and not run:", *lines])
 
 
 def _progress(plan: Plan) -> str:

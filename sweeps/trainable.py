@@ -3,17 +3,21 @@
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ray import tune
 
 from runners.catalogue import Catalogue
+from runners.model.device import choose
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps.execution import Execution
 from sweeps.failures import Explained
 from sweeps.packs import Pack
 from sweeps.progress import Report
+
+if TYPE_CHECKING:
+    import torch
 
 REPORT_SECONDS = 2.0
 """A worker reports so often; between reports it trains."""
@@ -65,29 +69,34 @@ def _work(pack: Pack, execution: Execution, catalogue: Catalogue) -> Iterator[Re
     import torch
 
     torch.set_num_threads(execution.threads)
+    # A worker that was given no GPU leaves those of others alone.
+    device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
     do = _train if pack.adaptation is None else _adapt
-    yield from do(pack, store, catalogue, execution.checkpoint_seconds)
+    yield from do(pack, store, catalogue, execution.checkpoint_seconds, device)
 
 
 def _adapt(
-    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float
-) -> Iterator[Report]:
+    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float,
+    device: "torch.device",
+) -> Iterator[Report]:  # fmt: skip
     from runners.lm_adaptation import adapt
 
     assert pack.adaptation is not None
     resumed: float | None = None
     steps = adapt(
-        pack.adaptation, pack.milestones, store, catalogue, checkpoint_seconds=checkpoint_seconds
-    )
+        pack.adaptation, pack.milestones, store, catalogue,
+        checkpoint_seconds=checkpoint_seconds, device=device,
+    )  # fmt: skip
     for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
         yield Report(share=step / last, resumed=resumed)
 
 
 def _train(
-    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float
-) -> Iterator[Report]:
+    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float,
+    device: "torch.device",
+) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
     from runners.training.session import Session
 
@@ -100,7 +109,7 @@ def _train(
     if not todo:
         return
     session = Session(
-        backbone=load_backbone(todo[0], store, catalogue),
+        backbone=load_backbone(todo[0], store, catalogue, device),
         store=store,
         catalogue=catalogue,
         slots=pack.slots,

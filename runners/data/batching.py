@@ -45,17 +45,17 @@ class Rows(Protocol):
         """The rows of one step, counted from 0."""
 
 
-def collate(rows: Sequence[Encoded], codec: Codec) -> Batch:
-    """Rows padded to the longest of them.
+def collate(rows: Sequence[Encoded], codec: Codec, *, device: torch.device | str = "cpu") -> Batch:
+    """Rows padded to the longest of them, on `device`.
 
     Inputs that targets go on from are padded on the left, so that all end at
     the last position; the others, and all targets, on the right.
     """
     longest = max(len(row.input_ids) for row in rows)
-    input_ids = pad([row.input_ids for row in rows], fill=codec.pad_id)
-    targets = pad([row.target_ids for row in rows], fill=IGNORED)
-    lengths = torch.tensor([len(row.input_ids) for row in rows])
-    places = torch.arange(longest)
+    input_ids = pad([row.input_ids for row in rows], fill=codec.pad_id).to(device)
+    targets = pad([row.target_ids for row in rows], fill=IGNORED).to(device)
+    lengths = torch.tensor([len(row.input_ids) for row in rows], device=device)
+    places = torch.arange(longest, device=device)
     if codec.continues:
         gaps = (longest - lengths)[:, None]
         input_ids = input_ids.gather(1, (places - gaps) % longest)

@@ -79,6 +79,11 @@ class Backbone(Protocol):
         """
 
 
+def device_of(weights: Weights) -> torch.device:
+    """Where the weights are, and with them all that a forward pass makes."""
+    return next(iter(weights.values())).device
+
+
 def at_least_float32(x: Tensor) -> Tensor:
     """x in float32, or in float64 where it is: too little would round scores and biases."""
     return x.to(torch.promote_types(x.dtype, torch.float32))

@@ -6,7 +6,8 @@ position of every row is the one that the first target token follows. Positions
 are counted over what is seen, so a row feels neither padding nor neighbours.
 """
 
-from dataclasses import dataclass
+import copy
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from runners.model.backbone import IGNORED, Weights, at_least_float32
+from runners.model.backbone import IGNORED, Weights, at_least_float32, device_of
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -43,7 +44,7 @@ class CausalBackbone:
         return sum(weight.numel() for weight in self.weights.values())
 
     def embedding_table(self) -> Tensor:
-        pieces = torch.arange(len(self.codec.tokenizer), device=self._device)
+        pieces = torch.arange(len(self.codec.tokenizer), device=device_of(self.weights))
         with torch.no_grad():
             return self.embed(self.weights, pieces[None])[0]
 
@@ -117,9 +118,16 @@ class CausalBackbone:
         scores: Tensor = output.logits[:, -last:]
         return at_least_float32(scores)
 
-    @property
-    def _device(self) -> torch.device:
-        return next(iter(self.weights.values())).device
+    def on_device(self, device: torch.device) -> "CausalBackbone":
+        """A copy on `device`; this one stays where it is, and nothing is copied beside it."""
+        moved: dict[int, object] = {
+            id(p): torch.nn.Parameter(p.to(device), requires_grad=False)
+            for p in self.module.parameters()
+        }
+        # Parameters that are found in the memo are taken from there; buffers are moved after.
+        module = copy.deepcopy(self.module, moved)
+        torch.nn.Module.to(module, device)
+        return replace(self, module=module, weights=dict(module.named_parameters()))
 
     @property
     def _embedding_name(self) -> str:

@@ -63,12 +63,12 @@ NONE = Dropout()
 """The dropout of evaluation, and of training at rate 0."""
 
 
-def row_keys(trial_key: int, step: int, rows: int) -> Tensor:
+def row_keys(trial_key: int, step: int, rows: int, *, device: torch.device | str = "cpu") -> Tensor:
     """Keys [rows] of one trial's rows at one step, hashed from all 64 bits of its key."""
-    state = torch.zeros(rows, dtype=torch.int64)
+    state = torch.zeros(rows, dtype=torch.int64, device=device)
     for part in (trial_key, trial_key >> 32, step):
         state = _mix(state + (part & _WORD))
-    return _mix(state + torch.arange(rows))
+    return _mix(state + torch.arange(rows, device=device))
 
 
 def _mix(x: Tensor) -> Tensor:

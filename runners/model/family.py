@@ -60,18 +60,28 @@ class Place:
 
         Raises ValueError where it is not there.
         """
-        path = self.path
-        if self.package is not None:
-            name, _, file = self.package.partition("/")
-            found = importlib.util.find_spec(name)
-            if found is None or found.origin is None:
-                raise ValueError(f"{self}: package {name} is not installed; install it")
-            path = Path(found.origin).parent / file
+        missing = self.missing()
+        if missing is not None:
+            raise ValueError(missing)
+        return self._expected()
+
+    def missing(self) -> str | None:
+        """What to do where this machine should have it and has not; else None."""
+        path = self._expected()
+        if self.package is not None and path is None:
+            name = self.package.partition("/")[0]
+            return f"{self}: package {name} is not installed; install it"
         if path is not None and not path.exists():
-            raise ValueError(
-                f"checkpoint {path} does not exist; make it, or correct its family file"
-            )
-        return path
+            return f"checkpoint {path} does not exist; make it, or correct its family file"
+        return None
+
+    def _expected(self) -> Path | None:
+        """Where it should be on this machine; None for a hub id or a package that is not there."""
+        if self.package is None:
+            return self.path
+        name, _, file = self.package.partition("/")
+        found = importlib.util.find_spec(name)
+        return None if found is None or found.origin is None else Path(found.origin).parent / file
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,20 +23,43 @@ from runners.store import Store
 COMPUTE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """The precisions that a config may ask for (`runners.config.DTYPES`)."""
 
+CPU = torch.device("cpu")
+"""Where checkpoints are read to."""
+
+TRAINED = ("model_tuning", "multitask_model_tuning")
+"""Methods that train the weights themselves."""
+
 Loaded = T5Backbone | CausalBackbone
 """A backbone that was read from a checkpoint."""
 
 
-def load_backbone(config: TrialConfig, store: Store, catalogue: Catalogue) -> Loaded:
+def load_backbone(
+    config: TrialConfig, store: Store, catalogue: Catalogue, device: torch.device = CPU
+) -> Loaded:
     """The model that a trial starts from: pre-trained, or a milestone of its LM adaptation.
 
-    Its weights are kept in the compute dtype where they stay frozen, in float32
-    where they train. Raises ValueError where the family or size is unknown, or
+    Its weights are on `device`, in the compute dtype where they stay frozen, in
+    float32 where they train. Raises ValueError where the family or size is unknown, or
     the milestone is not in the store.
     """
-    kept = "float32" if config.method == "model_tuning" else config.compute_dtype
+    kept = "float32" if config.method in TRAINED else config.compute_dtype
     backbone = _pretrained_or_adapted(config, store, catalogue, kept)
-    return dataclasses.replace(backbone, dtype=COMPUTE_DTYPES[config.compute_dtype])
+    placed = on_device(backbone, device)
+    return dataclasses.replace(placed, dtype=COMPUTE_DTYPES[config.compute_dtype])
+
+
+def on_device(backbone: Loaded, device: torch.device) -> Loaded:
+    """The same model with its weights on `device`.
+
+    What is read stays on the cores for the next who asks; a copy on a GPU is
+    the caller's alone, so that no model which is done with takes room there.
+    """
+    if device == CPU:
+        return backbone
+    if isinstance(backbone, CausalBackbone):
+        return backbone.on_device(device)
+    weights = {name: weight.to(device) for name, weight in backbone.weights.items()}
+    return dataclasses.replace(backbone, weights=weights)
 
 
 def _pretrained_or_adapted(

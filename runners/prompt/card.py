@@ -19,7 +19,9 @@ _END = (
     "dev has."
 )
 _SENTINEL = "Answers begin with `<extra_id_0>`, which is not part of them."
-_NOT_TOLD = {"score", "majority", "chance", "invalid", "best_step", "train_loss"}
+_NOT_TOLD = {
+    "score", "majority", "chance", "invalid", "best_step", "train_loss", "start_score"
+}  # fmt: skip
 _SAID = ("note", "code", "data", "base_checkpoint", "started")
 
 

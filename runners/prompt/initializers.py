@@ -1,7 +1,8 @@
 """Where a prompt starts (Lester et al. 2021, 3.2; `prompt_tuning/prompts.py` and its configs).
 
 Notation: P prompt tokens, H model width, V vocabulary. `table` is the frozen
-input embedding [V, H]; every initializer returns a new float32 tensor [P, H].
+input embedding [V, H]; every initializer returns a new float32 tensor [P, H]
+where the table is, drawn on the cores.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 POPULATION = 5000
@@ -50,14 +52,15 @@ def random_uniform_released(start: Start) -> Tensor:
 
 def _uniform(start: Start, low: float) -> Tensor:
     size = (start.length, start.table.shape[1])
-    return torch.from_numpy(start.rng.uniform(low, UNIFORM_RANGE, size).astype(np.float32))
+    drawn = start.rng.uniform(low, UNIFORM_RANGE, size).astype(np.float32)
+    return torch.from_numpy(drawn).to(start.table.device)
 
 
 def sampled_vocab(start: Start) -> Tensor:
     """Embeddings of P of the first 5,000 pieces, without replacement while there are enough."""
     population = np.asarray(start.pieces[:POPULATION])
     ids = start.rng.choice(population, size=start.length, replace=start.length > len(population))
-    return start.table[torch.from_numpy(ids)].float().clone()
+    return _rows(start, ids).clone()
 
 
 def class_label(start: Start) -> Tensor:
@@ -73,8 +76,13 @@ def class_label(start: Start) -> Tensor:
         )
     prompt = sampled_vocab(start)
     for position, ids in enumerate(start.labels[: start.length]):
-        prompt[position] = start.table[list(ids)].float().mean(dim=0)
+        prompt[position] = _rows(start, np.asarray(ids)).mean(dim=0)
     return prompt
+
+
+def _rows(start: Start, ids: NDArray[np.int64]) -> Tensor:
+    """The embeddings of pieces, in float32 and where the table is."""
+    return start.table[torch.from_numpy(ids).to(start.table.device)].float()
 
 
 INITIALIZERS: dict[str, Callable[[Start], Tensor]] = {

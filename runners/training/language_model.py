@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from runners.data.batching import Batch, Encoded, collate
-from runners.model.backbone import IGNORED, Backbone, Weights
+from runners.model.backbone import IGNORED, Backbone, Weights, device_of
 
 
 def mean_loss(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
@@ -20,7 +20,7 @@ def gradients(
     backbone: Backbone, weights: Weights, rows: Sequence[Encoded]
 ) -> tuple[float, dict[str, Tensor]]:
     """The loss of a batch in nats a token, and its gradient for every weight."""
-    loss = mean_loss(backbone, weights, _batch(backbone, rows))
+    loss = mean_loss(backbone, weights, _batch(backbone, weights, rows))
     found = torch.autograd.grad(loss, list(weights.values()))
     return float(loss.detach()), dict(zip(weights, found, strict=True))
 
@@ -30,9 +30,9 @@ def held_out_loss(
     backbone: Backbone, weights: Weights, batches: Sequence[Sequence[Encoded]]
 ) -> float:
     """Mean over batches of the mean loss, in nats a token."""
-    losses = [mean_loss(backbone, weights, _batch(backbone, rows)) for rows in batches]
+    losses = [mean_loss(backbone, weights, _batch(backbone, weights, rows)) for rows in batches]
     return float(torch.stack(losses).mean())
 
 
-def _batch(backbone: Backbone, rows: Sequence[Encoded]) -> Batch:
-    return collate(rows, backbone.codec)
+def _batch(backbone: Backbone, weights: Weights, rows: Sequence[Encoded]) -> Batch:
+    return collate(rows, backbone.codec, device=device_of(weights))

@@ -11,7 +11,7 @@ rows.
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -22,7 +22,7 @@ from runners.config import TrialConfig
 from runners.data.batching import collate
 from runners.data.source import DevData, load_task_data, load_transfer_data
 from runners.evaluation import Questions, answer, log_likelihoods
-from runners.model.backbone import IGNORED, Backbone, Weights
+from runners.model.backbone import IGNORED, Backbone, Weights, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
 from runners.prompt.soft_prompt import prepend, stack
 from runners.training.method import METHODS, Method
@@ -89,6 +89,7 @@ def run_pack(
 def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> list[TrialRun]:
     """One step of every live trial; returns those that go on."""
     began = time.perf_counter()
+    evaluate(backbone, [run for run in live if run.due_on_start])
     todo = [run for run in live if not run.finished]
     healthy = [run for run in live if run.finished]
     losses = train_step(backbone, todo) if todo else []
@@ -115,11 +116,10 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
     """
     method = _method(runs)
     rows = [run.rows() for run in runs]
-    batch = collate([row for own in rows for row in own], backbone.codec)
-    owner = torch.repeat_interleave(
-        torch.arange(len(runs)), torch.tensor([len(own) for own in rows])
-    )
     weights = method.weights(backbone, runs[0].parameters)
+    device = device_of(weights)
+    batch = collate([row for own in rows for row in own], backbone.codec, device=device)
+    owner = torch.tensor([k for k, own in enumerate(rows) for _ in own], device=device)  # [B]
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     prompts = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]
     positions = 0
@@ -128,11 +128,12 @@ def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
         positions = bank.positions
         embedded, mask = prepend(bank, owner, embedded, mask)  # [B, P + T, H]
     token_losses = backbone.losses(
-        weights, embedded, mask, batch.targets, _dropout(runs, rows, positions)
+        weights, embedded, mask, batch.targets, _dropout(runs, rows, positions, device)
     )
     losses = _trial_means(token_losses, batch.targets != IGNORED, owner, len(runs))  # [K]
     losses.sum().backward()
-    return [float(loss) for loss in losses.detach()]
+    values: list[float] = losses.detach().tolist()
+    return values
 
 
 def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
@@ -159,7 +160,7 @@ def evaluate_transfer(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
     method = _method(runs)
     # Where the model trains, members that are at their best at other steps have other models.
     for group in [members] if method.shares_model else [[member] for member in members]:
-        bests = [member.best.parameters for member in group if member.best]
+        bests = [_on_device(member.best.parameters, backbone) for member in group if member.best]
         exams = [
             (method.prompt(best), data)
             for member, best in zip(group, bests, strict=True)
@@ -221,26 +222,32 @@ def _method(runs: Sequence[TrialRun]) -> Method:
     return method
 
 
+def _on_device(parameters: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
+    """Parameters that were kept on the cores, where the model computes."""
+    device = device_of(backbone.weights)
+    return {name: parameter.to(device) for name, parameter in parameters.items()}
+
+
 def _detached(prompt: Tensor | None) -> Tensor | None:
     return None if prompt is None else prompt.detach()
 
 
 def _trial_means(token_losses: Tensor, counted: Tensor, owner: Tensor, trials: int) -> Tensor:
     """Mean loss a target token of each trial: [B, D] -> [K]."""
-    sums = torch.zeros(trials, dtype=token_losses.dtype).index_add(
-        0, owner, token_losses.sum(dim=1)
-    )
-    tokens = torch.zeros(trials, dtype=torch.int64).index_add(0, owner, counted.sum(dim=1))
+    sums = token_losses.new_zeros(trials).index_add(0, owner, token_losses.sum(dim=1))
+    tokens = owner.new_zeros(trials).index_add(0, owner, counted.sum(dim=1))
     return sums / tokens
 
 
-def _dropout(runs: Sequence[TrialRun], rows: Sequence[Sequence[object]], positions: int) -> Dropout:
+def _dropout(
+    runs: Sequence[TrialRun], rows: Sequence[Sequence[object]], positions: int, device: torch.device
+) -> Dropout:
     rate = runs[0].config.dropout or 0.0
     assert all(run.config.dropout == runs[0].config.dropout for run in runs)
     if not rate:
         return NONE
     keys = [
-        row_keys(int(run.config.training_id, 16), run.step, len(own))
+        row_keys(int(run.config.training_id, 16), run.step, len(own), device=device)
         for run, own in zip(runs, rows, strict=True)
     ]
     return Dropout(rate=rate, keys=torch.cat(keys), prompt=positions)

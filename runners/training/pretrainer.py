@@ -183,10 +183,11 @@ class Pretraining:
             )
         self._step, self._spent = int(about["step"]), float(about["seconds"])
         self.log = json.loads(about["log"])
-        since = torch.tensor(float(self._step - self._course.schedule.begin))
+        # AdamW keeps its count of steps on the cores.
+        since = torch.tensor(float(self._step - self._course.schedule.begin), device="cpu")
         for name, weight in self.weights.items():
             weight.data.copy_(tensors[f"weight:{name}"])
-            moments = {key: tensors[f"{key}:{name}"] for key in _MOMENTS}
+            moments = {key: tensors[f"{key}:{name}"].to(weight.device) for key in _MOMENTS}
             self._optimizer.state[weight] = {"step": since.clone(), **moments}
 
 
@@ -218,6 +219,11 @@ def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
 def weights_of(model: T5ForConditionalGeneration) -> dict[str, Tensor]:
     """A copy of every weight, to be trained."""
     return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def placed(weights: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Weights on `device`, as tensors of their own to be trained there."""
+    return {name: weight.to(device) for name, weight in weights.items()}
 
 
 def behind(model: T5ForConditionalGeneration, codec: Codec, compute_dtype: str) -> T5Backbone:

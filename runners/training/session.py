@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
 from runners.data.source import DevData
-from runners.model.backbone import Backbone
+from runners.model.backbone import Backbone, device_of
+from runners.model.device import describe
 from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.pack import run_pack, start
@@ -113,6 +114,8 @@ class Session:
             **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
             "best_step": best.step, **_transferred(member),
         }  # fmt: skip
+        if run.config.eval_on_start:
+            metrics["start_score"] = member.history[0]["score"]
         if "train_loss" in member.history[-1]:
             metrics["train_loss"] = member.history[-1]["train_loss"]
         record = TrialRecord(
@@ -160,6 +163,7 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds / len(run.members), 3),
             "pack": self.slots,
+            "device": describe(device_of(self.backbone.weights)),
             "data_revision": member.data.revision,
             "cut_rows": dict(member.data.cut),
             "restarted_for_other": self.restarted.get(member.config, []),

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from transformers import T5Tokenizer
 
 from runners.data.span_corruption import MEAN_SPAN, NOISE_DENSITY
@@ -19,6 +20,7 @@ from runners.data.tokenizer import SENTINELS, first_sentinel, save_tokenizer, tr
 from runners.data.windows import CorruptedWindows, Windows, held_out_windows, train_windows
 from runners.model.codec import Codec
 from runners.model.family import Place
+from runners.model.loading import CPU
 from runners.model.reading import pinned, read_codec
 from runners.model.sizes import T5Shape
 from runners.training.pretrainer import (
@@ -29,6 +31,7 @@ from runners.training.pretrainer import (
     Schedule,
     behind,
     new_model,
+    placed,
     weights_of,
     write_checkpoint,
 )
@@ -211,14 +214,15 @@ def pretrain(
     out: Path,
     state: Path,
     every: int,
+    device: torch.device = CPU,
 ) -> Iterator[dict[str, Any]]:
-    """Train by `recipe` into the folder `out`; yields a line of the log every `every` steps.
+    """Train by `recipe` on `device` into the folder `out`; yields a line every `every` steps.
 
     Goes on from `state` where that is there, and raises ValueError where it is
     of another run.
     """
     model = new_model(recipe.shape, seed=recipe.seed)
-    weights = weights_of(model)
+    weights = placed(weights_of(model), device)
     special = {
         "end_id": reading.codec.end_id, "first_sentinel": first_sentinel(reading.codec.tokenizer)
     }  # fmt: skip

@@ -18,6 +18,7 @@ from torch import Tensor
 from runners.config import Training, TrialConfig
 from runners.data.batching import Encoded, Order
 from runners.data.source import DevData, TaskData
+from runners.model.backbone import device_of
 from runners.training.adafactor import Adafactor
 
 
@@ -108,6 +109,13 @@ class TrialRun:
         return self.step >= self.config.steps
 
     @property
+    def due_on_start(self) -> bool:
+        """Whether dev is to be evaluated before the first step, and has not been yet."""
+        training = self.config.training
+        asked = training is not None and training.eval_on_start
+        return asked and self.step == 0 and not self.members[0].history
+
+    @property
     def due(self) -> bool:
         """Whether dev is to be evaluated at this step."""
         if self.config.training is None:
@@ -142,8 +150,12 @@ class TrialRun:
             raise Diverged(f"trial {self.config.label}: {what}")
 
     def evaluated(self, judged: Sequence[tuple[dict[str, float], list[str]]]) -> None:
-        """Note metrics and predictions of every member at this step; keep what is the best yet."""
+        """Note metrics and predictions of every member at this step; keep what is the best yet.
+
+        The start of a run that trains is noted alone.
+        """
         before = self.members[0].history
+        untrained = self.config.training is not None and self.step == 0
         since = self.step - (int(before[-1]["step"]) if before else 0)
         loss = {"train_loss": self.loss_sum / since} if since else {}
         self.loss_sum = 0.0
@@ -151,8 +163,13 @@ class TrialRun:
         kept: dict[str, Tensor] = {}
         for member, (metrics, predictions) in zip(self.members, judged, strict=True):
             member.history.append({"step": self.step, **loss, **metrics})
+            if untrained:
+                continue
             if member.best is None or metrics["score"] > member.best.metrics["score"]:
-                kept = kept or {n: self.parameters[n].detach().clone() for n in sorted(self.kept)}
+                # On the cores, so that points which are only kept take no room on a GPU.
+                kept = kept or {
+                    name: self.parameters[name].detach().clone().cpu() for name in sorted(self.kept)
+                }
                 member.best = Best(
                     step=self.step, metrics=metrics, predictions=predictions, parameters=kept
                 )
@@ -191,9 +208,16 @@ class TrialRun:
             for member in self.members
         )
         return dataclasses.replace(
-            self, members=members, parameters=_named(tensors, "parameter"),
-            state=_named(tensors, "state"), **{name: meta[name] for name in _PLAIN},
+            self, members=members, parameters=self._placed(_named(tensors, "parameter")),
+            state=self._placed(_named(tensors, "state")), **{name: meta[name] for name in _PLAIN},
         )  # fmt: skip
+
+    def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Tensors of a checkpoint where those of this run are."""
+        if not self.parameters:
+            return dict(tensors)
+        device = device_of(self.parameters)
+        return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def _plain(best: Best | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import T5Config
@@ -22,6 +23,7 @@ from runners.model.checkpoint import WEIGHTS, fingerprint_of
 from runners.model.codec import Codec
 from runners.model.family import Place, shipped
 from runners.model.growth import grow
+from runners.model.loading import CPU
 from runners.model.reading import read_codec
 from runners.model.sizes import T5Shape
 from runners.rules import nearest
@@ -32,6 +34,7 @@ from runners.training.pretrainer import (
     Schedule,
     behind,
     new_model,
+    placed,
     weights_of,
     write_checkpoint,
 )
@@ -131,8 +134,10 @@ def stages_of(words: Sequence[str], begin: int) -> tuple[Stage, ...]:
     return tuple(stages)
 
 
-def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> None:
-    """Train by `recipe` into `out`/<size>, from the checkpoint `start` or from new weights.
+def pretrain(
+    recipe: Recipe, *, start: Path | None, out: Path, work: Path, device: torch.device = CPU
+) -> None:
+    """Train by `recipe` on `device` into `out`/<size>, from the checkpoint `start` or anew.
 
     Resumes from `work` where it can; raises ValueError where `work` holds a
     state from before `recipe.begin`.
@@ -142,6 +147,7 @@ def pretrain(recipe: Recipe, *, start: Path | None, out: Path, work: Path) -> No
     weights = weights_of(model)
     if start is not None:
         _fill(weights, start, nano_shape(recipe.size).heads)
+    weights = placed(weights, device)
     run = Pretraining(
         _course(recipe, start, codec, work),
         behind(model, codec, recipe.compute_dtype),

@@ -80,6 +80,40 @@ def test_samples_are_drawn_by_the_seed(searched: Plain, read: Read) -> None:
     assert len(others | {tuple(first)}) > 1
 
 
+def test_more_samples_keep_those_that_were_drawn(searched: Plain, read: Read) -> None:
+    """Catches a search that begins anew when it is given more trials.
+
+    Of 8 x 5 x 3 settings, so that draws of few and of many go different ways in
+    `random.sample`, which keeps no such promise.
+    """
+    searched["search"] = {
+        "prompt_tuning": {
+            "learning_rate": [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
+            "batch_size": [8, 16, 32, 64, 128], "warmup_steps": [0, 10, 20],
+        },
+        "model_tuning": {"learning_rate": [0.001]}, "seed": 0,
+    }  # fmt: skip
+    drawn: set[str] = set()
+    for samples in (1, 2, 5, 6, 20, 40, 100, 120):
+        searched["search"]["samples"] = samples
+        trials = grid.build(read(searched))
+        prompts = [t.config for t in trials if t.config.method == "prompt_tuning"]
+        ids = {config.trial_id for config in prompts}
+        assert len(ids) == samples * 2 * 2 * 2
+        assert drawn < ids
+        drawn = ids
+
+
+def test_methods_may_have_samples_of_their_own(searched: Plain, read: Read) -> None:
+    """Catches one method that gets the number of the other, or one that gets none."""
+    searched["search"] |= {"samples": {"prompt_tuning": 4, "model_tuning": 1}, "seed": 0}
+    study = read(searched)
+    assert len(_settings(study, "prompt_tuning")) == 4
+    assert len(_settings(study, "model_tuning")) == 1
+    del searched["search"]["samples"]["model_tuning"]
+    assert len(_settings(read(searched), "model_tuning")) == 2
+
+
 def test_what_does_not_train_is_not_searched(searched: Plain, read: Read) -> None:
     """Catches a hand-written prompt that needs a learning rate to be looked for."""
     searched["baselines"] = ["model_tuning", "prompt_design"]
@@ -114,6 +148,16 @@ def test_what_does_not_train_is_not_searched(searched: Plain, read: Read) -> Non
             [
                 "search.samples: 0 is not a whole number of 1 or more; write",
                 "search.seed: None is missing; give a whole number of 0 or more",
+            ],
+        ),
+        (
+            {
+                "prompt_tuning": {"learning_rate": [1]}, "model_tuning": {"learning_rate": [1]},
+                "samples": {"prompt_tuning": 0, "modle_tuning": 3}, "seed": 0,
+            },
+            [
+                "search.samples.modle_tuning: 'modle_tuning' is not a known key; did you mean ",
+                "search.samples.prompt_tuning: 0 is not a whole number of 1 or more; write",
             ],
         ),
         (

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from runners import alone, lm_adaptation, model_tuning, prompt_tuning
 from runners.catalogue import Catalogue
@@ -118,13 +119,23 @@ def test_an_adaptation_that_diverges_says_so(
 ) -> None:
     """Catches a traceback, or a trial that starts from what there was before."""
 
-    def diverge(*_: object) -> Iterator[tuple[int, int]]:
+    def diverge(*_: object, **__: object) -> Iterator[tuple[int, int]]:
         yield 1, 2
         raise Diverged("60k LM adaptation: loss nan")
 
     monkeypatch.setattr(lm_adaptation, "adapt", diverge)
     assert _main(tmp_path, *QUICK) == 1
     assert "60k LM adaptation: loss nan\n" in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a trial that was to be on a GPU and is trained on the cores."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
+    assert _main(tmp_path, *QUICK, "--device", "cuda") == 2
+    assert "device: 'cuda' is not here, for torch finds no GPU;" in capsys.readouterr().err
 
 
 def test_names_and_data_are_checked_before_anything_is_trained(

@@ -49,6 +49,7 @@ OTHERS: dict[str, Any] = {
     "batch_size": 17, "learning_rate": 0.31, "weight_decay": 0.0, "parameter_scaling": True,
     "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": 513, "target_length": 17,
     "task_prefix": True, "long_inputs": "cut", "answer_by": "likelihood", "warmup_steps": 5,
+    "eval_on_start": True,
 }  # fmt: skip
 """Another legal value of every field that can be changed alone."""
 

@@ -48,6 +48,43 @@ def _run(store: Store, *milestones: int) -> list[tuple[int, int]]:
     return list(adapt(CONFIG, milestones, store, Catalogue()))
 
 
+def test_an_adaptation_is_where_its_weights_are(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a state, a row or a loss of an adaptation that is made without saying where.
+
+    Where the default device holds no numbers, the run and the one that goes on from
+    its checkpoint write the weights of a plain run.
+    """
+    other = Store(f"{store.root}-other")
+    _run(store, 3)
+    torch.set_default_device("meta")
+    try:
+        for step, _ in adapt(CONFIG, [3], other, Catalogue(), checkpoint_seconds=0.0):
+            if step == 2:
+                break
+        assert other.running() == {CONFIG.run_id}
+        _run(other, 3)
+    finally:
+        torch.set_default_device(None)
+    assert _same(_weights(store, 3), _weights(other, 3))
+    record = other.get(CONFIG.milestone_id(3))
+    assert record is not None
+    assert record.provenance["device"] == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_adapted(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches an adaptation that was to be on a GPU and crawls along on the cores."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    words = ["--size", "60k", "--steps", "2", "--store", store.root, "--device", "cuda"]
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    assert "device: 'cuda' is not here, for torch finds no GPU;" in capsys.readouterr().err
+    assert list(store.records()) == []
+
+
 def test_a_milestone_does_not_depend_on_how_far_the_run_goes(store: Store) -> None:
     """Catches a schedule that knows the last step: 10 of 100 steps would not be 10 of 10."""
     other = Store(f"{store.root}-other")

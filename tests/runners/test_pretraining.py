@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
 from transformers import AutoTokenizer
 
@@ -105,7 +106,7 @@ def test_the_embedded_world_is_read_by_the_same_door(
         world_pretraining, "pretrain", lambda recipe, **folders: asked.append((recipe, folders))
     )
     words = ["--size", "60k", "--stages", "primer:500", "world:1000", "--out", str(tmp_path)]
-    assert main(words) == 0
+    assert main([*words, "--device", "cpu"]) == 0
     ((recipe, folders),) = asked
     assert (recipe.batch_size, recipe.batches, recipe.learning_rate) == (64, 20, 0.002)
     assert (recipe.salient, recipe.seed, recipe.compute_dtype, recipe.begin) == (
@@ -117,7 +118,22 @@ def test_the_embedded_world_is_read_by_the_same_door(
     assert [(stage.mix, stage.until) for stage in recipe.stages] == [
         ("primer", 500), ("world", 1000)
     ]  # fmt: skip
-    assert folders == {"start": None, "out": tmp_path, "work": Path("results/pretraining")}
+    assert folders == {
+        "start": None, "out": tmp_path, "work": Path("results/pretraining"),
+        "device": torch.device("cpu"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", ["--stages primer:500", "--family FILE --text TEXT --steps 2"])
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, words: str
+) -> None:
+    """Catches days of pre-training on the cores that were to be hours on a GPU."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    given = words.replace("FILE", str(tmp_path)).replace("TEXT", str(tmp_path)).split()
+    with pytest.raises(SystemExit, match="2"):
+        main(["--size", "60k", *given, "--out", str(tmp_path), "--device", "cuda"])
+    assert "device: 'cuda' is not here, for torch finds no GPU;" in capsys.readouterr().err
 
 
 WORLD_WORDS = "give MIX:UNTIL for the embedded world; for your own text"

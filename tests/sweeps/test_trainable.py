@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of, from_mapping
@@ -104,6 +105,54 @@ def test_a_pack_left_in_the_middle_goes_on_from_its_checkpoints(
     assert [report["share"] for report in reports] == [0.0, 1.0, 1.0]
     assert reports[0]["resumed"] == 0.0
     assert 0.6 < reports[-1]["resumed"] < 1.0
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "asked"),
+    [("auto", 0.0, "cpu"), ("cpu", 0.0, "cpu"), ("auto", 0.5, "auto"), ("cuda", 1.0, "cuda")],
+)
+def test_a_worker_without_a_gpu_uses_none(
+    store: Store, monkeypatch: pytest.MonkeyPatch, device: str, gpus: float, asked: str
+) -> None:
+    """Catches a worker on the GPU of another, and a GPU that is held and not used."""
+    seen: list[str] = []
+
+    def choose(word: str) -> torch.device:
+        seen.append(word)
+        return torch.device("cpu")
+
+    monkeypatch.setattr("sweeps.trainable.choose", choose)
+    execution = Execution(store=store.root, device=device, gpus_per_worker=gpus)
+    (config,) = trials(0)
+    worker = object.__new__(PackTrainable)
+    worker.setup({"pack": pack_of(config), "execution": execution, "catalogue": Catalogue()})
+    while not worker.step()["done"]:
+        pass
+    assert seen == [asked]
+    record = store.get(config.trial_id)
+    assert record is not None
+    assert record.provenance["device"] == "cpu"
+
+
+@pytest.mark.parametrize("adapts", [False, True])
+def test_a_gpu_that_is_not_there_is_told_before_anything_is_trained(
+    store: Store, monkeypatch: pytest.MonkeyPatch, adapts: bool
+) -> None:
+    """Catches a sweep that was to be on GPUs and is trained on the cores."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr("runners.model.loading.load_backbone", lambda *_: pytest.fail("loaded"))
+    execution = Execution(store=store.root, device="cuda", gpus_per_worker=1.0)
+    (config,) = trials(0, **ADAPTED)
+    pack = pack_of(config)
+    if adapts:
+        pack = Pack(name="p", cost=1.0, adaptation=adaptation_of(config), milestones=(2,))
+    worker = object.__new__(PackTrainable)
+    worker.setup({"pack": pack, "execution": execution, "catalogue": Catalogue()})
+    with pytest.raises(PackError) as caught:
+        worker.step()
+    said = "ValueError: device: 'cuda' is not here, for torch finds no GPU; give auto or cpu"
+    assert caught.value.loss.message.startswith(said)
+    assert list(store.records()) == []
 
 
 def test_a_trial_that_diverges_is_counted(work: Work, store: Store) -> None:

@@ -107,15 +107,21 @@ def test_a_trial_without_adaptation_starts_from_the_pretrained_model(
 
 @pytest.mark.parametrize(
     ("method", "kept"),
-    [("prompt_tuning", torch.bfloat16), ("model_tuning", torch.float32)],
+    [
+        ("prompt_tuning", torch.bfloat16),
+        ("model_tuning", torch.float32),
+        ("multitask_model_tuning", torch.float32),
+    ],
 )
 def test_weights_that_train_are_not_rounded(
     config: Make, store: Store, method: str, kept: torch.dtype
 ) -> None:
     """Catches model tuning that starts from weights already rounded to the compute dtype."""
     prompt: dict[str, object] = {}
-    if method == "model_tuning":
+    if method != "prompt_tuning":
         prompt = {"prompt_length": None, "prompt_init": None}
+    if method == "multitask_model_tuning":
+        prompt |= {"mixture": "boolq", "task_prefix": True}
     trial = config(method=method, compute_dtype="bfloat16", **prompt)
     loaded = load_backbone(trial, store, Catalogue())
     assert loaded.dtype is torch.bfloat16

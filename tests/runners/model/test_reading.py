@@ -16,6 +16,8 @@ from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.family import Place
 from runners.model.reading import pinned, read_codec, read_config, read_model
 
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -117,3 +119,30 @@ def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
     message = f"^tokenizer {re.escape(str(tmp_path))}: has no end-of-sequence token"
     with pytest.raises(ValueError, match=message):
         read_codec(Place(path=tmp_path), continues=True)
+
+
+def test_weights_as_the_lm_adapted_t5_was_published(folder: Path) -> None:
+    """Catches a release without safetensors, as of google/t5-small-lm-adapt, that is refused."""
+    expected = read_model(Auto, Place(path=folder), torch.float32).state_dict()
+    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+    (folder / WEIGHTS).unlink()
+    found = read_model(Auto, Place(path=folder), torch.float32).state_dict()
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_t5s_own_vocabulary(tmp_path: Path) -> None:
+    """Catches an installation that cannot read spiece.model, or shifts its pieces or sentinels.
+
+    The ids of 'true' and 'false' are those that `sentencepiece` gives; the sentinels
+    count down from the last id, and 1 is the end (T5).
+    """
+    published = DATA / "t5/spiece.model"
+    if not published.exists():
+        pytest.skip(f"{published} is not there: T5's vocabulary is not part of the project")
+    (tmp_path / "spiece.model").write_bytes(published.read_bytes())
+    settings = {"tokenizer_class": "T5Tokenizer", "extra_ids": 100}
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    codec = read_codec(Place(path=tmp_path), continues=False)
+    assert (codec.pad_id, codec.end_id, len(codec.tokenizer)) == (0, 1, 32_100)
+    [ids] = codec.inputs(["true false<extra_id_0>"])
+    assert ids == [1176, 6136, 32_099, 1]

@@ -11,6 +11,7 @@ from safetensors.torch import load
 from runners.catalogue import Catalogue
 from runners.config import TRAINING, TrialConfig, to_mapping
 from runners.data.source import load_task_data
+from runners.evaluation import Questions, answer
 from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
 from runners.training import session as module
@@ -52,6 +53,34 @@ def test_a_finished_trial_is_committed_with_all_that_explains_it(
     assert len(predictions) == 12
     prompt = load(store.read(trial.trial_id, "prompt.safetensors"))["prompt"]
     assert prompt.shape == (5, backbone.width)
+
+
+def test_the_start_is_noted_on_demand_and_changes_nothing(
+    backbone: T5Backbone, store: Store, config: Make
+) -> None:
+    """Catches a start that is scored after a step, wins, or moves what follows."""
+    plain, noted = config(), config(eval_on_start=True)
+    assert plain.trial_id != noted.trial_id
+    _finish(_session(backbone, store), plain, noted)
+    records = [store.get(trial.trial_id) for trial in (plain, noted)]
+    histories = [
+        [json.loads(line) for line in store.read(trial.trial_id, "history.jsonl").splitlines()]
+        for trial in (plain, noted)
+    ]
+    assert [row["step"] for row in histories[1]] == [0, 3, 6]
+    assert histories[1][1:] == histories[0]
+    run = start([plain], backbone, Catalogue())
+    asked = Questions(
+        prompt=run.parameters["prompt"].detach(),
+        rows=run.members[0].data.dev,
+        limit=run.members[0].data.target_limit,
+    )
+    [answers] = answer(backbone, backbone.weights, [asked])
+    expected = run.members[0].data.score(answers)[0]["score"]
+    assert histories[1][0]["score"] == expected
+    assert records[0] is not None and "start_score" not in records[0].metrics
+    assert records[1] is not None and records[1].metrics["start_score"] == expected
+    assert records[1].metrics["best_step"] > 0
 
 
 def test_the_recorded_score_is_that_of_the_recorded_predictions(

@@ -216,6 +216,7 @@ def test_members_at_one_best_step_share_what_is_kept(backbone: T5Backbone, confi
     trials = [config(**MIXED, task=task, transfer_tasks="record") for task in ("boolq", "cb")]
     run = start(trials, backbone, Catalogue())
     plain = len(start([config(**MIXED)], backbone, Catalogue()).to_bytes({}))
+    run.step = 3
     run.evaluated([({"score": 1.0}, [])] * 2)
     one, two = (member.best for member in run.members)
     assert one is not None and two is not None

@@ -1,0 +1,80 @@
+"""What Ray is asked for. Its GPUs are book-keeping here; nothing computes on one."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from runners.store import Store
+from sweeps import driver
+from sweeps.execution import Execution
+from sweeps.spec import load
+
+SPEC = """\
+name: held
+design: star
+model_family: nano
+axes: {model_size: [60k], task: [cb], seed: [0, 1]}
+defaults:
+  {prompt_length: 2, prompt_init: class_label, pretraining_objective: span_corruption,
+   lm_adaptation_steps: 0}
+settings:
+  shared: {train_examples: 16, dev_examples: 4, batch_size: 4}
+  prompt_tuning: {train_steps: 2, eval_every: 2, learning_rate: 0.3}
+execution: {store: STORE, workers: 2, pack_size: 1, gpus_per_worker: 0.5}
+"""
+PROGRAM = """\
+import functools, os, sys
+from sweeps.run import RAY_SETTINGS
+os.environ.update(RAY_SETTINGS)
+import ray
+ray.init = functools.partial(ray.init, num_gpus=GPUS)
+from sweeps.cli import main
+sys.exit(main(["run", sys.argv[1]]))
+"""
+"""`python -m sweeps run` on a machine that Ray believes to have so many GPUs."""
+ROOT = Path(__file__).parents[2]
+
+
+def _run(folder: Path, gpus: int) -> "subprocess.CompletedProcess[str]":
+    spec = folder / "held.yaml"
+    spec.write_text(SPEC.replace("STORE", str(folder / "store")))
+    # Sockets have short names, so Ray's folder cannot lie deep.
+    with tempfile.TemporaryDirectory(prefix="ps-", dir="/tmp", ignore_cleanup_errors=True) as ray:
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": ray}
+        return subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("GPUS", str(gpus)), str(spec)],
+        check=False, cwd=folder, env=environment, timeout=200,
+        capture_output=True, text=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("gpus", "held"),
+    [(0.0, {"CPU": 3.0}), (0.25, {"CPU": 3.0, "GPU": 0.25}), (1.0, {"CPU": 3.0, "GPU": 1.0})],
+)
+def test_what_a_worker_holds(gpus: float, held: dict[str, float]) -> None:
+    """Catches workers that share a GPU without Ray's knowing, or hold one without need."""
+    execution = Execution(store="s", threads=3, gpus_per_worker=gpus)
+    assert driver._resources(execution).required_resources == held
+
+
+def test_two_workers_share_a_gpu(tmp_path: Path) -> None:
+    """Catches a share of a GPU that Ray is asked for in a way it never grants."""
+    done = _run(tmp_path, gpus=1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    spec = load(tmp_path / "held.yaml")
+    wanted = {trial.config.trial_id for trial in spec.trials}
+    assert Store(spec.execution.store).done(wanted) == wanted
+
+
+def test_a_machine_without_a_gpu_is_told_at_once(tmp_path: Path) -> None:
+    """Catches a sweep that waits for ever for what the machine does not have."""
+    done = _run(tmp_path, gpus=0)
+    assert done.returncode == 2
+    said = "execution.gpus_per_worker: 0.5 cannot be had, for Ray finds no GPU on this machine; "
+    assert said in done.stderr
+    assert list(Store(str(tmp_path / "store")).records()) == []
