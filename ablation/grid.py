@@ -60,7 +60,8 @@ def _searched(study: Study, search: Search) -> Iterator[GridTrial]:
         for setting, task, seed in product(
             search.configs(template), study.axes.task, study.axes.seed
         ):
-            config = replace(setting, model_size=size, task=task, seed=seed, **study.data[task])
+            named = study.fields_of(task, setting)
+            config = replace(setting, model_size=size, seed=seed, **named)
             yield GridTrial(config=config, panels=frozenset({SEARCH}))
 
 
@@ -91,7 +92,8 @@ def _baselines(study: Study, size: str) -> Iterator[GridTrial]:
     for template, task in product(study.settings.baselines, study.axes.task):
         # Without shots there is nothing to draw, and one result for all seeds.
         for seed in (0,) if template.shots == 0 else study.axes.seed:
-            config = replace(template, model_size=size, task=task, seed=seed, **study.data[task])
+            named = study.fields_of(task, template)
+            config = replace(template, model_size=size, seed=seed, **named)
             yield GridTrial(config=config, panels=frozenset({SCALE}))
 
 
@@ -103,7 +105,7 @@ def _prompts(study: Study, size: str, cells: Cells) -> Iterator[GridTrial]:
         for task, seed in product(study.axes.task, study.axes.seed):
             shown = panels if _is_ablated(study, task, seed) else panels & {SCALE}
             if shown:
-                config = replace(at_size, task=task, seed=seed, **study.data[task])
+                config = replace(at_size, seed=seed, **study.fields_of(task, template))
                 yield GridTrial(config=config, panels=shown)
 
 

@@ -47,6 +47,7 @@ _HOMES = {
     "method": "in baselines",
     "model_family": "at the top of the spec",
     "task_content": "under tasks",
+    "transfer_content": "under tasks",
     "mixture": "as axes.task, all of which it trains on",
     **{axis.name: "under axes and defaults" for axis in AXES},
     **{field: f"as settings.lm_adaptation.{name}" for name, field in _ADAPTATION.items()},
@@ -54,8 +55,11 @@ _HOMES = {
 _SHARED = tuple(name for name in RULES if name not in _HOMES)
 # Methods may train differently, but are compared on the same data.
 _DATA = (
-    "data_source", "train_examples", "dev_examples", "input_length", "target_length", "long_inputs"
+    "data_source", "train_examples", "dev_examples", "input_length", "target_length",
+    "long_inputs", "transfer_tasks",
 )  # fmt: skip
+# What a spec says once for all tasks and each takes its own part of.
+_OF_TASK = ("data_source", "transfer_tasks")
 _OF_METHOD = tuple(name for name in _SHARED if name not in _DATA)
 _OF_BASELINE = (*_OF_METHOD, "pretraining_objective", "lm_adaptation_steps")
 
@@ -142,8 +146,8 @@ def _template(
     own = section.section(method)
     allowed = _OF_METHOD if method == STUDIED else _OF_BASELINE
     _check_names(own, allowed)
-    # The source that a spec names is a template's only by way of its task.
-    named = [name for name in _SHARED if name != "data_source"]
+    # Where a task is from and where else its trials are judged is no template's.
+    named = [name for name in _SHARED if name not in _OF_TASK]
     if method == DESIGNED:
         named = [name for name in named if name not in TRAINING]
     values = dict(values) | shared.pick(named) | own.pick(allowed)
@@ -178,7 +182,7 @@ def _adaptation(section: Section) -> AdaptationSettings | None:
 
 def _check_names(section: Section, allowed: tuple[str, ...]) -> None:
     """Reports keys that are no settings of this section, and where they belong."""
-    homes = {**_HOMES, "data_source": "under settings.shared"}
+    homes = {**_HOMES, **dict.fromkeys(_OF_TASK, "under settings.shared")}
     for name, value in section.values.items():
         if name in homes and name not in allowed:
             section.report(name, value, "is not a setting here", f"write it {homes[name]}")

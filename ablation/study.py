@@ -8,14 +8,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ablation import search, settings
+from ablation import search, settings, transfer
 from ablation.axes import ABLATED, AXES, CROSSED
 from ablation.axis import Axis, Value
 from ablation.cell import ADAPTED, CAUSAL, PRETRAINED, Cell
 from ablation.search import Search
 from ablation.settings import BASELINES, Settings
 from runners.catalogue import SPEC_SOURCES, Catalogue, textless
-from runners.config import RULES
+from runners.config import RULES, TrialConfig
 from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
 from runners.section import Section
@@ -77,11 +77,18 @@ class Study:
     """The fields of a trial that say where the examples of each task come from."""
     search: Search | None
     """What a search tries; None for the other designs."""
+    transfer: Mapping[str, Mapping[str, Any]]
+    """The fields of a trial that say where else each task's best points are judged."""
 
     @property
     def baselines(self) -> tuple[str, ...]:
         """Methods beside prompt tuning, run at every size, task and seed."""
         return tuple(template.method for template in self.settings.baselines)
+
+    def fields_of(self, task: str, template: TrialConfig) -> dict[str, Any]:
+        """What trials of a task and of a template's method have of that task."""
+        transfer = self.transfer.get(task, {}) if template.training else {}
+        return {"task": task, **self.data[task], **transfer}
 
 
 def from_mapping(values: object, catalogue: Catalogue) -> Study:
@@ -128,6 +135,10 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
     )
     if family and (adapted or (chosen and chosen.lm_adaptation)):
         _check_text(written, family)
+    _check_trainable(top, values.get("task", ()), catalogue)
+    transferred = transfer.read(
+        written.section("shared"), tasks=values.get("task", ()), data=data, catalogue=catalogue
+    )
     tasks = _ablation(top, "ablation_tasks", design, values, "task")
     seeds = _ablation(top, "ablation_seeds", design, values, "seed")
     is_placed = family is not None and all(axis.name in values for axis in CROSSED)
@@ -147,6 +158,7 @@ def _read(top: Section, catalogue: Catalogue) -> Study | None:
         family=family,
         data={task: data[task] for task in values["task"]},
         search=_search(top, design, chosen),
+        transfer=transferred,
     )
 
 
@@ -195,6 +207,13 @@ def _data(written: Section, catalogue: Catalogue) -> dict[str, Mapping[str, Any]
     known = str(source) if written.check("shared.data_source", source, rule) else ""
     tasks = (*catalogue.tasks_of(known), *catalogue.own_tasks)
     return {task: catalogue.fields_of(task, known) for task in tasks}
+
+
+def _check_trainable(top: Section, tasks: Collection[str], catalogue: Catalogue) -> None:
+    """Reports tasks that no trial can train on."""
+    for place, task in enumerate(tasks):
+        if problem := catalogue.dev_only(task):
+            top.report(f"axes.task[{place}]", task, problem.rule, problem.remedy)
 
 
 def _values(section: Section, rules: Mapping[str, Rule]) -> dict[str, tuple[Any, ...]]:

@@ -22,6 +22,7 @@ from analysis.tables.gaps import gap_table
 from analysis.tables.search import PANEL, search_rows, search_table, varied, winners
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
+from analysis.tables.transfer import domain_shift_table, paraphrase_table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,9 +153,19 @@ def _write_tables(
     tasks = shared_tasks(frame)
     if tasks:
         tables["cells"] = over_seeds(cell_scores(frame[frame["task"].isin(tasks)]))
+    tables |= transfer_tables(frame)
     if found:
         tables["claims"] = claims_table(found)
     return _write(tables, folder)
+
+
+def transfer_tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables 1 and 2 of the paper by the names of their files, where the sweep has any."""
+    tables = {
+        "table_1_domain_shift": domain_shift_table(frame),
+        "table_2_paraphrase_transfer": paraphrase_table(frame),
+    }
+    return {name: table for name, table in tables.items() if not table.empty}
 
 
 def _write(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:

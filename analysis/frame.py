@@ -3,6 +3,7 @@
 Columns: `trial_id`, `status`, `panels`, every `TrialConfig` field, every metric,
 every provenance key (`versions.torch` and so on), `failure` and `message`. A
 metric or provenance value that a trial has not is missing (NaN or NA), never 0.
+Metrics of a transfer task are columns `<task>/<metric>`.
 """
 
 import math
@@ -37,6 +38,7 @@ _NEEDED = {
     "failure": "str",
     "message": "str",
 }
+_TRANSFER_DATA = "transfer_data."
 _FINGERPRINTED = {
     "data": ("data_source", "task", "train_examples", "dev_examples", "asked"),
     "base_checkpoint": (
@@ -189,7 +191,21 @@ def _drifts(frame: pd.DataFrame) -> tuple[str, ...]:
             f"the records of {_named(key)} come from {count} versions of its {name}"
             for key, count in versions_of[versions_of > 1].items()
         ]
-    return (*notes, *_disputes(done))
+    return (*notes, *_transfer_drifts(done), *_disputes(done))
+
+
+def _transfer_drifts(done: pd.DataFrame) -> list[str]:
+    """A note for each transfer task whose data the records show in more than one version."""
+    notes = []
+    for column in map(str, done.filter(like=_TRANSFER_DATA)):
+        task = column.removeprefix(_TRANSFER_DATA)
+        # What is meant by a name and how much of it is asked goes with the trial's own task.
+        versions = done.groupby([*_FINGERPRINTED["data"], "transfer_content"], dropna=False)[column]
+        seen = int(versions.nunique().max())
+        if seen > 1:
+            notes.append(f"the records come from {seen} versions of the data of {task}, "
+                         "on which they were judged too")  # fmt: skip
+    return notes
 
 
 def _asked(done: pd.DataFrame) -> pd.Series:

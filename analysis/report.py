@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.method import AXIS as METHOD
-from analysis.draw import Drawing
+from analysis.draw import Drawing, transfer_tables
 from analysis.frame import Trials
 from analysis.manifest import Manifest
 from analysis.source import Sweep
 from analysis.tables.tasks import task_table
-from analysis.tables.terminal import scale_curve
+from analysis.tables.terminal import domain_shift, paraphrase_transfer, scale_curve
 
 _LISTED = 10
 
@@ -23,6 +23,12 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
     if panel is not None:
         parts.append(scale_curve(panel))
         parts += _at_chance(panel.sizes[-1], task_table(panel))
+    tables = transfer_tables(trials.frame)
+    shown = {
+        "table_1_domain_shift": domain_shift,
+        "table_2_paraphrase_transfer": paraphrase_transfer,
+    }
+    parts += [show(tables[name]) for name, show in shown.items() if name in tables]
     if drawing.winners:
         parts.append("\n".join(drawing.winners))
     if drawing.claims:
@@ -37,8 +43,8 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
     if drawn:
         parts.append(f"figures in {folder} (png, svg, pdf, csv, json): {', '.join(drawn)}")
     else:
-        tables = ", ".join(sorted(path.name for path in drawing.paths))
-        parts.append(f"tables in {folder}: {tables}")
+        names = ", ".join(sorted(path.name for path in drawing.paths))
+        parts.append(f"tables in {folder}: {names}")
     return "\n\n".join(parts)
 
 

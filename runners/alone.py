@@ -53,11 +53,15 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
 
 
 def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, object]:
-    """Where the examples of the task come from, where its name says more than the words do."""
+    """Where examples come from, where the names of tasks say more than the words do."""
     task, source = str(given.get("task")), str(given.get("data_source", MICROWORLD))
+    found: dict[str, object] = {}
     if task in catalogue.own_tasks or (source == PUBLISHED and task in BENCHMARK_OF):
-        return catalogue.fields_of(task, source)
-    return {}
+        found = catalogue.fields_of(task, source)
+    if given.get("transfer_tasks"):
+        names = str(given["transfer_tasks"]).split(",")
+        found |= catalogue.transfer_fields(name.strip() for name in names)
+    return found
 
 
 def _with_overrides(
@@ -98,7 +102,7 @@ def run_alone(
     if problems:
         raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.
-    from runners.data.source import load_task_data
+    from runners.data.source import load_task_data, load_transfer_data
     from runners.lm_adaptation import adapt
     from runners.model.loading import load_backbone, load_pretrained
     from runners.training.session import Session
@@ -108,6 +112,7 @@ def run_alone(
     # Data that does not fit is told before an adaptation has taken minutes.
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
     load_task_data(config, pretrained.codec, catalogue)
+    load_transfer_data(config, pretrained.codec, catalogue)
     adaptation = adaptation_of(config)
     if adaptation is not None:
         try:
@@ -147,8 +152,11 @@ def describe(record: TrialRecord) -> str:
         "score", "majority", "chance", "best_step", "train_loss", "invalid", "start_score"
     }  # fmt: skip
     lines += [
-        f"{name:<9} {value:6.2f}" for name, value in sorted(metrics.items()) if name not in skip
+        f"{name:<9} {value:6.2f}"
+        for name, value in sorted(metrics.items())
+        if name not in skip and "/" not in name
     ]
+    lines += _transfer_lines(metrics)
     provenance = record.provenance
     trained, frozen = provenance["trainable_parameters"], provenance["model_parameters"]
     beside = f"{trained:,} trained parameters beside {frozen:,} ({100 * trained / frozen:.2f}%)"
@@ -167,3 +175,20 @@ def describe(record: TrialRecord) -> str:
         length = record.config["prompt_length"]
         lines.append(f"prompt_length {length} has no position for the label {', '.join(dropped)}")
     return "\n".join(lines)
+
+
+def _transfer_lines(metrics: Mapping[str, float]) -> list[str]:
+    """A line for each transfer task, its score first."""
+    tasks = [name.removesuffix("/score") for name in metrics if name.endswith("/score")]
+    lines = []
+    for task in tasks:
+        own = {
+            n.removeprefix(f"{task}/"): v for n, v in metrics.items() if n.startswith(f"{task}/")
+        }
+        score, chance, invalid = (own.pop(name) for name in ("score", "chance", "invalid"))
+        parts = ", ".join(f"{name} {value:.2f}" for name, value in sorted(own.items()))
+        lines.append(
+            f"on {task}: score {score:.2f} ({parts}), chance {chance:.2f}, "
+            f"{100 * invalid:.1f}% of answers invalid"
+        )
+    return lines

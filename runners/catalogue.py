@@ -3,7 +3,7 @@
 A leaf: what people write is checked against it before torch is loaded.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -13,8 +13,8 @@ from runners.config import TrialConfig
 from runners.misfits import OWN
 from runners.model.family import Family, Rung, shipped
 from runners.rules import Problem, Rule, nearest, violations
-from runners.tasks import superglue
-from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
+from runners.tasks import glue, superglue
+from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS, DEV_ONLY
 from runners.tasks.own import OwnTask
 from runners.tasks.task import Task
 
@@ -29,6 +29,10 @@ TASKS_OF: Mapping[str, Mapping[str, Task]] = MappingProxyType(
     {MICROWORLD: superglue.TASKS, **BENCHMARKS}
 )
 """The tasks of every source but a user's own."""
+
+
+PARAPHRASES = frozenset(glue.PARAPHRASE_WORDS)
+"""The tasks that ask for paraphrases, between which answers are translated."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +93,36 @@ class Catalogue:
         found = BENCHMARK_OF[task] if source == PUBLISHED else source
         return {"data_source": found, "task_content": None}
 
+    def transfer_fields(self, tasks: Iterable[str]) -> dict[str, Any]:
+        """The fields of a trial whose best point is judged on `tasks` too, given in any order."""
+        names = sorted(tasks)
+        own = [self.own_tasks[name].dev_content for name in names if name in self.own_tasks]
+        return {
+            "transfer_tasks": ",".join(names) or None, "transfer_content": ",".join(own) or None,
+        }  # fmt: skip
+
+    def transfer_source(self, task: str, source: str) -> str | None:
+        """The data source that a trial from `source` means by a transfer task.
+
+        A user's own task is meant by its name, then the embedded world's where
+        the trial is from there, then the published one. None where there is none.
+        """
+        if task in self.own_tasks:
+            return OWN
+        if source == MICROWORLD and task in TASKS_OF[MICROWORLD]:
+            return MICROWORLD
+        return BENCHMARK_OF.get(task)
+
+    def dev_only(self, task: str) -> Problem | None:
+        """The problem of training on a task that has no training split."""
+        own = self.own_tasks.get(task)
+        if own.train is not None if own else task not in DEV_ONLY:
+            return None
+        return Problem(
+            key="task", value=task, rule="has a dev split alone",
+            remedy="train on another task, and name this one in transfer_tasks",
+        )  # fmt: skip
+
     def mixture_of(self, config: TrialConfig) -> list[TrialConfig]:
         """The trials of a mixture, one a task, in its order.
 
@@ -98,9 +132,12 @@ class Catalogue:
         assert config.mixture is not None
         source = MICROWORLD if config.data_source == MICROWORLD else PUBLISHED
         return [
-            replace(config, task=task, **self.fields_of(task, source))
+            replace(
+                config, task=task, transfer_tasks=None, transfer_content=None,
+                **self.fields_of(task, source),
+            )
             for task in config.mixture.split(",")
-        ]
+        ]  # fmt: skip
 
     def problems(self, config: TrialConfig) -> list[Problem]:
         """A problem for each name in a config that nothing goes by, and for what does not fit."""
@@ -121,20 +158,47 @@ class Catalogue:
         ]
         return unknown or [
             *_misfits(config, self.families[config.model_family]), *self._misfits_of_task(config),
+            *self._misfits_of_transfer(config),
         ]  # fmt: skip
 
     def _misfits_of_task(self, config: TrialConfig) -> list[Problem]:
-        origin = self.origin(config.data_source, config.task)
-        task = task_at(config.data_source, config.task, origin)
+        untrained = self.dev_only(config.task)
+        return [untrained] if untrained else self._choiceless(config, config.task)
+
+    def _choiceless(self, config: TrialConfig, name: str) -> list[Problem]:
+        """The problem of choosing an answer where `name`, the task or a further one, has none."""
+        source = config.data_source
+        if name != config.task:
+            source = self.transfer_source(name, source) or ""
+        task = task_at(source, name, self.origin(source, name))
         if config.answer_by == "generation" or task.has_choices:
             return []
         return [
             Problem(
                 key="answer_by", value=config.answer_by,
-                rule=f"needs choices, and {config.task} asks for free text",
+                rule=f"needs choices, and {name} asks for free text",
                 remedy="give generation",
             )
         ]  # fmt: skip
+
+    def _misfits_of_transfer(self, config: TrialConfig) -> list[Problem]:
+        known = _one_of((*self.own_tasks, *BENCHMARK_OF))
+        broken = [
+            problem
+            for name in config.transfers
+            for problem in violations("transfer_tasks", name, known)
+        ]
+        if broken:
+            return broken
+        content = self.transfer_fields(config.transfers)["transfer_content"]
+        if config.transfer_content != content:
+            own = Problem(
+                key="transfer_content", value=config.transfer_content,
+                rule="is not what the own tasks among transfer_tasks consist of",
+                remedy=f"give {content}" if content else "leave it out",
+            )  # fmt: skip
+            return [own]
+        return [problem for name in config.transfers for problem in self._choiceless(config, name)]
 
     def _contents(self, config: TrialConfig) -> Collection[str]:
         own = self.own_tasks.get(config.task) if config.data_source == OWN else None

@@ -23,14 +23,13 @@ from runners.model.family import Family, read_family, shipped
 from runners.rules import ConfigError, Problem, Rule, nearest
 from runners.section import Section
 from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
+from runners.tasks.own import ABSENT
 from runners.tasks.own_section import read_tasks
 
 KEYS = ("families", "tasks", "data")
 """The keys of a spec that are read here, beside its text."""
 TEXT = "settings.lm_adaptation.text"
 """Where a spec has the folder of the text that models are adapted to."""
-ABSENT = "absent"
-"""What stands for the fingerprint of a text whose folder is not there."""
 _WORD = Rule(type=str)
 
 

@@ -63,6 +63,8 @@ class Training:
         return self.learning_rate * warm * decayed
 
 
+TRANSFER = ("transfer_tasks", "transfer_content")
+"""Fields of what a best point is asked beside its own task; nothing that trains reads them."""
 DECAY = ("decay_factor", "decay_every")
 """Fields that may be None where a method trains: its rate then stays."""
 _OF_TRAINING = tuple(field.name for field in dataclasses.fields(Training))
@@ -112,6 +114,10 @@ class TrialConfig:
     """Where examples come from: the embedded world, a benchmark, or `own` files."""
     task_content: str | None = _ruled(Rule(type=str, optional=True), default=None)
     """What a task of the user's own consists of, as a fingerprint; it stands for the name."""
+    transfer_tasks: str | None = _ruled(Rule(type=str, optional=True), default=None)
+    """Other tasks that the best point is judged on too, in order, with commas between them."""
+    transfer_content: str | None = _ruled(Rule(type=str, optional=True), default=None)
+    """Fingerprints of those among them that are the user's own, in the same order."""
     task_prefix: bool = _ruled(Rule(type=bool), default=False)
     """Whether inputs begin with T5's word for the task; the paper drops it (2.1)."""
     train_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
@@ -172,9 +178,22 @@ class TrialConfig:
         """The id of the training run, which all trials of one mixture share."""
         if self.mixture is None:
             return self.trial_id
-        own = ("task", "task_content", "data_source")
+        own = ("task", "task_content", "data_source", *TRANSFER)
         shared = {name: value for name, value in identity(self).items() if name not in own}
         return fingerprint({"stage": "mixture", **shared})
+
+    @property
+    def training_id(self) -> str:
+        """The id of what is trained, whatever else its best point is asked; it seeds dropout."""
+        if self.mixture is not None:
+            return self.run_id
+        trained = {name: v for name, v in identity(self).items() if name not in TRANSFER}
+        return fingerprint(trained)
+
+    @property
+    def transfers(self) -> tuple[str, ...]:
+        """The names of the transfer tasks."""
+        return tuple(self.transfer_tasks.split(",")) if self.transfer_tasks else ()
 
     @property
     def training(self) -> Training | None:
@@ -265,6 +284,7 @@ _LATER_FIELDS = frozenset(
     {
         "lm_adaptation_text", "task_content", "task_prefix", "long_inputs", "shots", "mixture",
         "answer_by", "warmup_steps", "decay_factor", "decay_every", "eval_on_start",
+        "transfer_tasks", "transfer_content",
     }
 )  # fmt: skip
 
@@ -307,7 +327,8 @@ def to_mapping(config: TrialConfig) -> dict[str, Any]:
 def identity(config: TrialConfig) -> dict[str, Any]:
     """What enters the id: every field, but for later ones that keep their default.
 
-    A user's own task is its content, whatever it is called.
+    A user's own task is its content, whatever it is called. Transfer tasks are
+    names as well, since a record has their metrics under these.
     """
     left_out = {"task"} if config.task_content is not None else set()
     return {

@@ -4,6 +4,7 @@ What does not apply is None, so that one meaning has one config: a prompt length
 for model tuning is an error, and so is a missing one for prompt tuning.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,14 @@ _OF_ADAPTATION = (
     "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
 )  # fmt: skip
 _TEXT = "lm_adaptation_text"
+_FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+
+
+def unfit_name(task: str) -> tuple[str, str] | None:
+    """The rule that the name of a transfer task breaks, and the remedy; it names a file."""
+    if _FILE_NAME.fullmatch(task):
+        return None
+    return "is no name of letters, digits, '_', '-' and '.'", "give the task such a name"
 
 
 class Misfits:
@@ -45,6 +54,7 @@ class Misfits:
         if "pretraining_objective" in legal:
             self._adaptation()
         self._evaluation()
+        self._transfer()
 
     def _method(self, trained_by: Sequence[str]) -> None:
         method, where = self._legal["method"], f"method {self._legal['method']}"
@@ -53,6 +63,9 @@ class Misfits:
                 self._applies(name, method == owner, where)
         for name in trained_by:
             self._applies(name, method != _UNTRAINED, where)
+        for name in ("transfer_tasks", "transfer_content"):
+            if method == _UNTRAINED:
+                self._applies(name, False, where)
         self._decay(method, where)
         if self._legal.get("shots") == 0 and self._legal.get("seed"):
             self._report("seed", "does not apply without shots, which it would draw", "give 0")
@@ -92,6 +105,21 @@ class Misfits:
         if steps is not None and every is not None and every > steps:
             rule = f"is more than train_steps {steps}, so only the last step would count"
             self._report("eval_every", rule, f"give {steps} or less")
+
+    def _transfer(self) -> None:
+        """Other tasks in one order, under names that files and metrics can have."""
+        if self._legal.get("transfer_tasks") is None:
+            self._applies("transfer_content", False, "a trial without transfer_tasks")
+            return
+        names = str(self._legal["transfer_tasks"]).split(",")
+        right = sorted({*names} - {"", str(self._legal.get("task"))})
+        if names != right:
+            rule = "is not a list of tasks in order, each once and none the trial's own"
+            remedy = f"give {','.join(right)}" if right else "leave it out"
+            self._report("transfer_tasks", rule, remedy)
+        for name in right:
+            if unfit := unfit_name(name):
+                self._report("transfer_tasks", f"has {name!r}, which {unfit[0]}", unfit[1])
 
     def _applies(self, name: str, applies: bool, where: str) -> None:
         if name not in self._legal:

@@ -8,11 +8,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from runners.catalogue import MICROWORLD
 from runners.config import TrialConfig
 from runners.record import TrialRecord
 
 Subject = tuple[str, str]
-"""A kind of thing, which is a key of a record's provenance, and which of its kind."""
+"""A kind of thing, which is a key of a record's provenance (`a.b` is in `a`), and which of it."""
 CODE: Subject = ("code", "code of the runners")
 
 
@@ -42,7 +43,7 @@ def find_drift(
     seen: dict[Subject, Counter[str]] = defaultdict(Counter)
     for subjects, record in done:
         for kind, name in subjects:
-            version = record.provenance.get(kind)
+            version = _version(record, kind)
             if version is not None:
                 seen[kind, name][str(version)] += 1
     return tuple(
@@ -57,6 +58,14 @@ def find_drift(
     )
 
 
+def _version(record: TrialRecord, kind: str) -> object:
+    """The fingerprint under a key of the provenance; `a.b` is `b` of the mapping under `a`."""
+    found: object = record.provenance
+    for key in kind.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found
+
+
 def subjects_of(config: TrialConfig) -> tuple[Subject, ...]:
     """What a trial shares with others."""
     train, dev = config.train_examples or "all", config.dev_examples or "all"
@@ -64,9 +73,16 @@ def subjects_of(config: TrialConfig) -> tuple[Subject, ...]:
     if config.shots is not None:
         how += f" behind {config.shots} shots of seed {config.seed}"
     data = f"data of {config.task} from {config.data_source}{how} ({train} train, {dev} dev)"
+    where = "the embedded world" if config.data_source == MICROWORLD else "their source"
+    other = "" if config.transfer_content is None else f" with own tasks {config.transfer_content}"
+    transfers = tuple(
+        (f"transfer_data.{task}", f"data of {task} from {where}{other}{how} ({dev} dev), judged on")
+        for task in config.transfers
+    )
     return (
         CODE,
         ("data", data),
+        *transfers,
         checkpoint(config.model_family, config.model_size, config.lm_adaptation_steps),
     )
 

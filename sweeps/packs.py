@@ -81,6 +81,7 @@ def cost_of(config: TrialConfig, family: Family) -> float:
         sharing = len(config.mixture.split(",")) if config.mixture else 1
         rows = passes * config.steps * config.training.batch_size / sharing
         evaluations = math.ceil(config.steps / config.training.eval_every)
+    evaluations += len(config.transfers)
     dev = 2 * evaluations * (config.dev_examples or DEV_EXAMPLES)
     return float(family.rungs[config.model_size].parameters) * tokens * (rows + dev)
 

@@ -17,6 +17,7 @@ from runners import catalogue_section
 from runners.catalogue import Catalogue
 from runners.rules import ConfigError, Problem, Rule, nearest
 from runners.section import Section
+from runners.tasks.own import ABSENT
 from sweeps import document, execution
 from sweeps.document import Document, Located
 from sweeps.execution import Execution
@@ -67,8 +68,8 @@ def parse(text: str, *, path: str, to_run: bool = True) -> SweepSpec:
     """The sweep of a spec's text.
 
     Errors call the spec `path`, and what it names by a relative path lies
-    beside it. Text for LM adaptation and folders of data that are not there are
-    mistakes to who would run the sweep; a plan says that they are absent.
+    beside it. Text for LM adaptation and data that are not there are mistakes to
+    who would run the sweep; a plan says that they are absent.
 
     Raises `SpecError` with every mistake.
     """
@@ -92,7 +93,13 @@ def _absent(spec: SweepSpec, problems: Iterable[Problem]) -> list[Problem]:
         for name, place in catalogue.data.items()
         if place.folder is not None and not place.folder.is_dir()
     }
-    if catalogue_section.ABSENT in catalogue.texts:
+    keys |= {
+        f"tasks.{name}.{split}"
+        for name, task in catalogue.own_tasks.items()
+        for split, path in (("train", task.train), ("dev", task.dev))
+        if path in task.absent
+    }
+    if ABSENT in catalogue.texts:
         keys.add(catalogue_section.TEXT)
     return [problem for problem in problems if problem.key in keys]
 

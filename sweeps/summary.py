@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from statistics import fmean
 
 from ablation.grid import PANELS
-from runners.catalogue_section import ABSENT
-from runners.config import AdaptationConfig
+from runners.config import AdaptationConfig, TrialConfig
+from runners.tasks.own import ABSENT
 from sweeps.plan import STATUSES, Milestone, Plan, State, Status
 
 _MESSAGE = 200
@@ -81,13 +81,17 @@ def _absent(plan: Plan) -> str:
     lines += [f"  {each}" for each in plan.absent]
     if not lines:
         return ""
-    trials = sum(work.config.lm_adaptation_text == ABSENT for work in plan.trials)
+    trials = sum(_unknown(work.config) for work in plan.trials)
     milestones = sum(each.adaptation.text == ABSENT for each in plan.milestones)
     if trials + milestones:
-        lines.append(
-            f"The text decides the ids of {trials:,} trials and {milestones:,} milestones."
-        )
+        lines.append(f"That decides the ids of {trials:,} trials and {milestones:,} milestones.")
     return "\n".join(["This can be planned and not run:", *lines])
+
+
+def _unknown(config: TrialConfig) -> bool:
+    """Whether the id will be another once everything is there."""
+    contents = (config.lm_adaptation_text, config.task_content, config.transfer_content)
+    return any(ABSENT in content for content in contents if content)
 
 
 def _progress(plan: Plan) -> str:

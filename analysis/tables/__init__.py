@@ -4,5 +4,6 @@
 - `tasks`: every task at every size, with its chance level.
 - `spreads`: how much each axis matters at each size.
 - `claims`: what the study says, as effects with intervals.
-- `terminal`: the scale curve in plain text.
+- `transfer`: Tables 1 and 2, what best points score on other tasks.
+- `terminal`: the scale curve and the tables of transfer in plain text.
 """

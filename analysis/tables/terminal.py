@@ -1,11 +1,15 @@
-"""The scale curve in plain text, for the end of a run."""
+"""The scale curve and the tables of transfer in plain text, for the end of a run."""
+
+from collections.abc import Iterator
 
 import pandas as pd
 from pandas.api.typing import NAType
 
+from ablation.method import AXIS as METHOD
 from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.gaps import gap_table, has_gap
+from runners.config import METHODS
 
 NOTHING = "-"
 """Stands where there is no number."""
@@ -29,8 +33,43 @@ def scale_curve(panel: Panel) -> str:
     if has_gap(panel):
         heads.append("gap [95% interval]")
         for line, (_, row) in zip(lines, table.iterrows(), strict=True):
-            line.append(_gap(row))
+            line.append(_effect(row, "gap"))
     return _aligned([heads, *lines])
+
+
+def domain_shift(table: pd.DataFrame) -> str:
+    """Table 1: a block for each size and task, in it a line for each task that is asked."""
+    methods = METHOD.ordered(name for name in METHODS if f"{name}_mean" in table)
+    heads = ["", "metric", *(METHOD.label_of(method).lower() for method in methods)]
+    has_difference = "difference" in table
+    heads += ["difference [95% interval]"] if has_difference else []
+    blocks = []
+    for (size, task), rows in table.groupby(["model_size", "task"], sort=False):
+        lines = [
+            [row["evaluated"], row["metric"], *(_score(row, method) for method in methods)]
+            + ([_effect(row, "difference")] if has_difference else [])
+            for _, row in rows.iterrows()
+        ]
+        title = f"Table 1, domain shift: tuned on {task} at {size}"
+        blocks.append(f"{title}\n{_aligned([heads, *lines])}")
+    return "\n\n".join(blocks)
+
+
+def paraphrase_transfer(table: pd.DataFrame) -> str:
+    """Table 2: a line for each size, pair of tasks and method."""
+    lines = [
+        [row["model_size"], row["task"], row["evaluated"], METHOD.label_of(row["method"]).lower(),
+         *_paraphrase_scores(row)]
+        for _, row in table.iterrows()
+    ]  # fmt: skip
+    heads = ["size", "tuned on", "evaluated on", "method", "accuracy", "F1"]
+    return f"Table 2, paraphrase transfer\n{_aligned([heads, *lines])}"
+
+
+def _paraphrase_scores(row: pd.Series) -> Iterator[str]:
+    for metric in ("accuracy", "f1"):
+        named = {f"{metric}_n": row["n"], f"{metric}_planned_seeds": row["planned_seeds"]}
+        yield _score(pd.Series({**row, **named}), metric)
 
 
 def _count(parameters: float | NAType) -> str:
@@ -48,11 +87,13 @@ def _score(row: pd.Series, method: str) -> str:
     return text if n == planned else f"{text} ({n:.0f} of {planned:.0f} seeds)"
 
 
-def _gap(row: pd.Series) -> str:
-    if not row["gap_n"] > 0:
+def _effect(row: pd.Series, name: str) -> str:
+    """`20.0 [19.1, 20.9]`, without the interval where it is of one seed."""
+    if not row[f"{name}_n"] > 0:
         return NOTHING
-    text = f"{row['gap']:.1f}"
-    return text if row["gap_n"] < 2 else f"{text} [{row['gap_low']:.1f}, {row['gap_high']:.1f}]"
+    text = f"{row[name]:.1f}"
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    return text if row[f"{name}_n"] < 2 else f"{text} [{low:.1f}, {high:.1f}]"
 
 
 def _aligned(rows: list[list[str]]) -> str:

@@ -5,6 +5,7 @@
 - `corpus`: documents of the embedded world as rows of the two self-supervised
   objectives below.
 - `text`: a folder of a user's text as documents. `windows`: these as rows.
+- `english`: such a folder out of published data, for sweeps/specs/english.yaml.
 - `tokenizer`: Unigram tokenizers with T5's special tokens.
 - `continuations`: what LM adaptation reads, of either kind.
 - `span_corruption`: masked spans in, their contents out.

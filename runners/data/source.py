@@ -3,7 +3,7 @@
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,35 +13,41 @@ from runners.data.batching import Encoded
 from runners.data.records import read_records
 from runners.model.codec import Codec
 from runners.rules import ConfigError
+from runners.tasks.glue import translated
 from runners.tasks.own import OwnTask
 from runners.tasks.prompt_design import designed, drawn
-from runners.tasks.task import Example, Split, Task, add_sentinel, first_groups, strip_sentinel
+from runners.tasks.task import (
+    Example,
+    Split,
+    Task,
+    add_sentinel,
+    first_groups,
+    most_frequent_target,
+    strip_sentinel,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskData:
-    """One task, encoded for one model.
+class DevData:
+    """What one task asks, encoded for one model, and what is needed to score answers.
 
-    `labels` are the token ids of each word of class-label initialisation;
     `target_limit` is the most tokens a dev answer needs, end-of-sequence
-    included; `majority` is the score of always giving the most frequent
-    training answer, `chance` the best that needs no reading. `revision` is the
+    included; `chance` is the best score that needs no reading. `revision` is the
     hub's commit where the examples come from there, `cut` the rows of each split
-    that had more tokens than they may and lost the last of them.
+    that had more tokens than they may and lost the last of them. Answers are in
+    the words of the task `words_of`, which need not be the one that asks.
     """
 
     task: Task
-    train: Sequence[Encoded]
     dev: Sequence[Encoded]
     dev_examples: Sequence[Example]
-    labels: Sequence[Sequence[int]]
     target_limit: int
-    majority: float
     chance: float
     fingerprint: str
     revision: str | None
     cut: Mapping[str, int]
     sentinel: bool
+    words_of: str
     codec: Codec
 
     def score(self, generated: Sequence[Sequence[int]]) -> tuple[dict[str, float], list[str]]:
@@ -49,7 +55,7 @@ class TaskData:
         answers = self.codec.decode(generated)
         if self.sentinel:
             answers = [strip_sentinel(text) for text in answers]
-        return self.judge(answers)
+        return self.judge([translated(text, self.words_of, self.task.name) for text in answers])
 
     def judge(self, answers: list[str]) -> tuple[dict[str, float], list[str]]:
         """Metrics of answers as text for the dev examples in order, and the answers."""
@@ -59,9 +65,25 @@ class TaskData:
         """The token ids of every legal answer to each dev example, end-of-sequence included."""
         assert self.task.has_choices
         words = {choice for example in self.dev_examples for choice in example.choices}
-        spelt = {word: add_sentinel(word) if self.sentinel else word for word in words}
-        ids = dict(zip(words, self.codec.targets([spelt[word] for word in words]), strict=True))
+        said = {word: translated(word, self.task.name, self.words_of) for word in words}
+        spelt = [add_sentinel(said[word]) if self.sentinel else said[word] for word in words]
+        ids = dict(zip(words, self.codec.targets(spelt), strict=True))
         return [[ids[choice] for choice in example.choices] for example in self.dev_examples]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData(DevData):
+    """One task, encoded for one model.
+
+    `labels` are the token ids of each word of class-label initialisation;
+    `common` is the most frequent training answer, and `majority` the score of
+    always giving it.
+    """
+
+    train: Sequence[Encoded]
+    labels: Sequence[Sequence[int]]
+    common: str
+    majority: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,10 +113,35 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
     problems = catalogue.problems(config)
     if problems:
         raise ConfigError(problems)
-    reading = _Reading(
-        source=config.data_source,
-        task=config.task,
-        origin=catalogue.origin(config.data_source, config.task),
+    return _load(codec, _reading(config, config.task, config.data_source, catalogue))
+
+
+def load_transfer_data(
+    config: TrialConfig, codec: Codec, catalogue: Catalogue
+) -> dict[str, DevData]:
+    """What the transfer tasks of a trial ask its best point, by their names, in order.
+
+    Their rows are made as those of the trial's own task are. Of a task with
+    fewer than `dev_examples` all count; the most frequent answer that chance
+    knows of is the trial's own. Raises ValueError as `load_task_data` does.
+    """
+    if not config.transfers:
+        return {}
+    common = load_task_data(config, codec, catalogue).common
+    found = {}
+    for task in config.transfers:
+        source = catalogue.transfer_source(task, config.data_source)
+        assert source is not None
+        reading = _reading(config, task, source, catalogue)
+        found[task] = _load_dev(codec, replace(reading, train_examples=None), config.task, common)
+    return found
+
+
+def _reading(config: TrialConfig, task: str, source: str, catalogue: Catalogue) -> "_Reading":
+    return _Reading(
+        source=source,
+        task=task,
+        origin=catalogue.origin(source, task),
         task_prefix=config.task_prefix,
         train_examples=config.train_examples,
         dev_examples=config.dev_examples,
@@ -106,7 +153,6 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
         # Of everything here only the choice of shots depends on it.
         seed=config.seed if config.shots else 0,
     )
-    return _load(codec, reading)
 
 
 @functools.lru_cache(maxsize=64)
@@ -123,6 +169,7 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
         )  # fmt: skip
     dev_rows, dev_cut = _encode(codec, dev, reading)
     train_rows, train_cut = _encode(codec, train, reading)
+    common = most_frequent_target(train)
     return TaskData(
         task=task,
         train=train_rows,
@@ -130,12 +177,36 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
         dev_examples=dev,
         labels=codec.words(task.init_words),
         target_limit=max(len(row.target_ids) for row in dev_rows),
+        common=common,
         majority=task.majority_score(train, dev),
-        chance=task.chance_score(train, dev),
+        chance=task.chance_beside(common, dev),
         fingerprint=_fingerprint(train, dev),
         revision=commit,
         cut={"train": train_cut, "dev": dev_cut},
         sentinel=reading.sentinel,
+        words_of=task.name,
+        codec=codec,
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _load_dev(codec: Codec, reading: _Reading, words_of: str, common: str) -> DevData:
+    """A transfer task for a model that was tuned on the task `words_of`."""
+    task = task_at(reading.source, reading.task, reading.origin)
+    dev, commit = _read(task, reading, "dev")
+    dev = first_groups(dev, reading.dev_examples or len(dev))
+    rows, cut = _encode(codec, dev, reading)
+    return DevData(
+        task=task,
+        dev=rows,
+        dev_examples=dev,
+        target_limit=max(len(row.target_ids) for row in rows),
+        chance=task.chance_beside(common, dev),
+        fingerprint=_fingerprint(dev),
+        revision=commit,
+        cut={"dev": cut},
+        sentinel=reading.sentinel,
+        words_of=words_of,
         codec=codec,
     )
 

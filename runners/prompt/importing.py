@@ -15,7 +15,7 @@ from typing import TypeVar
 import safetensors.numpy
 
 from runners.catalogue import Catalogue
-from runners.config import RULES, TrialConfig, from_mapping, parse_overrides, to_mapping
+from runners.config import RULES, TRANSFER, TrialConfig, from_mapping, parse_overrides, to_mapping
 from runners.prompt.base_model import released_place
 from runners.prompt.exporting import PROMPT, TENSOR
 from runners.prompt.formats import read_prompt
@@ -77,6 +77,10 @@ def _config(words: Sequence[str], found: PromptFile | None, catalogue: Catalogue
     method = given.pop("method", "prompt_tuning")
     if method != "prompt_tuning":
         raise ConfigError([_problem("method", method, "trains no prompt", "leave it out")])
+    for name in TRANSFER:
+        if given.get(name) is not None:
+            rule = "is what is measured at the end of a trial, and never stated"
+            raise ConfigError([_problem(name, given[name], rule, "leave it out")])
     # Without a file any legal length serves to find the mistakes in the words.
     length = len(found.vectors) if found else 1
     config = from_mapping({"method": method, "prompt_length": length, **given})

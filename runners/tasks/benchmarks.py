@@ -20,3 +20,6 @@ BENCHMARK_OF: Mapping[str, str] = MappingProxyType(
     {task: benchmark for benchmark, tasks in BENCHMARKS.items() for task in tasks}
 )
 """The benchmark of every published task."""
+
+DEV_ONLY = frozenset(question_answering.MRQA)
+"""Published tasks that have no training split: they can be transferred to."""

@@ -10,6 +10,8 @@
         metrics: [accuracy]
         instruction: Is the review good?           # for prompt design alone
 
+      unseen: {dev: unseen.json}          # no train: only to transfer to
+
 Files are CSV, TSV, JSON lines, or JSON in the form of SQuAD 1.1, which needs
 neither templates nor labels; `.gz` is unpacked. Paths go from the spec. What
 the task is, and so the identity of its trials, is its content: all of the
@@ -62,12 +64,17 @@ OF_LABELS = frozenset({"macro_f1", "binary_f1"})
 """Metrics that need labels."""
 
 
+ABSENT = "absent"
+"""How a fingerprint begins of what is not there, for who only plans."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class OwnTask:
     """What a spec says of a user's task; `runners.tasks.own_section` reads and checks it."""
 
     name: str
-    train: Path
+    train: Path | None
+    """None where nothing can train on the task, and other tasks' best points are judged on it."""
     dev: Path | None
     """None where `held_out` says which share of the training rows, 0 to 1, is dev."""
     held_out: float | None
@@ -83,7 +90,12 @@ class OwnTask:
 
     @functools.cached_property
     def content(self) -> str:
-        """16 hex digits of what decides the examples and their scores; the name is no part."""
+        """16 hex digits of what decides the examples and their scores; the name is no part.
+
+        Of files that are not there nothing is known but the name of the task.
+        """
+        if self.absent:
+            return f"{ABSENT} {self.name}"
         digest = hashlib.sha256()
         rules: list[object] = [self.held_out, self.input, self.target, self.labels, self.metrics]
         rules += [self.init_words, *([self.instruction] if self.instruction else [])]
@@ -92,6 +104,28 @@ class OwnTask:
             digest.update(content(path) if path else b"")
             digest.update(b"\0")
         return digest.hexdigest()[:16]
+
+    @functools.cached_property
+    def dev_content(self) -> str:
+        """16 hex digits of what decides the dev examples and their scores, as for `content`."""
+        if self._dev_file in self.absent:
+            return f"{ABSENT} {self.name}"
+        rules = [self.held_out, self.input, self.target, self.labels, self.metrics]
+        digest = hashlib.sha256(json.dumps(rules).encode())
+        digest.update(content(self._dev_file))
+        return digest.hexdigest()[:16]
+
+    @property
+    def absent(self) -> tuple[Path, ...]:
+        """Its files that are not there."""
+        return tuple(path for path in (self.train, self.dev) if path and not path.exists())
+
+    @property
+    def _dev_file(self) -> Path:
+        """The file that dev rows come from."""
+        path = self.dev or self.train
+        assert path is not None
+        return path
 
     @property
     def task(self) -> Task:
@@ -113,6 +147,10 @@ class OwnTask:
         """
         if split == "dev" and self.dev is not None:
             return _read(self.dev)
+        if self.train is None:
+            raise ValueError(
+                f"{self.name}: has no file for train; give it one, or train on another"
+            )
         rows = _read(self.train)
         if self.held_out is None:
             return rows

@@ -31,38 +31,44 @@ def read_tasks(section: Section, base: Path, taken: Collection[str]) -> dict[str
         if name in taken:
             section.report(name, name, "is the name of a published task", "give it another")
         task = _task(name, own, base)
-        if task is not None and len(section.problems) == before:
-            _check_rows(own, task)
-        if task is not None and len(section.problems) == before:
+        if task is None or len(section.problems) > before:
+            continue
+        _check_rows(own, task)
+        # One whose files are not there yet is reported, and kept for who only plans.
+        if task.absent or len(section.problems) == before:
             found[name] = _placed(task)
     return found
 
 
 def _placed(task: OwnTask) -> OwnTask:
     """The task with absolute files, since workers have folders of their own."""
-    dev = task.dev.resolve() if task.dev else None
-    return replace(task, train=task.train.resolve(), dev=dev)
+    train, dev = (path.resolve() if path else None for path in (task.train, task.dev))
+    return replace(task, train=train, dev=dev)
 
 
 def _task(name: str, own: Section, base: Path) -> OwnTask | None:
     own.only(KEYS)
-    train = own.value("train", _WORD)
+    # What has dev alone is there to be transferred to.
+    is_whole = "train" in own.values or "dev" not in own.values or "held_out" in own.values
+    train = own.value("train", _WORD) if is_whole else None
     dev = own.value("dev", _WORD) if "dev" in own.values else None
     held_out = own.value("held_out", _SHARE) if "held_out" in own.values else None
     if ("dev" in own.values) is ("held_out" in own.values):
         rule = "stands beside held_out" if "dev" in own.values else "is missing"
         own.report("dev", own.values.get("dev"), rule, "give either dev or held_out")
     said = own.value("instruction", _WORD) if "instruction" in own.values else None
-    if train is None:
+    first = train if is_whole else dev
+    if first is None:
         return None
-    path = base / train
+    path = base / first
     squad = path.suffixes[-1:] == [".json"] or path.suffixes[-2:] == [".json", ".gz"]
     templates = _squad(own) if squad else _templates(own)
     if templates is None:
         return None
     inputs, target, labels, metrics, words = templates
     return OwnTask(
-        name=name, train=path, dev=base / dev if dev else None, held_out=held_out,
+        name=name, train=base / train if train else None, dev=base / dev if dev else None,
+        held_out=held_out,
         input=inputs, target=target, labels=labels, metrics=metrics, init_words=words,
         instruction=said or "",
     )  # fmt: skip
@@ -135,7 +141,7 @@ def _metrics(own: Section, labels: tuple[tuple[str, str], ...] | None) -> tuple[
 
 def _check_rows(own: Section, task: OwnTask) -> None:
     """Reads every row as a trial would, so that a bad one is told before anything starts."""
-    splits: tuple[Split, ...] = ("train", "dev")
+    splits: tuple[Split, ...] = ("train", "dev") if task.train else ("dev",)
     for split in splits:
         where = split if split in own.values else "held_out"
         try:

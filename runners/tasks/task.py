@@ -109,13 +109,17 @@ class Task:
         return self.score([most_frequent_target(train)] * len(dev), dev)["score"]
 
     def chance_score(self, train: Sequence[Example], dev: Sequence[Example]) -> float:
+        """`chance_beside` the most frequent target of `train`; ValueError where either is empty."""
+        return self.chance_beside(most_frequent_target(train), dev)
+
+    def chance_beside(self, common: str, dev: Sequence[Example]) -> float:
         """The best `score` on `dev` that needs no reading.
 
-        That is the best of one answer for all (any label, or the most frequent
-        target of `train`) and, where answers are free text with choices, of
-        choosing at random. Raises ValueError where either is empty.
+        That is the best of one answer for all (any label, or else `common`)
+        and, where answers are free text with choices, of choosing at random.
+        Raises ValueError where there are no examples.
         """
-        answers = self.labels or (most_frequent_target(train),)
+        answers = self.labels or (common,)
         scores = [self.score([answer] * len(dev), dev)["score"] for answer in answers]
         if self.labels is None and all(example.choices for example in dev):
             scores.append(fmean(self._random_choice(example) for example in dev))

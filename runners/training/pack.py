@@ -11,7 +11,7 @@ rows.
 
 import itertools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
@@ -20,7 +20,7 @@ from torch import Tensor
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import Encoded, collate
-from runners.data.source import TaskData, load_task_data
+from runners.data.source import DevData, load_task_data, load_transfer_data
 from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Backbone, Weights, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
@@ -43,7 +43,11 @@ class Observer(Protocol):
 def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalogue) -> TrialRun:
     """The run of one trial, or of several trials of one mixture, at step 0."""
     members = tuple(
-        Member(config=config, data=load_task_data(config, backbone.codec, catalogue))
+        Member(
+            config=config,
+            data=load_task_data(config, backbone.codec, catalogue),
+            transfer=load_transfer_data(config, backbone.codec, catalogue),
+        )
         for config in configs
     )
     first = members[0]
@@ -54,12 +58,15 @@ def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalog
     if first.config.mixture is not None:
         each = catalogue.mixture_of(first.config)
         mixed = [load_task_data(config, backbone.codec, catalogue) for config in each]
+    parameters = method.parameters(first.config, backbone, first.data)
+    # What is judged once more at the end has to be there then.
+    transfers = any(member.transfer for member in members)
     return TrialRun(
         members=members,
         train=[row for data in mixed for row in data.train],
         data="-".join(data.fingerprint for data in mixed),
-        parameters=method.parameters(first.config, backbone, first.data),
-        kept=method.kept,
+        parameters=parameters,
+        kept=frozenset(parameters) if transfers else method.kept,
     )
 
 
@@ -94,6 +101,7 @@ def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> li
         except Diverged as reason:
             observer.diverged(run, str(reason))
     evaluate(backbone, [run for run in healthy if run.due])
+    evaluate_transfer(backbone, [run for run in healthy if run.finished])
     share = (time.perf_counter() - began) / len(live)
     for run in healthy:
         run.seconds += share
@@ -156,36 +164,65 @@ def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
     if not runs:
         return
     method = _method(runs)
-    asked = [
-        Questions(
-            prompt=_detached(method.prompt(run.parameters)),
-            rows=member.data.dev,
-            limit=member.data.target_limit,
-        )
+    exams = [
+        (_detached(method.prompt(run.parameters)), member.data)
         for run in runs
         for member in run.members
     ]
-    data = [member.data for run in runs for member in run.members]
     weights = method.weights(backbone, runs[0].parameters)
-    answering = _chosen if runs[0].config.answer_by == "likelihood" else _generated
-    judged = iter(answering(backbone, weights, asked, data))
+    judged = iter(_judged(backbone, weights, exams, runs[0].config.answer_by))
     for run in runs:
         run.evaluated(list(itertools.islice(judged, len(run.members))))
+
+
+def evaluate_transfer(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
+    """Judge the best points of finished runs on the transfer tasks of their members."""
+    members = [member for run in runs for member in run.members if member.transfer]
+    if not members:
+        return
+    method = _method(runs)
+    # Where the model trains, members that are at their best at other steps have other models.
+    for group in [members] if method.shares_model else [[member] for member in members]:
+        bests = [_on_device(member.best.parameters, backbone) for member in group if member.best]
+        exams = [
+            (method.prompt(best), data)
+            for member, best in zip(group, bests, strict=True)
+            for data in member.transfer.values()
+        ]
+        weights = method.weights(backbone, bests[0])
+        judged = iter(_judged(backbone, weights, exams, group[0].config.answer_by))
+        for member in group:
+            found = itertools.islice(judged, len(member.transfer))
+            member.transferred = dict(zip(member.transfer, found, strict=True))
 
 
 Judged = list[tuple[dict[str, float], list[str]]]
 """Metrics and predictions of each trial."""
 
 
+def _judged(
+    backbone: Backbone,
+    weights: Weights,
+    exams: Sequence[tuple[Tensor | None, DevData]],
+    answer_by: str,
+) -> Judged:
+    """What comes of asking each prompt, or the bare model, the questions beside it."""
+    asked = [
+        Questions(prompt=prompt, rows=data.dev, limit=data.target_limit) for prompt, data in exams
+    ]
+    answering = _chosen if answer_by == "likelihood" else _generated
+    return answering(backbone, weights, asked, [data for _, data in exams])
+
+
 def _generated(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[TaskData]
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData]
 ) -> Judged:
     answers = answer(backbone, weights, asked)
     return [each.score(generated) for each, generated in zip(data, answers, strict=True)]
 
 
 def _chosen(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[TaskData]
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData]
 ) -> Judged:
     """Judges the likeliest choice of each dev row; of equals, the first."""
     found = log_likelihoods(backbone, weights, asked, [each.choices() for each in data])
@@ -208,6 +245,12 @@ def _method(runs: Sequence[TrialRun]) -> Method:
     return method
 
 
+def _on_device(parameters: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
+    """Parameters that were kept on the cores, where the model computes."""
+    device = device_of(backbone.weights)
+    return {name: parameter.to(device) for name, parameter in parameters.items()}
+
+
 def _detached(prompt: Tensor | None) -> Tensor | None:
     return None if prompt is None else prompt.detach()
 
@@ -221,7 +264,9 @@ def _dropout(
     if not rate:
         return NONE
     keys = [
-        row_keys(int(run.config.run_id, 16), run.step, run.config.batch_size or 0, device=device)
+        row_keys(
+            int(run.config.training_id, 16), run.step, run.config.batch_size or 0, device=device
+        )
         for run in runs
     ]
     return Dropout(rate=rate, keys=torch.cat(keys)[list(places)], prompt=positions)

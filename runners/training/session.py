@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
+from runners.data.source import DevData
 from runners.model.backbone import Backbone, device_of
 from runners.model.device import describe
 from runners.record import Failure, TrialRecord
@@ -74,6 +75,8 @@ class Session:
         if checkpoint is None:
             return run
         moved = other_origins(checkpoint, self._origins(run.data))
+        if run.lacks(checkpoint):
+            moved.append("transfer_tasks")
         if moved:
             self.restarted |= {member.config: moved for member in run.members}
             return run
@@ -100,12 +103,16 @@ class Session:
         assert best is not None
         attempt = self.store.begin(member.config.trial_id)
         _write_lines(attempt.folder / "history.jsonl", member.history)
-        _write_lines(attempt.folder / "predictions.jsonl", _predictions(member))
+        answers = _predictions(member.data, best.predictions)
+        _write_lines(attempt.folder / "predictions.jsonl", answers)
+        for task, (_, predictions) in member.transferred.items():
+            answers = _predictions(member.transfer[task], predictions)
+            _write_lines(attempt.folder / f"predictions-{task}.jsonl", answers)
         if "prompt" in best.parameters:
             save_file({"prompt": best.parameters["prompt"]}, attempt.folder / "prompt.safetensors")
         metrics = {
             **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
-            "best_step": best.step,
+            "best_step": best.step, **_transferred(member),
         }  # fmt: skip
         if run.config.eval_on_start:
             metrics["start_score"] = member.history[0]["score"]
@@ -164,6 +171,7 @@ class Session:
             "trainable_parameters": sum(p.numel() for p in run.parameters.values()),
             "model_parameters": self.backbone.parameter_count,
             "checkpoint": self.backbone.source,
+            **_transfer_provenance(member),
         }
 
 
@@ -177,10 +185,33 @@ def labels_dropped(member: Member) -> list[str]:
     return list(member.data.task.init_words[member.config.prompt_length :])
 
 
-def _predictions(member: Member) -> Iterator[dict[str, Any]]:
-    assert member.best is not None
-    pairs = zip(member.data.dev_examples, member.best.predictions, strict=True)
-    for example, prediction in pairs:
+def _transferred(member: Member) -> dict[str, float]:
+    """The metrics of every transfer task, under `<task>/<metric>`."""
+    return {
+        f"{task}/{name}": value
+        for task, (metrics, _) in member.transferred.items()
+        for name, value in {**metrics, "chance": member.transfer[task].chance}.items()
+    }
+
+
+def _transfer_provenance(member: Member) -> dict[str, Any]:
+    """Of the data of every transfer task: fingerprint, hub's commit, rows, and rows that were cut.
+
+    Nothing where there is no such task.
+    """
+    data = member.transfer
+    if not data:
+        return {}
+    return {
+        "transfer_data": {task: each.fingerprint for task, each in data.items()},
+        "transfer_data_revision": {task: each.revision for task, each in data.items()},
+        "transfer_examples": {task: len(each.dev) for task, each in data.items()},
+        "transfer_cut_rows": {task: each.cut["dev"] for task, each in data.items()},
+    }
+
+
+def _predictions(data: DevData, predictions: Sequence[str]) -> Iterator[dict[str, Any]]:
+    for example, prediction in zip(data.dev_examples, predictions, strict=True):
         yield {
             "key": example.key,
             "input": example.input,

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from runners.config import Training, TrialConfig
 from runners.data.batching import Encoded, Order
-from runners.data.source import TaskData
+from runners.data.source import DevData, TaskData
 from runners.model.backbone import device_of
 from runners.training.adafactor import Adafactor
 
@@ -42,10 +42,16 @@ class Diverged(ArithmeticError):
 
 @dataclass(kw_only=True)
 class Member:
-    """One trial of a run: the task that it is judged on, and how it has done."""
+    """One trial of a run: the task that it is judged on, and how it has done.
+
+    Once the run is finished, `transferred` has the metrics and the answers of
+    the best point on each task of `transfer`.
+    """
 
     config: TrialConfig
     data: TaskData
+    transfer: Mapping[str, DevData] = field(default_factory=dict)
+    transferred: Mapping[str, tuple[dict[str, float], list[str]]] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     best: Best | None = None
 
@@ -153,13 +159,17 @@ class TrialRun:
         since = self.step - (int(before[-1]["step"]) if before else 0)
         loss = {"train_loss": self.loss_sum / since} if since else {}
         self.loss_sum = 0.0
+        # Members that are at their best at one step share what is kept of it.
+        kept: dict[str, Tensor] = {}
         for member, (metrics, predictions) in zip(self.members, judged, strict=True):
             member.history.append({"step": self.step, **loss, **metrics})
             if untrained:
                 continue
             if member.best is None or metrics["score"] > member.best.metrics["score"]:
                 # On the cores, so that points which are only kept take no room on a GPU.
-                kept = {name: self.parameters[name].detach().clone().cpu() for name in self.kept}
+                kept = kept or {
+                    name: self.parameters[name].detach().clone().cpu() for name in sorted(self.kept)
+                }
                 member.best = Best(
                     step=self.step, metrics=metrics, predictions=predictions, parameters=kept
                 )
@@ -170,12 +180,21 @@ class TrialRun:
         tensors |= {f"state:{n}": s.contiguous() for n, s in self.state.items()}
         members = {}
         for member in self.members:
-            kept = member.best.parameters if member.best else {}
-            task = member.config.task
-            tensors |= {f"best:{task}:{n}": p.contiguous() for n, p in kept.items()}
-            members[task] = {"history": member.history, "best": _plain(member.best)}
-        meta = {name: getattr(self, name) for name in _PLAIN} | {"members": members}
+            if member.best:
+                kept = member.best.parameters
+                tensors |= {f"best:{member.best.step}:{n}": p for n, p in kept.items()}
+            members[member.config.task] = {"history": member.history, "best": _plain(member.best)}
+        meta = {name: getattr(self, name) for name in _PLAIN}
+        meta |= {"members": members, "kept": sorted(self.kept)}
         return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
+
+    def lacks(self, checkpoint: bytes) -> bool:
+        """Whether a checkpoint has not all that this run keeps of its best points.
+
+        So it is where a mixture began without the transfer tasks that it now has.
+        """
+        names = json.loads(metadata_of(checkpoint)["run"])["kept"]
+        return not self.kept <= set(names)
 
     def resume(self, checkpoint: bytes) -> "TrialRun":
         """This run as it was when `checkpoint` was taken.
@@ -208,8 +227,10 @@ def _plain(best: Best | None) -> dict[str, Any] | None:
 
 
 def _resumed(member: Member, saved: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Member:
-    kept = _named(tensors, f"best:{member.config.task}")
-    best = Best(**saved["best"], parameters=kept) if saved["best"] else None
+    best = None
+    if saved["best"]:
+        kept = _named(tensors, f"best:{saved['best']['step']}")
+        best = Best(**saved["best"], parameters=kept)
     return dataclasses.replace(member, history=saved["history"], best=best)
 
 

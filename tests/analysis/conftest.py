@@ -21,6 +21,7 @@ PARAMETERS = {"60k": 62_000, "200k": 207_000, "2m": 2_060_000}
 CHANCE = {
     "boolq": 60.0, "cb": 40.0, "copa": 50.0, "multirc": 30.0,
     "record": 20.0, "rte": 50.0, "wic": 50.0, "wsc": 60.0,
+    "mrpc": 50.0, "qqp": 50.0,
 }  # fmt: skip
 SPEC = "name: toy\n"
 

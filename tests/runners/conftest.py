@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
+from runners.catalogue import Catalogue, DataPlace
 from runners.config import TrialConfig, from_mapping, to_mapping
 from runners.microworld.documents import sample_documents
 from runners.model.checkpoint import LADDER
@@ -114,3 +115,21 @@ def commit_prompt(
         return committed, prompt
 
     return commit
+
+
+@pytest.fixture
+def glue(tmp_path: Path) -> Catalogue:
+    """Four pairs of QQP and four of MRPC for each split, in their publisher's layout."""
+    pairs = [("Why is it so?", "How come it is so?"), ("It rained.", "It snowed.")]
+    qqp = ["id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"]
+    mrpc = ["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"]
+    for number, label in enumerate((1, 0, 1, 0)):
+        first, second = pairs[number % 2]
+        qqp.append(f"{number}\t{number}\t{number}\t{number} {first}\t{second}\t{label}")
+        mrpc.append(f"{label}\t{number}\t{number}\tIn {number}. {first}\t{second}")
+    for folder, rows in (("QQP", qqp), ("MRPC", mrpc)):
+        place = tmp_path / "glue" / folder
+        place.mkdir(parents=True)
+        for split in ("train", "dev"):
+            (place / f"{split}.tsv").write_text("\n".join(rows) + "\n")
+    return Catalogue(data={"glue": DataPlace(folder=tmp_path / "glue")})

@@ -179,3 +179,21 @@ def test_an_imported_trial_is_shown_and_not_run(
         "imported from cb.npy; scores are stated, not measured",
         "160 trained parameters beside 69,728 (0.23%)",
     ]
+
+
+def test_transfer_tasks_are_named_in_any_order_and_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a user who has to sort names or to fingerprint files, or a result nobody sees."""
+    (tmp_path / "far.csv").write_text("a,b\nIs it?,True\nIs it not?,False\n")
+    (tmp_path / "my.yaml").write_text("tasks: {far: {dev: far.csv, input: '{a}', target: '{b}'}}")
+    mine = ["transfer_tasks=wic, far,cb", "--catalogue", str(tmp_path / "my.yaml")]
+    assert _main(tmp_path, *SPAN, *QUICK, *mine) == 0
+    lines = capsys.readouterr().out.splitlines()
+    told = [line.partition(": score ")[0] for line in lines if line.startswith("on ")]
+    assert told == ["on cb", "on far", "on wic"]
+    assert not [line for line in lines if line.startswith("cb/")]
+    assert _main(tmp_path, *SPAN, *QUICK, "transfer_tasks=wic,boolq") == 2
+    assert "each once and none the trial's own; give wic" in capsys.readouterr().err
+    assert _main(tmp_path, *SPAN, *QUICK, "transfer_tasks=multirc", "input_length=40") == 2
+    assert "rows of multirc are longer than 40" in capsys.readouterr().err

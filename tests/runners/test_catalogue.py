@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.model.family import shipped
+from runners.tasks.own import OwnTask
 
 Make = Callable[..., TrialConfig]
 
@@ -105,3 +108,98 @@ def test_a_family_that_has_not_read_the_world_is_adapted_to_a_text(config: Make)
         "lm_adaptation_text: None is missing for family t5, which has not read the embedded "
         "world; give a folder of text (--text, or settings.lm_adaptation.text)"
     )
+
+
+def _own(name: str, train: Path | None) -> OwnTask:
+    return OwnTask(
+        name=name, train=train, dev=Path(__file__), held_out=None, input="{a}", target="{b}",
+        labels=None, metrics=("f1",), init_words=("a",),
+    )  # fmt: skip
+
+
+OWN = {"mine": _own("mine", Path(__file__)), "unseen": _own("unseen", None)}
+CONTENT = OWN["mine"].dev_content
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "meant"),
+    [
+        ("boolq", "microworld", "microworld"), ("boolq", "glue", "superglue"),
+        ("boolq", "own", "superglue"), ("bioasq", "squad", "mrqa"),
+        ("bioasq", "microworld", "mrqa"), ("mine", "microworld", "own"), ("bolq", "glue", None),
+    ],
+)  # fmt: skip
+def test_a_transfer_task_is_of_one_source(task: str, source: str, meant: str | None) -> None:
+    """Catches a trial of real text that is judged on the embedded world."""
+    assert Catalogue(own_tasks=OWN).transfer_source(task, source) == meant
+
+
+def test_transfer_fields_have_one_order() -> None:
+    """Catches one set of tasks under two ids."""
+    fields = {"transfer_tasks": "boolq,mine,unseen", "transfer_content": f"{CONTENT},{CONTENT}"}
+    catalogue = Catalogue(own_tasks=OWN)
+    assert catalogue.transfer_fields(["unseen", "boolq", "mine"]) == fields
+    assert catalogue.transfer_fields([]) == dict.fromkeys(fields)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"transfer_tasks": "bolq"},
+            (
+                "transfer_tasks: 'bolq' is not one of mine, unseen, boolq, cb, copa, multirc, "
+                "record, rte, wic, wsc, glue_rte, mrpc, qqp, sst2, squad, bioasq, drop, duorc, "
+                "race, relation_extraction, textbookqa; did you mean 'boolq'?"
+            ),
+        ),
+        (
+            {"transfer_tasks": "mine"},
+            (
+                "transfer_content: None is not what the own tasks among transfer_tasks consist of; "
+                f"give {CONTENT}"
+            ),
+        ),
+        (
+            {"transfer_tasks": "cb", "transfer_content": "abc"},
+            (
+                "transfer_content: 'abc' is not what the own tasks among transfer_tasks consist "
+                "of; leave it out"
+            ),
+        ),
+        (
+            {"transfer_tasks": "mine", "transfer_content": CONTENT, "answer_by": "likelihood"},
+            "answer_by: 'likelihood' needs choices, and mine asks for free text; give generation",
+        ),
+        (
+            {"task": "unseen", "data_source": "own", "task_content": OWN["unseen"].content},
+            (
+                "task: 'unseen' has a dev split alone; train on another task, and name this one in "
+                "transfer_tasks"
+            ),
+        ),
+        (
+            {"task": "drop", "data_source": "mrqa"},
+            (
+                "task: 'drop' has a dev split alone; train on another task, and name this one in "
+                "transfer_tasks"
+            ),
+        ),
+    ],
+)
+def test_what_is_wrong_with_transfer_is_told(
+    config: Make, changes: dict[str, Any], told: str
+) -> None:
+    """Catches a name or a file that shows at the end of a trial, after hours."""
+    problems = Catalogue(own_tasks=OWN).problems(config(**changes))
+    assert [str(problem) for problem in problems] == [told]
+
+
+def test_the_tasks_of_a_mixture_are_read_without_transfer(config: Make) -> None:
+    """Catches a mixture that cannot be put together, because a task would transfer to itself."""
+    mixed = config(
+        method="multitask_model_tuning", prompt_length=None, prompt_init=None,
+        mixture="boolq,cb", transfer_tasks="cb,rte",
+    )  # fmt: skip
+    found = Catalogue().mixture_of(mixed)
+    assert [(each.task, each.transfers) for each in found] == [("boolq", ()), ("cb", ())]

@@ -11,6 +11,7 @@ from runners.config import (
     DECAY,
     RULES,
     TRAINING,
+    TRANSFER,
     TrialConfig,
     adaptation_of,
     fingerprint,
@@ -68,6 +69,7 @@ def test_every_field_is_identity() -> None:
     fields = {field.name for field in dataclasses.fields(TrialConfig)}
     assert set(identity(_config())) == fields - module._LATER_FIELDS
     of_others = {"method", "pretraining_objective", "task_content", "shots", "mixture", *DECAY}
+    of_others |= set(TRANSFER)
     assert set(OTHERS) | of_others == set(RULES)
 
 
@@ -129,6 +131,29 @@ def test_a_mixture_trains_once() -> None:
     assert one.run_id == other.run_id != later.run_id
     assert len({one.trial_id, other.trial_id, later.trial_id, one.run_id}) == 4
     assert _config().run_id == _config().trial_id
+
+
+def test_what_else_a_trial_is_judged_on_is_identity_and_trains_nothing() -> None:
+    """Catches a result without its transfer, ids of before that moved, or other dropout masks."""
+    plain = _config()
+    assert not set(TRANSFER) & set(identity(plain))
+    published = _config(transfer_tasks="bioasq,drop")
+    own = [_config(transfer_tasks="mine", transfer_content=each) for each in ("a", "b")]
+    trials = [plain, published, *own]
+    assert len({trial.trial_id for trial in trials}) == 4
+    assert {trial.training_id for trial in trials} == {plain.trial_id}
+    assert [trial.transfers for trial in trials[:2]] == [(), ("bioasq", "drop")]
+
+
+def test_a_mixture_trains_once_whatever_its_tasks_are_judged_on() -> None:
+    """Catches a training for each task, since each leaves itself out of the same list."""
+    base = {**NO_PROMPT, "method": "multitask_model_tuning", "mixture": "boolq,cb"}
+    one, other = (
+        _config(**base, transfer_tasks="cb"),
+        _config(**base, task="cb", transfer_tasks="boolq"),
+    )
+    assert one.run_id == other.run_id == _config(**base).run_id == one.training_id
+    assert one.trial_id != _config(**base).trial_id
 
 
 def test_prompt_design_needs_no_settings_of_training() -> None:

@@ -27,6 +27,7 @@ NO_PROMPT: dict[str, Any] = {"prompt_length": None, "prompt_init": None}
 
 COUNT, WHOLE = "a whole number of 1 or more", "a whole number of 0 or more"
 POSITIVE, BOOL = "a number above 0", "true or false"
+ORDER = "is not a list of tasks in order, each once and none the trial's own"
 MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
     ({"prompt_length": None}, [
         ("prompt_length", None, "is missing for method prompt_tuning", f"give {COUNT}"),
@@ -112,6 +113,23 @@ MISFITS: list[tuple[dict[str, Any], list[tuple[object, ...]]]] = [
         ("lm_adaptation_learning_rate", None,
          "is missing for pretraining_objective lm_adaptation beside lm_adaptation_batch_size",
          f"give {POSITIVE}"),
+    ]),
+    ({"transfer_tasks": "rte,cb"}, [("transfer_tasks", "rte,cb", ORDER, "give cb,rte")]),
+    ({"transfer_tasks": "cb,cb"}, [("transfer_tasks", "cb,cb", ORDER, "give cb")]),
+    ({"transfer_tasks": "boolq,cb"}, [("transfer_tasks", "boolq,cb", ORDER, "give cb")]),
+    ({"transfer_tasks": "boolq"}, [("transfer_tasks", "boolq", ORDER, "leave it out")]),
+    ({"transfer_tasks": "a/b"}, [
+        ("transfer_tasks", "a/b",
+         "has 'a/b', which is no name of letters, digits, '_', '-' and '.'",
+         "give the task such a name"),
+    ]),
+    ({"transfer_content": "abc"}, [
+        ("transfer_content", "abc", "does not apply to a trial without transfer_tasks",
+         "leave it out"),
+    ]),
+    ({**NO_PROMPT, **dict.fromkeys(TRAINING), "method": "prompt_design", "shots": 0,
+      "transfer_tasks": "cb"}, [
+        ("transfer_tasks", "cb", "does not apply to method prompt_design", "leave it out"),
     ]),
     ({"eval_every": 101}, [
         ("eval_every", 101,

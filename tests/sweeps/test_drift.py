@@ -1,6 +1,7 @@
 """Drift: results of one sweep that were not made from the same things."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -67,6 +68,20 @@ def test_data_of_one_task_that_changed(configs: Iterator[TrialConfig]) -> None:
     (drift,) = find_drift([(small, record(data="a")), (large, record(data="b"))], code="c")
     assert str(drift) == (
         "data of boolq from microworld (all train, 100 dev) changed: 1 done with a, 1 done with b"
+    )
+
+
+def test_data_that_best_points_are_judged_on_that_changed(configs: Iterator[TrialConfig]) -> None:
+    """A domain that was exchanged under its name makes two seeds incomparable."""
+    shifted = replace(next(configs), transfer_tasks="mine,rte", transfer_content="c0")
+    done = [
+        (shifted, record(data="a", transfer_data={"mine": "b", "rte": version}))
+        for version in ("d", "e")
+    ]
+    (drift,) = find_drift(done, code="c")
+    assert str(drift) == (
+        "data of rte from the embedded world with own tasks c0 (100 dev), judged on changed: "
+        "1 done with d, 1 done with e"
     )
 
 

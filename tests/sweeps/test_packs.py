@@ -194,6 +194,15 @@ def test_a_mixture_is_never_torn_apart(text: str, store: Store, commit: Act) -> 
     assert sum(len(pack.trials) for pack in found) == len(mixed) - 1
 
 
+def test_transfer_costs_a_pass_over_dev(spec: SweepSpec) -> None:
+    """A forecast that forgets six domains promises an end that does not come."""
+    nano = spec.study.family
+    model = next(t.config for t in spec.trials if t.config.method == "model_tuning")
+    shifted = replace(model, transfer_tasks="bioasq,drop")
+    weights = float(nano.rungs[model.model_size].parameters)
+    assert cost_of(shifted, nano) - cost_of(model, nano) == weights * INPUT_TOKENS * 2 * 2 * 100
+
+
 def test_the_trials_of_a_mixture_share_its_cost(text: str) -> None:
     """A forecast that pays for one training as often as it has tasks."""
     text = text.replace("baselines: [model_tuning]", BASELINES[0])

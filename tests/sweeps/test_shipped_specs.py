@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from ablation.search import SEARCHED
-from runners.catalogue_section import ABSENT
 from runners.config import identity
 from runners.data.text import read_text
+from runners.tasks.own import ABSENT
 from sweeps.cli import main
 from sweeps.packs import packs_of
 from sweeps.plan import survey
@@ -198,7 +198,7 @@ def test_a_plan_reads_neither_the_net_nor_a_checkpoint(
     assert main(["plan", str(SPECS / "paper.yaml")]) == 0
     told = capsys.readouterr().out.splitlines()
     assert told[0].startswith("paper: star design on t5, 1,560 trials and 10 adaptation milestones")
-    assert "The text decides the ids of 240 trials and 10 milestones." in told
+    assert "That decides the ids of 240 trials and 10 milestones." in told
     assert list(tmp_path.iterdir()) == []
 
 
@@ -229,6 +229,24 @@ def test_data_and_checkpoints_that_are_not_there_are_told_and_not_run(
     text.write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
     assert main(["run", str(path)]) == 2
     assert f"checkpoint {ladder / 'small'} {unmade}\n" in capsys.readouterr().err
+
+
+def test_own_files_that_are_not_there_are_told_and_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a spec of one's own data that nobody can plan before the data is made."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "sweeps" / "specs"
+    shutil.copytree(SPECS, folder)
+    path = folder / "english_domain_shift.yaml"
+    assert main(["plan", str(path)]) == 0
+    told = capsys.readouterr().out
+    for place in ("squad_articles.train", "new_wiki.dev", "nyt.dev"):
+        assert f"tasks.{place}: " in told
+    assert "there is no such file" in told
+    assert "That decides the ids of 6 trials and 1 milestones." in told
+    assert main(["run", str(path)]) == 2
+    assert "tasks.new_wiki.dev: " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", ADAPTED)

@@ -3,6 +3,7 @@
 import hashlib
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,53 @@ def test_shipped_specs(name: str, design: str, tasks: int) -> None:
         "pretraining_objective",
         "lm_adaptation_steps",
     }
+
+
+def test_the_papers_runs_of_transfer_are_counted_as_it_counts() -> None:
+    """A.2: 18 runs, {SQuAD, QQP, MRPC} x {model, prompt} x 3; a list for all would make others."""
+    specs = [load(SPECS / f"paper_{name}.yaml") for name in ("domain_shift", "paraphrase")]
+    configs = [trial.config for spec in specs for trial in spec.trials]
+    assert len(configs) == len({config.trial_id for config in configs}) == 18
+    runs = {(config.task, config.method, config.seed) for config in configs}
+    methods = ("model_tuning", "prompt_tuning")
+    assert runs == set(product(("squad", "qqp", "mrpc"), methods, range(3)))
+    assert {config.task: config.transfers for config in configs} == {
+        "squad": ("bioasq", "drop", "duorc", "race", "relation_extraction", "textbookqa"),
+        "qqp": ("mrpc",),
+        "mrpc": ("qqp",),
+    }
+    assert {(config.model_family, config.model_size) for config in configs} == {("t5", "xxl")}
+    assert [spec.catalogue.problems(t.config) for spec in specs for t in spec.trials] == [[]] * 18
+
+
+def test_own_domains_are_named_and_known_by_content(text: str, tmp_path: Path) -> None:
+    """Catches results kept when a dev file has changed, and a domain that is trained on."""
+    (tmp_path / "rows.csv").write_text("a,b\nx,0\ny,1\n")
+    (tmp_path / "far.csv").write_text("a,b\nz,0\n")
+    form = "input: '{a}', target: '{b}'"
+    odd, far = f"{{train: rows.csv, dev: rows.csv, {form}}}", f"{{dev: far.csv, {form}}}"
+    text = f"tasks: {{odd: {odd}, far: {far}}}\n" + text.replace("[boolq, record]", "[rte, odd]")
+    text = text.replace(
+        "dev_examples: 100", "data_source: published, transfer_tasks: [odd, far, rte]"
+    )
+    path = str(tmp_path / "my.yaml")
+    spec = parse(text, path=path)
+    own = spec.catalogue.own_tasks
+    asked = {t.config.task: (t.config.transfers, t.config.transfer_content) for t in spec.trials}
+    assert asked == {
+        "rte": (("far", "odd"), f"{own['far'].dev_content},{own['odd'].dev_content}"),
+        "odd": (("far", "rte"), own["far"].dev_content),
+    }
+    assert [spec.catalogue.problems(trial.config) for trial in spec.trials[:1]] == [[]]
+    (tmp_path / "far.csv").write_text("a,b\nz,1\n")
+    before = {trial.config.trial_id for trial in spec.trials}
+    assert not before & {trial.config.trial_id for trial in parse(text, path=path).trials}
+    with pytest.raises(SpecError) as caught:
+        parse(text.replace("[rte, odd]", "[rte, far]"), path=path)
+    assert str(caught.value) == (
+        f"{path}:9: axes.task[1]: 'far' has a dev split alone; train on another task, and name "
+        "this one in transfer_tasks"
+    )
 
 
 def test_reading_a_spec_loads_no_tensors_and_no_ray() -> None:

@@ -329,3 +329,13 @@ def test_scores_that_cannot_be_are_refused(words: list[str], message: str) -> No
     """Catches a share taken for percent, or a typing mistake that becomes the best trial."""
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         metrics_of(words)
+
+
+def test_transfer_is_measured_and_never_stated(npy: Path, store: Store) -> None:
+    """Catches a stated record that stands where a measured one would have more to say."""
+    said = (
+        "transfer_tasks: 'cb' is what is measured at the end of a trial, and never stated; "
+        "leave it out"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        _import(npy, _stated({**NANO, "transfer_tasks": "cb"}), store)

@@ -123,6 +123,31 @@ def test_content_is_what_the_task_is(folder: Path) -> None:
     assert len(contents | {own.content, _task(moved).content}) == len(changes) + 2
 
 
+def test_what_is_asked_of_others_is_known_by_its_dev_rows(folder: Path) -> None:
+    """Catches a transfer under an old id when a dev file has changed, or a new one for nothing."""
+    own = _task(folder)
+    same = [
+        _task(folder, train=None), _task(folder, name="other"),
+        _task(folder, init_words=("a",), instruction="Is it good?"),
+    ]  # fmt: skip
+    assert {each.dev_content for each in same} == {own.dev_content}
+    changes: list[dict[str, Any]] = [
+        {"input": "{text}"}, {"target": "{text}"}, {"labels": None}, {"metrics": ("f1",)},
+        {"dev": folder / "train.jsonl"}, {"dev": None, "held_out": 0.5},
+        {"dev": None, "held_out": 0.4},
+    ]  # fmt: skip
+    contents = {_task(folder, **change).dev_content for change in changes}
+    (folder / "dev.csv").write_text("stars,text\n1,x\n")
+    assert len(contents | {own.dev_content, _task(folder).dev_content}) == len(changes) + 2
+
+
+def test_nothing_trains_on_dev_rows(folder: Path) -> None:
+    """Catches a task without training rows that is trained on those it is judged by."""
+    message = r"^reviews: has no file for train; give it one, or train on another$"
+    with pytest.raises(ValueError, match=message):
+        _task(folder, train=None).records("train")
+
+
 def test_a_task_travels_to_a_worker(folder: Path) -> None:
     """Catches a task that cannot be sent, or that a worker's cache takes for another."""
     own = _task(folder)

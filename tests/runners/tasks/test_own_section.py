@@ -55,6 +55,24 @@ def test_a_file_in_squads_form_needs_no_templates(folder: Path) -> None:
     assert found["mine"].input is None
 
 
+def test_a_task_may_have_dev_alone(folder: Path) -> None:
+    """Catches a domain to transfer to that needs a training file which nobody reads."""
+    found, problems = _read(folder, {"train": REMOVED})
+    assert problems == []
+    assert (found["mine"].train, found["mine"].dev) == (None, folder / "dev.csv")
+    found, problems = _read(folder, {"train": REMOVED, "dev": "squad.json", **BARE})
+    assert problems == []
+    assert found["mine"].input is None
+    (folder / "dev.csv").write_text("text,label\na,2\n")
+    _, problems = _read(folder, {"train": REMOVED})
+    assert problems == [
+        (
+            "tasks.mine.dev: 'dev.csv' cannot be used: mine record idx 0: the target '2' is not "
+            "one of 0, 1; give it a word under labels, or mend the row"
+        )
+    ]
+
+
 BARE = dict.fromkeys(("input", "target", "labels"), REMOVED)
 
 
@@ -62,7 +80,20 @@ BARE = dict.fromkeys(("input", "target", "labels"), REMOVED)
     ("changes", "told"),
     [
         ({"trian": "x"}, ["tasks.mine.trian: 'trian' is not a known key; did you mean 'train'?"]),
-        ({"train": REMOVED}, ["tasks.mine.train: None is missing; give a word"]),
+        (
+            {"train": REMOVED, "dev": REMOVED},
+            [
+                "tasks.mine.train: None is missing; give a word",
+                "tasks.mine.dev: None is missing; give either dev or held_out",
+            ],
+        ),
+        (
+            {"train": REMOVED, "held_out": 0.1},
+            [
+                "tasks.mine.train: None is missing; give a word",
+                "tasks.mine.dev: 'dev.csv' stands beside held_out; give either dev or held_out",
+            ],
+        ),
         (
             {"held_out": 0.1},
             ["tasks.mine.dev: 'dev.csv' stands beside held_out; give either dev or held_out"],

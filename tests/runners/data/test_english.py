@@ -1,21 +1,19 @@
 """The text and the articles of english.yaml, out of published data."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from runners.data import english
 from runners.data.text import read_text
 from runners.tasks.files.squad_file import read_squad_file
 
-SCRIPT = Path(__file__).parents[2] / "sweeps" / "specs" / "english" / "prepare.py"
-PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "data"
+PUBLISHED = Path(__file__).resolve().parents[4] / "shared" / "data"
 
 
 def _prepare(data: Path, out: Path) -> None:
-    subprocess.run([sys.executable, str(SCRIPT), str(data), str(out)], check=True)
+    english.main(data, out)
 
 
 def _rows(path: Path, *rows: dict[str, object]) -> None:

@@ -1,6 +1,6 @@
-"""Text and an article split for english.yaml, from local copies of published data.
+"""Text and an article split for sweeps/specs/english.yaml, from local copies of published data.
 
-    python sweeps/specs/english/prepare.py DATA OUT
+    python -m runners.data.english DATA OUT
 
 DATA has the folders `glue`, `superglue` and `squadshifts` in their publishers'
 layouts. OUT gets `text/`, a file of JSON lines for each source with a document a
@@ -96,5 +96,5 @@ def main(data: Path, out: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit("usage: python sweeps/specs/english/prepare.py DATA OUT")
+        sys.exit("usage: python -m runners.data.english DATA OUT")
     main(Path(sys.argv[1]), Path(sys.argv[2]))
