@@ -32,8 +32,9 @@ class Questions:
 
 @torch.no_grad()
 def answer(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions]
-) -> list[list[list[int]]]:
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], *,
+    tokens: int = TOKENS_A_BATCH,
+) -> list[list[list[int]]]:  # fmt: skip
     """Generated token ids of every row of every trial, in the order asked.
 
     Rows of all trials are sorted by length and share batches; a row's answer
@@ -42,7 +43,7 @@ def answer(
     """
     answers: list[list[list[int]]] = [[[]] * len(questions.rows) for questions in asked]
     bank = _bank(asked)
-    for places in _batches(asked, bank):
+    for places in _batches(asked, bank, tokens=tokens):
         rows = [asked[k].rows[i] for k, i in places]
         _, embedded, mask = _embedded(backbone, weights, bank, rows, [k for k, _ in places])
         limit = max(asked[k].limit for k, _ in places)
@@ -58,8 +59,9 @@ Choices = Sequence[Sequence[Sequence[int]]]
 
 @torch.no_grad()
 def log_likelihoods(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], choices: Sequence[Choices]
-) -> list[list[list[float]]]:
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], choices: Sequence[Choices],
+    *, tokens: int = TOKENS_A_BATCH,
+) -> list[list[list[float]]]:  # fmt: skip
     """The log-likelihood in nats of every choice of every row of every trial.
 
     That of a choice is the sum over its tokens.
@@ -67,7 +69,7 @@ def log_likelihoods(
     found: list[list[list[float]]] = [[[]] * len(questions.rows) for questions in asked]
     bank = _bank(asked)
     most = max(len(each) for rows in choices for each in rows)
-    for places in _batches(asked, bank, copies=most):
+    for places in _batches(asked, bank, tokens=tokens, copies=most):
         owners = [k for k, i in places for _ in choices[k][i]]
         rows = [
             Encoded(input_ids=asked[k].rows[i].input_ids, target_ids=np.asarray(choice))
@@ -106,9 +108,9 @@ def _ended(ids: list[int], end_id: int) -> list[int]:
 
 
 def _batches(
-    asked: Sequence[Questions], bank: PromptBank | None, copies: int = 1
+    asked: Sequence[Questions], bank: PromptBank | None, *, tokens: int, copies: int = 1
 ) -> Iterator[list[tuple[int, int]]]:
-    """Places (trial, row) by rising input length, cut where a batch would hold too many tokens.
+    """Places (trial, row) by rising input length, cut where a batch would hold more `tokens`.
 
     Each place stands in its batch so many times.
     """
@@ -118,7 +120,7 @@ def _batches(
     batch: list[tuple[int, int]] = []
     for k, i in places:
         width = copies * (positions + len(asked[k].rows[i].input_ids))
-        if batch and width * (len(batch) + 1) > TOKENS_A_BATCH:
+        if batch and width * (len(batch) + 1) > tokens:
             yield batch
             batch = []
         batch.append((k, i))

@@ -46,6 +46,7 @@ from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
 from runners.training.language_model import gradients, held_out_loss
+from runners.training.memory import Room
 from runners.training.provenance import code_fingerprint, surroundings
 from runners.training.session import CHECKPOINT_SECONDS
 from runners.training.trial import Diverged, all_finite, metadata_of, other_origins
@@ -92,6 +93,7 @@ def adapt(
     *,
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     device: torch.device = CPU,
+    room: Room | None = None,
 ) -> Iterator[tuple[int, int]]:
     """Train on `device` to the last of `milestones` that the store lacks; commits each in turn.
 
@@ -120,8 +122,9 @@ def adapt(
     run = _begin(backbone, optimizer, config, store, first=wanted[0])
     saved, began = time.monotonic(), time.monotonic()
     spent = run.seconds
+    room = room or Room()
     while run.step < wanted[-1]:
-        loss, found = gradients(backbone, run.weights, read.train.batch(run.step))
+        loss, found = gradients(backbone, run.weights, read.train.batch(run.step), room)
         run.step += 1
         # A gradient that is not finite leaves no weight that is.
         optimizer.step(run.weights, found, run.state, step=run.step)

@@ -24,6 +24,8 @@ class Execution:
     """Where they train: one of `runners.model.device.DEVICES`."""
     gpus_per_worker: float = 0.0
     """The GPU, or the share of one, that each of them holds; without one it trains on cores."""
+    micro_batch_positions: int | None = None
+    """Positions that go through a training model at once, at most; else as memory allows."""
     pack_size: int = 8
     """K, the most trials that share one batch."""
     checkpoint_seconds: float = 120.0
@@ -37,6 +39,7 @@ _RULES = {
     "threads": _COUNT,
     "device": Rule(type=str, choices=DEVICES),
     "gpus_per_worker": Rule(type=float, minimum=0),
+    "micro_batch_positions": _COUNT,
     "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
 }

@@ -11,9 +11,6 @@ from runners.store import Store
 from runners.training.provenance import surroundings
 from sweeps.packs import Pack
 
-_NO_MEMORY = "can't allocate memory"
-"""What torch's allocator for the CPU says in a plain RuntimeError."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
@@ -80,11 +77,9 @@ def record(store: Store, pack: Pack, loss: Loss) -> None:
 
 def _kind(error: Exception) -> str:
     # Only workers need torch, which they have loaded by now.
-    import torch
-
+    from runners.training.memory import is_out_of_memory
     from runners.training.trial import Diverged
 
     if isinstance(error, Diverged):
         return "diverged"
-    memory = isinstance(error, MemoryError | torch.OutOfMemoryError)
-    return "out_of_memory" if memory or _NO_MEMORY in str(error) else "code"
+    return "out_of_memory" if is_out_of_memory(error) else "code"

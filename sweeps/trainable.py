@@ -73,20 +73,21 @@ def _work(pack: Pack, execution: Execution, catalogue: Catalogue) -> Iterator[Re
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
     do = _train if pack.adaptation is None else _adapt
-    yield from do(pack, store, catalogue, execution.checkpoint_seconds, device)
+    yield from do(pack, store, catalogue, execution, device)
 
 
 def _adapt(
-    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float,
-    device: "torch.device",
+    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device"
 ) -> Iterator[Report]:  # fmt: skip
     from runners.lm_adaptation import adapt
+    from runners.training.memory import Room
 
     assert pack.adaptation is not None
     resumed: float | None = None
     steps = adapt(
         pack.adaptation, pack.milestones, store, catalogue,
-        checkpoint_seconds=checkpoint_seconds, device=device,
+        checkpoint_seconds=execution.checkpoint_seconds, device=device,
+        room=Room(most=execution.micro_batch_positions),
     )  # fmt: skip
     for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
@@ -94,10 +95,10 @@ def _adapt(
 
 
 def _train(
-    pack: Pack, store: Store, catalogue: Catalogue, checkpoint_seconds: float,
-    device: "torch.device",
+    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device"
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
+    from runners.training.memory import Room, Rooms
     from runners.training.session import Session
 
     done = store.done(config.trial_id for config in pack.trials)
@@ -113,7 +114,8 @@ def _train(
         store=store,
         catalogue=catalogue,
         slots=pack.slots,
-        checkpoint_seconds=checkpoint_seconds,
+        checkpoint_seconds=execution.checkpoint_seconds,
+        rooms=Rooms(training=Room(most=execution.micro_batch_positions)),
     )
     for live in session.train(todo):
         ahead = sum(

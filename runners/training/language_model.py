@@ -7,22 +7,44 @@ from torch import Tensor
 
 from runners.data.batching import Batch, Encoded, collate
 from runners.model.backbone import IGNORED, Backbone, Weights, device_of
+from runners.training.memory import Room
+from runners.training.micro_batches import micro_batches, padded
 
 
 def mean_loss(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
     """Mean cross-entropy of the batch's target tokens, in nats a token."""
-    embedded = backbone.embed(weights, batch.input_ids)
-    losses = backbone.losses(weights, embedded, batch.mask, batch.targets)
-    return losses.sum() / (batch.targets != IGNORED).sum()
+    return _losses(backbone, weights, batch).sum() / (batch.targets != IGNORED).sum()
 
 
 def gradients(
-    backbone: Backbone, weights: Weights, rows: Sequence[Encoded]
+    backbone: Backbone, weights: Weights, rows: Sequence[Encoded], room: Room | None = None
 ) -> tuple[float, dict[str, Tensor]]:
-    """The loss of a batch in nats a token, and its gradient for every weight."""
-    loss = mean_loss(backbone, weights, _batch(backbone, weights, rows))
-    found = torch.autograd.grad(loss, list(weights.values()))
-    return float(loss.detach()), dict(zip(weights, found, strict=True))
+    """The loss of a batch in nats a token, and its gradient for every weight.
+
+    The rows go through the model in parts that have room.
+    """
+    widths = [len(row.input_ids) for row in rows]
+    tokens = sum(len(row.target_ids) for row in rows)
+    parameters = sum(weight.numel() for weight in weights.values())
+    parts: list[list[int]] = []
+
+    def attempt(most: int | None) -> tuple[float, dict[str, Tensor]]:
+        parts[:] = micro_batches(widths, parameters=parameters, most=most)
+        loss = 0.0
+        summed: list[Tensor] = []
+        for part in parts:
+            batch = _batch(backbone, weights, [rows[place] for place in part])
+            part_loss = _losses(backbone, weights, batch).sum() / tokens
+            found = torch.autograd.grad(part_loss, list(weights.values()))
+            pairs = zip(summed, found, strict=True)
+            summed = [total.add_(share) for total, share in pairs] if summed else list(found)
+            loss += float(part_loss.detach())
+        return loss, dict(zip(weights, summed, strict=True))
+
+    def largest() -> int:
+        return max((padded(part, widths) for part in parts if len(part) > 1), default=0)
+
+    return (room or Room()).fit(attempt, largest=largest)
 
 
 @torch.no_grad()
@@ -32,6 +54,11 @@ def held_out_loss(
     """Mean over batches of the mean loss, in nats a token."""
     losses = [mean_loss(backbone, weights, _batch(backbone, weights, rows)) for rows in batches]
     return float(torch.stack(losses).mean())
+
+
+def _losses(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
+    embedded = backbone.embed(weights, batch.input_ids)
+    return backbone.losses(weights, embedded, batch.mask, batch.targets)
 
 
 def _batch(backbone: Backbone, weights: Weights, rows: Sequence[Encoded]) -> Batch:

@@ -17,25 +17,31 @@ FEWEST_POSITIONS = 256
 
 
 def micro_batches(
-    lengths: Sequence[int], *, prompt_length: int, parameters: int
+    widths: Sequence[int], *, parameters: int, most: int | None = None
 ) -> list[list[int]]:
-    """Row numbers by falling length, in parts; a single part keeps the rows as they are.
+    """Row numbers by falling width, in parts; a single part keeps the rows as they are.
 
-    `lengths` are input positions of each row without the prompt. Every part has
-    work enough to be worth its start: with forward and backward passes to the
-    prompt at four operations a parameter and position.
+    `widths` are the positions of each row, prompt included. Every part has work
+    enough to be worth its start, with forward and backward passes to the prompt at
+    four operations a parameter and position; and none that can be divided has
+    more than `most` positions, padding included.
     """
     needed = max(FEWEST_POSITIONS, WORTHWHILE / (4 * parameters))
+    full = needed if most is None else min(needed, most)
     parts: list[list[int]] = [[]]
-    for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
-        longest = lengths[parts[-1][0]] if parts[-1] else lengths[row]
-        if len(parts[-1]) * (prompt_length + longest) >= needed:
+    for row in sorted(range(len(widths)), key=lambda row: -widths[row]):
+        part = parts[-1]
+        is_over = most is not None and part and (len(part) + 1) * widths[part[0]] > most
+        if part and (padded(part, widths) >= full or is_over):
             parts.append([])
         parts[-1].append(row)
-    if len(parts) > 1 and _positions(parts[-1], lengths, prompt_length) < needed:
-        parts[-2:] = [parts[-2] + parts[-1]]
-    return parts if len(parts) > 1 else [list(range(len(lengths)))]
+    if len(parts) > 1 and padded(parts[-1], widths) < needed:
+        together = parts[-2] + parts[-1]
+        if most is None or padded(together, widths) <= most:
+            parts[-2:] = [together]
+    return parts if len(parts) > 1 else [list(range(len(widths)))]
 
 
-def _positions(part: Sequence[int], lengths: Sequence[int], prompt_length: int) -> int:
-    return len(part) * (prompt_length + lengths[part[0]])
+def padded(part: Sequence[int], widths: Sequence[int]) -> int:
+    """Positions of a part, all rows as wide as the widest."""
+    return len(part) * max(widths[row] for row in part)

@@ -11,7 +11,7 @@ rows.
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import torch
@@ -20,13 +20,14 @@ from torch import Tensor
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import Encoded, collate
-from runners.data.source import DevData, load_task_data, load_transfer_data
-from runners.evaluation import Questions, answer, log_likelihoods
-from runners.model.backbone import Backbone, Weights, device_of
+from runners.data.source import load_task_data, load_transfer_data
+from runners.model.backbone import Backbone, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
 from runners.prompt.soft_prompt import prepend, stack
-from runners.training.method import METHODS, Method
-from runners.training.micro_batches import micro_batches
+from runners.training.judging import evaluate, evaluate_transfer, method_of
+from runners.training.memory import Room, Rooms
+from runners.training.method import METHODS
+from runners.training.micro_batches import micro_batches, padded
 from runners.training.trial import Diverged, Member, TrialRun
 
 
@@ -71,37 +72,41 @@ def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalog
 
 
 def run_pack(
-    backbone: Backbone, queue: Iterator[TrialRun], *, slots: int, observer: Observer
-) -> Iterator[Sequence[TrialRun]]:
+    backbone: Backbone, queue: Iterator[TrialRun], *, slots: int, observer: Observer,
+    rooms: Rooms | None = None,
+) -> Iterator[Sequence[TrialRun]]:  # fmt: skip
     """Train the trials of a queue, `slots` at a time; yields the live ones after each step of all.
 
     All trials are of one method; one whose trials change the model runs alone.
     A caller that stops asking leaves every live trial at a whole step.
     """
+    rooms = rooms or Rooms()
     live: list[TrialRun] = []
     while True:
         live += itertools.islice(queue, slots - len(live))
         if not live:
             return
-        live = _advance(backbone, live, observer)
+        live = _advance(backbone, live, observer, rooms)
         yield live
 
 
-def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> list[TrialRun]:
+def _advance(
+    backbone: Backbone, live: list[TrialRun], observer: Observer, rooms: Rooms
+) -> list[TrialRun]:
     """One step of every live trial; returns those that go on."""
     began = time.perf_counter()
-    evaluate(backbone, [run for run in live if run.due_on_start])
+    evaluate(backbone, [run for run in live if run.due_on_start], rooms.evaluation)
     todo = [run for run in live if not run.finished]
     healthy = [run for run in live if run.finished]
-    losses = train_step(backbone, todo) if todo else []
+    losses = train_step(backbone, todo, rooms.training) if todo else []
     for run, loss in zip(todo, losses, strict=True):
         try:
             run.update(loss)
             healthy.append(run)
         except Diverged as reason:
             observer.diverged(run, str(reason))
-    evaluate(backbone, [run for run in healthy if run.due])
-    evaluate_transfer(backbone, [run for run in healthy if run.finished])
+    evaluate(backbone, [run for run in healthy if run.due], rooms.evaluation)
+    evaluate_transfer(backbone, [run for run in healthy if run.finished], rooms.evaluation)
     share = (time.perf_counter() - began) / len(live)
     for run in healthy:
         run.seconds += share
@@ -110,21 +115,41 @@ def _advance(backbone: Backbone, live: list[TrialRun], observer: Observer) -> li
     return [run for run in healthy if not run.finished]
 
 
-def train_step(backbone: Backbone, runs: Sequence[TrialRun]) -> list[float]:
+def train_step(
+    backbone: Backbone, runs: Sequence[TrialRun], room: Room | None = None
+) -> list[float]:
     """Gradients of every trial's own mean loss on its own next rows.
 
-    Returns the losses in nats a token.
+    The rows go through the model in parts that have room. Returns the losses
+    in nats a token.
     """
     rows = [run.rows() for run in runs]
+    prompt_length = max(run.config.prompt_length or 0 for run in runs)
+    widths = [prompt_length + len(row.input_ids) for own in rows for row in own]
+    parts: list[list[int]] = []
+
+    def attempt(most: int | None) -> list[float]:
+        parts[:] = micro_batches(widths, parameters=backbone.parameter_count, most=most)
+        for parameter in (p for run in runs for p in run.parameters.values()):
+            parameter.grad = None
+        return _in_parts(backbone, runs, rows, parts)
+
+    def largest() -> int:
+        return max((padded(part, widths) for part in parts if len(part) > 1), default=0)
+
+    return (room or Room()).fit(attempt, largest=largest)
+
+
+def _in_parts(
+    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]],
+    parts: Sequence[Sequence[int]],
+) -> list[float]:  # fmt: skip
+    """Adds up losses and gradients over parts, which say where their rows stand among all."""
     owners = [k for k, own in enumerate(rows) for _ in own]
     every = [row for own in rows for row in own]
     tokens = [sum(len(row.target_ids) for row in own) for own in rows]
     losses = [0.0] * len(runs)
-    for part in micro_batches(
-        [len(row.input_ids) for row in every],
-        prompt_length=max(run.config.prompt_length or 0 for run in runs),
-        parameters=backbone.parameter_count,
-    ):
+    for part in parts:
         held = [owners[place] for place in part]
         sums = _loss_sums(backbone, runs, [every[place] for place in part], held, part)
         shares = sums / torch.tensor(tokens, device=sums.device)
@@ -141,7 +166,7 @@ def _loss_sums(
 
     `owners` says which run each row is of, and `places` where it stands in the step.
     """
-    method = _method(runs)
+    method = method_of(runs)
     weights = method.weights(backbone, runs[0].parameters)
     device = device_of(weights)
     batch = collate(rows, backbone.codec, device=device)
@@ -157,102 +182,6 @@ def _loss_sums(
     token_losses = backbone.losses(weights, embedded, mask, batch.targets, dropout)  # [B, D]
     sums = torch.zeros(len(runs), dtype=token_losses.dtype, device=device)
     return sums.index_add(0, owner, token_losses.sum(dim=1))
-
-
-def evaluate(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
-    """Score every trial on its dev rows and let it note the result."""
-    if not runs:
-        return
-    method = _method(runs)
-    exams = [
-        (_detached(method.prompt(run.parameters)), member.data)
-        for run in runs
-        for member in run.members
-    ]
-    weights = method.weights(backbone, runs[0].parameters)
-    judged = iter(_judged(backbone, weights, exams, runs[0].config.answer_by))
-    for run in runs:
-        run.evaluated(list(itertools.islice(judged, len(run.members))))
-
-
-def evaluate_transfer(backbone: Backbone, runs: Sequence[TrialRun]) -> None:
-    """Judge the best points of finished runs on the transfer tasks of their members."""
-    members = [member for run in runs for member in run.members if member.transfer]
-    if not members:
-        return
-    method = _method(runs)
-    # Where the model trains, members that are at their best at other steps have other models.
-    for group in [members] if method.shares_model else [[member] for member in members]:
-        bests = [_on_device(member.best.parameters, backbone) for member in group if member.best]
-        exams = [
-            (method.prompt(best), data)
-            for member, best in zip(group, bests, strict=True)
-            for data in member.transfer.values()
-        ]
-        weights = method.weights(backbone, bests[0])
-        judged = iter(_judged(backbone, weights, exams, group[0].config.answer_by))
-        for member in group:
-            found = itertools.islice(judged, len(member.transfer))
-            member.transferred = dict(zip(member.transfer, found, strict=True))
-
-
-Judged = list[tuple[dict[str, float], list[str]]]
-"""Metrics and predictions of each trial."""
-
-
-def _judged(
-    backbone: Backbone,
-    weights: Weights,
-    exams: Sequence[tuple[Tensor | None, DevData]],
-    answer_by: str,
-) -> Judged:
-    """What comes of asking each prompt, or the bare model, the questions beside it."""
-    asked = [
-        Questions(prompt=prompt, rows=data.dev, limit=data.target_limit) for prompt, data in exams
-    ]
-    answering = _chosen if answer_by == "likelihood" else _generated
-    return answering(backbone, weights, asked, [data for _, data in exams])
-
-
-def _generated(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData]
-) -> Judged:
-    answers = answer(backbone, weights, asked)
-    return [each.score(generated) for each, generated in zip(data, answers, strict=True)]
-
-
-def _chosen(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData]
-) -> Judged:
-    """Judges the likeliest choice of each dev row; of equals, the first."""
-    found = log_likelihoods(backbone, weights, asked, [each.choices() for each in data])
-    return [
-        each.judge(
-            [
-                example.choices[scores.index(max(scores))]
-                for example, scores in zip(each.dev_examples, rows, strict=True)
-            ]
-        )
-        for each, rows in zip(data, found, strict=True)
-    ]
-
-
-def _method(runs: Sequence[TrialRun]) -> Method:
-    method = METHODS[runs[0].config.method]
-    assert all(METHODS[run.config.method] is method for run in runs)
-    assert len({run.config.answer_by for run in runs}) == 1
-    assert method.shares_model or len(runs) == 1
-    return method
-
-
-def _on_device(parameters: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
-    """Parameters that were kept on the cores, where the model computes."""
-    device = device_of(backbone.weights)
-    return {name: parameter.to(device) for name, parameter in parameters.items()}
-
-
-def _detached(prompt: Tensor | None) -> Tensor | None:
-    return None if prompt is None else prompt.detach()
 
 
 def _dropout(

@@ -18,6 +18,7 @@ from runners.model.backbone import Backbone, device_of
 from runners.model.device import describe
 from runners.record import Failure, TrialRecord
 from runners.store import Store
+from runners.training.memory import Rooms
 from runners.training.pack import run_pack, start
 from runners.training.provenance import code_fingerprint, surroundings
 from runners.training.trial import Member, TrialRun, other_origins
@@ -37,6 +38,8 @@ class Session:
     catalogue: Catalogue
     slots: int
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    rooms: Rooms = field(default_factory=Rooms)
+    """How much may go through the model at once, which memory decides."""
     taken: int = 0
     """Trials that were taken from the queue."""
     committed: int = 0
@@ -52,7 +55,10 @@ class Session:
 
     def train(self, configs: Iterable[TrialConfig]) -> Iterator[Sequence[TrialRun]]:
         """Train what the store does not have; yields the live trials after each step of all."""
-        for live in run_pack(self.backbone, self._runs(configs), slots=self.slots, observer=self):
+        steps = run_pack(
+            self.backbone, self._runs(configs), slots=self.slots, observer=self, rooms=self.rooms
+        )
+        for live in steps:
             if time.monotonic() - self._saved >= self.checkpoint_seconds:
                 self.checkpoint(live)
             yield live
@@ -163,6 +169,7 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds / len(run.members), 3),
             "pack": self.slots,
+            "micro_batch_positions": self.rooms.noted(),
             "device": describe(device_of(self.backbone.weights)),
             "data_revision": member.data.revision,
             "cut_rows": dict(member.data.cut),

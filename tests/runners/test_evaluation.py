@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from runners import evaluation as module
 from runners.data.batching import Encoded
 from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Weights
@@ -66,17 +65,14 @@ def test_an_answer_depends_on_its_own_prompt_and_input_alone(
 
 @pytest.mark.parametrize("tokens", [1, 100, 400])
 def test_the_cut_into_batches_changes_no_answer(
-    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch, tokens: int
+    backbone: T5Backbone, weights: Weights, tokens: int
 ) -> None:
     """Catches a row that is lost or doubled where one batch ends and the next begins."""
     whole = answer(backbone, weights, _asked(backbone))
-    monkeypatch.setattr(module, "TOKENS_A_BATCH", tokens)
-    assert answer(backbone, weights, _asked(backbone)) == whole
+    assert answer(backbone, weights, _asked(backbone), tokens=tokens) == whole
 
 
-def test_no_batch_holds_more_tokens_than_allowed(
-    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_batch_holds_more_tokens_than_allowed(backbone: T5Backbone, weights: Weights) -> None:
     """Catches a bound that forgets the prompts or the padding, and then memory on long inputs."""
     shapes: list[Sequence[int]] = []
 
@@ -85,8 +81,7 @@ def test_no_batch_holds_more_tokens_than_allowed(
             shapes.append(embedded.shape[:2])
             return super().generate(weights, embedded, *rest, limit=limit)
 
-    monkeypatch.setattr(module, "TOKENS_A_BATCH", 200)
-    answer(Noted(**vars(backbone)), weights, _asked(backbone))
+    answer(Noted(**vars(backbone)), weights, _asked(backbone), tokens=200)
     assert sum(rows for rows, _ in shapes) == 45
     assert max(rows * positions for rows, positions in shapes) <= 200
     assert max(rows for rows, _ in shapes) > 1
@@ -114,9 +109,7 @@ def test_without_prompts_the_model_is_asked_as_it_is(
         assert ids == expected[0].tolist()
 
 
-def test_likelihoods_are_those_of_each_choice_alone(
-    backbone: T5Backbone, weights: Weights, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_likelihoods_are_those_of_each_choice_alone(backbone: T5Backbone, weights: Weights) -> None:
     """Catches a choice scored behind another row's input or prompt, or with padding in its sum."""
     asked = _asked(backbone)
     rng = np.random.default_rng(0)
@@ -127,8 +120,7 @@ def test_likelihoods_are_those_of_each_choice_alone(
         ]
         for questions in asked
     ]
-    monkeypatch.setattr(module, "TOKENS_A_BATCH", 300)
-    found = log_likelihoods(backbone, weights, asked, choices)
+    found = log_likelihoods(backbone, weights, asked, choices, tokens=300)
     for questions, rows, scores in zip(asked, choices, found, strict=True):
         for row, ids, likelihoods in zip(questions.rows, rows, scores, strict=True):
             assert questions.prompt is not None

@@ -29,8 +29,9 @@ from runners.model.family import shipped
 from runners.model.loading import load_pretrained, on_device
 from runners.model.t5_backbone import T5Backbone
 from runners.training.adafactor import Adafactor
+from runners.training.judging import evaluate
 from runners.training.language_model import gradients, held_out_loss
-from runners.training.pack import evaluate, start, train_step
+from runners.training.pack import start, train_step
 from runners.training.trial import TrialRun
 
 Make = Callable[..., TrialConfig]

@@ -11,7 +11,7 @@ from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.model.t5_backbone import T5Backbone
 from runners.training import micro_batches as module
-from runners.training.micro_batches import FEWEST_POSITIONS, WORTHWHILE, micro_batches
+from runners.training.micro_batches import FEWEST_POSITIONS, WORTHWHILE, micro_batches, padded
 from runners.training.pack import start, train_step
 
 Make = Callable[..., TrialConfig]
@@ -19,33 +19,43 @@ LARGE = 10**9
 """Parameters of a model whose parts are worth their start at the fewest positions."""
 
 
-@given(
-    lengths=st.lists(st.integers(1, 500), min_size=1, max_size=80),
-    prompt=st.integers(0, 150),
-    parameters=st.sampled_from([10**4, 2 * 10**6, LARGE]),
-)
+WIDTHS = st.lists(st.integers(1, 500), min_size=1, max_size=80)
+PARAMETERS = st.sampled_from([10**4, 2 * 10**6, LARGE])
+
+
+@given(widths=WIDTHS, parameters=PARAMETERS)
 def test_every_row_is_in_one_part_that_is_worth_its_start(
-    lengths: list[int], prompt: int, parameters: int
+    widths: list[int], parameters: int
 ) -> None:
     """Catches a row that trains twice or never, and parts too small to pay."""
-    parts = micro_batches(lengths, prompt_length=prompt, parameters=parameters)
-    assert sorted(row for part in parts for row in part) == list(range(len(lengths)))
+    parts = micro_batches(widths, parameters=parameters)
+    assert sorted(row for part in parts for row in part) == list(range(len(widths)))
     needed = max(FEWEST_POSITIONS, WORTHWHILE / (4 * parameters))
     for part in parts if len(parts) > 1 else ():
-        assert len(part) * (prompt + max(lengths[row] for row in part)) >= needed
+        assert len(part) * max(widths[row] for row in part) >= needed
+
+
+@given(widths=WIDTHS, parameters=PARAMETERS, most=st.integers(1, 5_000))
+def test_no_part_is_larger_than_there_is_room_for(
+    widths: list[int], parameters: int, most: int
+) -> None:
+    """Catches a part over the bound that could have been divided, and one merged past it."""
+    parts = micro_batches(widths, parameters=parameters, most=most)
+    assert sorted(row for part in parts for row in part) == list(range(len(widths)))
+    for part in parts:
+        assert len(part) == 1 or padded(part, widths) <= most
 
 
 def test_rows_of_like_length_are_together() -> None:
     """Catches parts that pad short rows to the longest of the step."""
-    parts = micro_batches([100, 10, 90, 12] * 20, prompt_length=0, parameters=LARGE)
-    lengths = [[[100, 10, 90, 12][row % 4] for row in part] for part in parts]
-    padded = sum(len(part) * max(part) for part in lengths)
-    assert padded < 1.1 * 20 * (100 + 10 + 90 + 12)
+    widths = [100, 10, 90, 12] * 20
+    parts = micro_batches(widths, parameters=LARGE)
+    assert sum(padded(part, widths) for part in parts) < 1.1 * sum(widths)
 
 
 def test_a_small_model_is_not_divided_and_keeps_its_order() -> None:
     """Catches a start paid many times over, and results that differ from those before parts."""
-    assert micro_batches([5, 9, 7], prompt_length=20, parameters=60_000) == [[0, 1, 2]]
+    assert micro_batches([25, 29, 27], parameters=60_000) == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "model_tuning"}])
@@ -64,9 +74,6 @@ def test_a_step_in_parts_is_the_step_of_the_whole(
         losses = train_step(backbone, runs)
         grads = [p.grad for run in runs for p in run.parameters.values()]
         found.append((losses, grads))
-    rows = [row for run in runs for row in run.rows()]
-    parts = micro_batches(
-        [len(row.input_ids) for row in rows], prompt_length=5, parameters=backbone.parameter_count
-    )
-    assert len(parts) > 2
+    widths = [5 + len(row.input_ids) for run in runs for row in run.rows()]
+    assert len(micro_batches(widths, parameters=backbone.parameter_count)) > 2
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)

@@ -19,7 +19,7 @@ from runners.model.t5_backbone import T5Backbone
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.tasks.own import OwnTask
-from runners.training import pack
+from runners.training import judging
 from runners.training.pack import start
 from runners.training.session import Session
 from runners.training.trial import TrialRun
@@ -254,16 +254,18 @@ def test_paraphrases_are_judged_in_the_words_of_the_other_task(
 ) -> None:  # fmt: skip
     """Catches `duplicate` held against `equivalent`, or a label that the model never wrote."""
     said = backbone.codec.targets(["duplicate", "not_duplicate", "no", "not_duplicate"])
-    monkeypatch.setattr(pack, "answer", lambda _b, _w, asked: [said[: len(q.rows)] for q in asked])
+    monkeypatch.setattr(
+        judging, "answer", lambda _b, _w, asked, **_: [said[: len(q.rows)] for q in asked]
+    )
     # The second choice is the likeliest of the first two rows, the first of the others.
     likely = [[-2.0, -1.0]] * 2 + [[-1.0, -2.0]] * 2
     asked_for: list[list[list[list[int]]]] = []
 
-    def likelihoods(_b: object, _w: object, asked: object, choices: Any) -> Any:
+    def likelihoods(_b: object, _w: object, asked: object, choices: Any, **_: int) -> Any:
         asked_for.extend(choices)
         return [likely for _ in choices]
 
-    monkeypatch.setattr(pack, "log_likelihoods", likelihoods)
+    monkeypatch.setattr(judging, "log_likelihoods", likelihoods)
     trial = config(
         **method, task="qqp", data_source="glue", transfer_tasks="mrpc", answer_by=answer_by,
         train_examples=4, dev_examples=4,

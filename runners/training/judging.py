@@ -1,0 +1,125 @@
+"""How far trials have come: their answers on dev, and what their best points say of other tasks."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+
+from torch import Tensor
+
+from runners.data.source import DevData
+from runners.evaluation import TOKENS_A_BATCH, Questions, answer, log_likelihoods
+from runners.model.backbone import Backbone, Weights, device_of
+from runners.training.memory import Room
+from runners.training.method import METHODS, Method
+from runners.training.trial import TrialRun
+
+
+def evaluate(backbone: Backbone, runs: Sequence[TrialRun], room: Room | None = None) -> None:
+    """Score every trial on its dev rows and let it note the result."""
+    if not runs:
+        return
+    method = method_of(runs)
+    exams = [
+        (_detached(method.prompt(run.parameters)), member.data)
+        for run in runs
+        for member in run.members
+    ]
+    weights = method.weights(backbone, runs[0].parameters)
+    judged = iter(_judged(backbone, weights, exams, runs[0].config.answer_by, room))
+    for run in runs:
+        run.evaluated(list(itertools.islice(judged, len(run.members))))
+
+
+def evaluate_transfer(
+    backbone: Backbone, runs: Sequence[TrialRun], room: Room | None = None
+) -> None:
+    """Judge the best points of finished runs on the transfer tasks of their members."""
+    members = [member for run in runs for member in run.members if member.transfer]
+    if not members:
+        return
+    method = method_of(runs)
+    # Where the model trains, members that are at their best at other steps have other models.
+    for group in [members] if method.shares_model else [[member] for member in members]:
+        bests = [_on_device(member.best.parameters, backbone) for member in group if member.best]
+        exams = [
+            (method.prompt(best), data)
+            for member, best in zip(group, bests, strict=True)
+            for data in member.transfer.values()
+        ]
+        weights = method.weights(backbone, bests[0])
+        judged = iter(_judged(backbone, weights, exams, group[0].config.answer_by, room))
+        for member in group:
+            found = itertools.islice(judged, len(member.transfer))
+            member.transferred = dict(zip(member.transfer, found, strict=True))
+
+
+Judged = list[tuple[dict[str, float], list[str]]]
+"""Metrics and predictions of each trial."""
+
+
+def _judged(
+    backbone: Backbone,
+    weights: Weights,
+    exams: Sequence[tuple[Tensor | None, DevData]],
+    answer_by: str,
+    room: Room | None,
+) -> Judged:
+    """What comes of asking each prompt, or the bare model, the questions beside it."""
+    asked = [
+        Questions(prompt=prompt, rows=data.dev, limit=data.target_limit) for prompt, data in exams
+    ]
+    answering = _chosen if answer_by == "likelihood" else _generated
+    data = [each for _, each in exams]
+    tried = TOKENS_A_BATCH
+
+    def attempt(most: int | None) -> Judged:
+        nonlocal tried
+        tried = min(most or TOKENS_A_BATCH, TOKENS_A_BATCH)
+        return answering(backbone, weights, asked, data, tried)
+
+    # A batch of a single row cannot be divided.
+    return (room or Room()).fit(attempt, largest=lambda: tried if tried > 1 else 0)
+
+
+def _generated(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData],
+    tokens: int,
+) -> Judged:  # fmt: skip
+    answers = answer(backbone, weights, asked, tokens=tokens)
+    return [each.score(generated) for each, generated in zip(data, answers, strict=True)]
+
+
+def _chosen(
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], data: Sequence[DevData],
+    tokens: int,
+) -> Judged:  # fmt: skip
+    """Judges the likeliest choice of each dev row; of equals, the first."""
+    choices = [each.choices() for each in data]
+    found = log_likelihoods(backbone, weights, asked, choices, tokens=tokens)
+    return [
+        each.judge(
+            [
+                example.choices[scores.index(max(scores))]
+                for example, scores in zip(each.dev_examples, rows, strict=True)
+            ]
+        )
+        for each, rows in zip(data, found, strict=True)
+    ]
+
+
+def _on_device(parameters: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
+    """Parameters that were kept on the cores, where the model computes."""
+    device = device_of(backbone.weights)
+    return {name: parameter.to(device) for name, parameter in parameters.items()}
+
+
+def _detached(prompt: Tensor | None) -> Tensor | None:
+    return None if prompt is None else prompt.detach()
+
+
+def method_of(runs: Sequence[TrialRun]) -> Method:
+    """The method that all of some runs share, as packs have it."""
+    method = METHODS[runs[0].config.method]
+    assert all(METHODS[run.config.method] is method for run in runs)
+    assert len({run.config.answer_by for run in runs}) == 1
+    assert method.shares_model or len(runs) == 1
+    return method

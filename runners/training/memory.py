@@ -1,0 +1,62 @@
+"""What is done where memory runs out: the same work in smaller parts, and a note of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import torch
+
+Result = TypeVar("Result")
+_CPU_ALLOCATOR = "can't allocate memory"
+"""What torch's allocator for cores says, in a RuntimeError like any other."""
+
+
+@dataclass(kw_only=True)
+class Room:
+    """How many positions, prompt and padding included, may go through the model at once.
+
+    `most` is None where nothing has been found out. It shrinks where memory
+    runs out; results stay the same within rounding.
+    """
+
+    most: int | None = None
+    halvings: int = 0
+    """How often memory ran out."""
+
+    def fit(self, work: Callable[[int | None], Result], *, largest: Callable[[], int]) -> Result:
+        """What `work` returns, given `most`; tried again with half as much where memory runs out.
+
+        `largest` tells the positions of the largest part of the attempt that
+        failed, and 0 where it was a single row, which cannot be divided: the
+        error then goes on to the caller. `work` starts anew at each attempt.
+        """
+        while True:
+            try:
+                return work(self.most)
+            except (MemoryError, RuntimeError) as error:
+                if not is_out_of_memory(error) or not largest():
+                    raise
+            # Here the error is gone, and with it what its frames held.
+            self.most = max(1, largest() // 2)
+            self.halvings += 1
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+
+
+@dataclass(kw_only=True)
+class Rooms:
+    """Training needs more memory than answering, so each finds its own room."""
+
+    training: Room = field(default_factory=Room)
+    evaluation: Room = field(default_factory=Room)
+
+    def noted(self) -> dict[str, int]:
+        """What a record says of a bound that memory set, or that was given."""
+        rooms = {"training": self.training, "evaluation": self.evaluation}
+        return {name: room.most for name, room in rooms.items() if room.most is not None}
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, of a GPU or of the machine."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or (isinstance(error, RuntimeError) and _CPU_ALLOCATOR in str(error))
