@@ -106,9 +106,13 @@ class CausalBackbone:
         has what came before -> [B, last, V].
         """
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -embedded.shape[1] :]
+        # By number and not by count, which would leave a view: its product with the output
+        # layer copies that layer for every row.
+        length = embedded.shape[1]
+        kept = torch.arange(length - last, length, device=embedded.device)
         arguments: dict[str, Any] = {
             "inputs_embeds": embedded, "attention_mask": mask, "position_ids": positions,
-            "past_key_values": cache, "use_cache": cache is not None, "logits_to_keep": last,
+            "past_key_values": cache, "use_cache": cache is not None, "logits_to_keep": kept,
         }  # fmt: skip
         cast = {name: weight.to(self.dtype) for name, weight in weights.items()}
         if all(cast[name] is own for name, own in self.module.named_parameters()):
