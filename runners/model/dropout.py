@@ -14,6 +14,8 @@ from torch import Tensor
 
 _PRIMES = (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D)
 _WORD = 0xFFFFFFFF
+_FACTORS = (0x7FEB352D, 0x846CA68B - (1 << 32))
+"""Of `lowbias32` (Wellons 2018), a hash of 32 bits; the second as a signed number."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +54,15 @@ class Dropout:
     def _drop(self, x: Tensor, place: str, coordinates: tuple[Tensor, ...]) -> Tensor:
         """x without the elements whose hash is low; every coordinate broadcasts against a row."""
         assert self.keys is not None
-        state = self.keys.view(-1, *[1] * (x.dim() - 1)) ^ zlib.crc32(place.encode())
+        keys = _mix(self.keys.view(-1, *[1] * (x.dim() - 1)) ^ zlib.crc32(place.encode()))
+        # Each coordinate is hashed while it is short; all that is as large as x has 32 bits.
+        state = keys.to(torch.int32)
         for coordinate, prime in zip(coordinates, _PRIMES, strict=False):
-            state = _mix(state + (coordinate & _WORD) * prime)
-        kept = (state & 0xFFFFFF) >= int(self.rate * (1 << 24))
+            state = state ^ _mix((coordinate & _WORD) * prime).to(torch.int32)
+        for shift, factor in ((16, _FACTORS[0]), (15, _FACTORS[1])):
+            state ^= state >> shift
+            state *= factor
+        kept = state >= int(self.rate * (1 << 32)) - (1 << 31)
         return x * kept.to(x.dtype) / (1.0 - self.rate)
 
 

@@ -50,6 +50,30 @@ def test_attention_masks_do_not_depend_on_padding() -> None:
     assert torch.equal(short, longer[:, :, 2:, 2:])
 
 
+def test_what_is_dropped_in_one_element_says_nothing_of_others() -> None:
+    """Catches hashes that add up: the corners of a rectangle, or neighbours, dropped together."""
+    ones = torch.ones(40, 4, 64, 64)
+    keys = row_keys(7, 0, 40)
+    signs = torch.sign(Dropout(rate=0.5, keys=keys).attention(ones, "encoder.a") - 0.5)
+    other = torch.sign(Dropout(rate=0.5, keys=keys).attention(ones, "encoder.b") - 0.5)
+    products = {
+        "corners": signs[..., ::2, ::2] * signs[..., 1::2, ::2] * signs[..., ::2, 1::2]
+        * signs[..., 1::2, 1::2],
+        "queries": signs[..., 1:, :] * signs[..., :-1, :],
+        "keys": signs[..., 1:] * signs[..., :-1],
+        "transposed": (signs * signs.transpose(2, 3)).triu(1) * 2,
+        "heads": signs[:, 1:] * signs[:, :-1],
+        "rows": signs[1:] * signs[:-1],
+        "places": signs * other,
+    }  # fmt: skip
+    for name, product in products.items():
+        error = product.numel() ** -0.5
+        assert abs(float(product.mean())) < 5 * error, name
+    for axis in ((1, 2, 3), (0, 2, 3), (0, 1, 3), (0, 1, 2)):
+        means = signs.mean(dim=axis)
+        assert float(means.abs().max()) < 5 * (signs.numel() / len(means)) ** -0.5
+
+
 def test_trials_that_differ_in_any_bit_have_keys_of_their_own() -> None:
     """Catches a key that forgets half of a trial's id, or trials whose rows overlap."""
     trials = [1 << bit for bit in range(64)] + [0]
