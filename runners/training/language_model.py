@@ -29,7 +29,9 @@ def gradients(
     parts: list[list[int]] = []
 
     def attempt(most: int | None) -> tuple[float, dict[str, Tensor]]:
-        parts[:] = micro_batches(widths, parameters=parameters, most=most)
+        parts[:] = micro_batches(
+            widths, parameters=parameters, device=device_of(weights), most=most
+        )
         loss = 0.0
         summed: list[Tensor] = []
         for part in parts:

@@ -4,7 +4,10 @@ Rows never mix and gradients add up, so a step over parts has the gradients of
 the whole, within rounding.
 """
 
+import math
 from collections.abc import Sequence
+
+import torch
 
 WORTHWHILE = 2e10
 """Floating-point operations of a part that make up for its start.
@@ -17,16 +20,19 @@ FEWEST_POSITIONS = 256
 
 
 def micro_batches(
-    widths: Sequence[int], *, parameters: int, most: int | None = None
+    widths: Sequence[int], *, parameters: int, device: torch.device, most: int | None = None
 ) -> list[list[int]]:
     """Row numbers by falling width, in parts; a single part keeps the rows as they are.
 
     `widths` are the positions of each row, prompt included. Every part has work
     enough to be worth its start, with forward and backward passes to the prompt at
     four operations a parameter and position; and none that can be divided has
-    more than `most` positions, padding included.
+    more than `most` positions, padding included. A GPU is not filled by small
+    parts, so that there only `most` divides.
     """
     needed = max(FEWEST_POSITIONS, WORTHWHILE / (4 * parameters))
+    if device.type != "cpu":
+        needed = math.inf
     full = needed if most is None else min(needed, most)
     parts: list[list[int]] = [[]]
     for row in sorted(range(len(widths)), key=lambda row: -widths[row]):

@@ -126,10 +126,13 @@ def train_step(
     rows = [run.rows() for run in runs]
     prompt_length = max(run.config.prompt_length or 0 for run in runs)
     widths = [prompt_length + len(row.input_ids) for own in rows for row in own]
+    device = device_of(backbone.weights)
     parts: list[list[int]] = []
 
     def attempt(most: int | None) -> list[float]:
-        parts[:] = micro_batches(widths, parameters=backbone.parameter_count, most=most)
+        parts[:] = micro_batches(
+            widths, parameters=backbone.parameter_count, device=device, most=most
+        )
         for parameter in (p for run in runs for p in run.parameters.values()):
             parameter.grad = None
         return _in_parts(backbone, runs, rows, parts)

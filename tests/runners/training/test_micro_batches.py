@@ -15,6 +15,7 @@ from runners.training.micro_batches import FEWEST_POSITIONS, WORTHWHILE, micro_b
 from runners.training.pack import start, train_step
 
 Make = Callable[..., TrialConfig]
+CPU = torch.device("cpu")
 LARGE = 10**9
 """Parameters of a model whose parts are worth their start at the fewest positions."""
 
@@ -28,7 +29,7 @@ def test_every_row_is_in_one_part_that_is_worth_its_start(
     widths: list[int], parameters: int
 ) -> None:
     """Catches a row that trains twice or never, and parts too small to pay."""
-    parts = micro_batches(widths, parameters=parameters)
+    parts = micro_batches(widths, device=CPU, parameters=parameters)
     assert sorted(row for part in parts for row in part) == list(range(len(widths)))
     needed = max(FEWEST_POSITIONS, WORTHWHILE / (4 * parameters))
     for part in parts if len(parts) > 1 else ():
@@ -40,7 +41,7 @@ def test_no_part_is_larger_than_there_is_room_for(
     widths: list[int], parameters: int, most: int
 ) -> None:
     """Catches a part over the bound that could have been divided, and one merged past it."""
-    parts = micro_batches(widths, parameters=parameters, most=most)
+    parts = micro_batches(widths, device=CPU, parameters=parameters, most=most)
     assert sorted(row for part in parts for row in part) == list(range(len(widths)))
     for part in parts:
         assert len(part) == 1 or padded(part, widths) <= most
@@ -49,13 +50,22 @@ def test_no_part_is_larger_than_there_is_room_for(
 def test_rows_of_like_length_are_together() -> None:
     """Catches parts that pad short rows to the longest of the step."""
     widths = [100, 10, 90, 12] * 20
-    parts = micro_batches(widths, parameters=LARGE)
+    parts = micro_batches(widths, device=CPU, parameters=LARGE)
     assert sum(padded(part, widths) for part in parts) < 1.1 * sum(widths)
+
+
+def test_a_gpu_is_given_all_that_it_has_room_for() -> None:
+    """Catches a GPU that starts its kernels for a row at a time."""
+    gpu, widths = torch.device("cuda"), [100, 10, 90, 12] * 20
+    assert len(micro_batches(widths, parameters=LARGE, device=gpu)) == 1
+    bounded = micro_batches(widths, parameters=LARGE, device=gpu, most=2_000)
+    assert len(bounded) == 3
+    assert all(padded(part, widths) <= 2_000 for part in bounded)
 
 
 def test_a_small_model_is_not_divided_and_keeps_its_order() -> None:
     """Catches a start paid many times over, and results that differ from those before parts."""
-    assert micro_batches([25, 29, 27], parameters=60_000) == [[0, 1, 2]]
+    assert micro_batches([25, 29, 27], device=CPU, parameters=60_000) == [[0, 1, 2]]
 
 
 @pytest.mark.parametrize("changes", [{}, {"dropout": 0.2}, {"method": "model_tuning"}])
@@ -75,5 +85,5 @@ def test_a_step_in_parts_is_the_step_of_the_whole(
         grads = [p.grad for run in runs for p in run.parameters.values()]
         found.append((losses, grads))
     widths = [5 + len(row.input_ids) for run in runs for row in run.rows()]
-    assert len(micro_batches(widths, parameters=backbone.parameter_count)) > 2
+    assert len(micro_batches(widths, device=CPU, parameters=backbone.parameter_count)) > 2
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
