@@ -168,19 +168,16 @@ def survey(spec: SweepSpec) -> Plan:
     store = Store(spec.execution.store)
     family = spec.study.family
     rungs = [family.rungs[size] for size in spec.study.axes.model_size]
-    found = [
-        (place.missing(), rung) for rung in rungs for place in (rung.checkpoint, rung.tokenizer)
-    ]
-    absent = {missing: rung.name for missing, rung in found if missing}
     prints = {
         checkpoint(family.name, rung.name, 0): pretrained_fingerprint(rung)
         for rung in rungs
-        if rung.name not in absent.values()
+        if not rung.missing()
     }
     # What the hub has under a name without a commit shows only when it is loaded.
     present = {CODE: code_fingerprint()} | {key: each for key, each in prints.items() if each}
     surveyed = plan(spec, store, running=store.running(), present=present)
-    return replace(surveyed, absent=tuple(absent))
+    # Rungs may share a tokenizer.
+    return replace(surveyed, absent=tuple(dict.fromkeys(m for r in rungs for m in r.missing())))
 
 
 def _after(adaptation: AdaptationConfig, steps: int) -> Subject:

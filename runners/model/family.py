@@ -102,6 +102,11 @@ class Rung:
     """H."""
     shape: T5Shape | None = None
 
+    def missing(self) -> list[str]:
+        """What to do where this machine should have a part of it and has not."""
+        told = (place.missing() for place in (self.checkpoint, self.tokenizer))
+        return [each for each in told if each is not None]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Family:

@@ -38,14 +38,25 @@ def ids(spec: SweepSpec, panel: str | None = None) -> set[str]:
 
 
 @pytest.fixture
-def with_text(tmp_path: Path) -> Path:
-    """A copy of the specs with a text where they look for it."""
+def apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the specs beside which there is nothing of what they name, and a place to run."""
+    monkeypatch.chdir(tmp_path)
     folder = tmp_path / "sweeps" / "specs"
     shutil.copytree(SPECS, folder)
-    text = tmp_path / "data" / "c4" / "a.txt"
-    text.parent.mkdir(parents=True)
-    text.write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
     return folder
+
+
+def _write_text(folder: Path) -> None:
+    folder.mkdir(parents=True)
+    text = "\n\n".join(f"Sentence {n}." for n in range(500))
+    (folder / "a.txt").write_text(text)
+
+
+@pytest.fixture
+def with_text(apart: Path, tmp_path: Path) -> Path:
+    """A copy of the specs with a text where they look for it."""
+    _write_text(tmp_path / "data" / "c4")
+    return apart
 
 
 @pytest.mark.parametrize("path", sorted(SPECS.glob("*.yaml")), ids=lambda path: path.stem)
@@ -203,14 +214,11 @@ def test_a_plan_reads_neither_the_net_nor_a_checkpoint(
 
 
 def test_data_and_checkpoints_that_are_not_there_are_told_and_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    apart: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a plan that asks for the user's data first, and a run that finds out in a worker."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "sweeps" / "specs"
-    shutil.copytree(SPECS, folder)
     (tmp_path / "data" / "glue").mkdir(parents=True)
-    path = folder / "english.yaml"
+    path = apart / "english.yaml"
     assert main(["plan", str(path)]) == 0
     told = capsys.readouterr().out
     ladder = tmp_path / "results" / "english" / "ladder"
@@ -224,21 +232,22 @@ def test_data_and_checkpoints_that_are_not_there_are_told_and_not_run(
     assert main(["run", str(path)]) == 2
     assert "data.superglue.dir" in capsys.readouterr().err
     (tmp_path / "data" / "superglue").mkdir()
-    text = tmp_path / "results" / "english" / "text" / "a.txt"
-    text.parent.mkdir(parents=True)
-    text.write_text("\n\n".join(f"Sentence {n}." for n in range(500)))
+    _write_text(tmp_path / "results" / "english" / "text")
     assert main(["run", str(path)]) == 2
     assert f"checkpoint {ladder / 'small'} {unmade}\n" in capsys.readouterr().err
+    for size in ("small", "medium", "large"):
+        (ladder / size).mkdir(parents=True)
+    assert main(["plan", str(path)]) == 0
+    told = capsys.readouterr().out
+    assert told.count(unmade) == 1
+    assert f"  checkpoint {ladder / 'tokenizer'} {unmade}\n" in told
 
 
 def test_own_files_that_are_not_there_are_told_and_not_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    apart: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Catches a spec of one's own data that nobody can plan before the data is made."""
-    monkeypatch.chdir(tmp_path)
-    folder = tmp_path / "sweeps" / "specs"
-    shutil.copytree(SPECS, folder)
-    path = folder / "english_domain_shift.yaml"
+    path = apart / "english_domain_shift.yaml"
     assert main(["plan", str(path)]) == 0
     told = capsys.readouterr().out
     for place in ("squad_articles.train", "new_wiki.dev", "nyt.dev"):
