@@ -13,6 +13,7 @@ from itertools import product
 from ablation import model_size
 from ablation.axes import ABLATED
 from ablation.cell import Cell
+from ablation.search import DESIGN as SEARCH
 from ablation.search import Search
 from ablation.settings import adaptation_fields
 from ablation.study import Study
@@ -20,7 +21,6 @@ from runners.config import TrialConfig
 
 SCALE = str(model_size.AXIS.panel)
 GRID = "grid"
-SEARCH = "search"
 PANELS: tuple[str, ...] = (SCALE, *(str(axis.panel) for axis in ABLATED), GRID, SEARCH)
 """Every panel, in the order of the figures."""
 

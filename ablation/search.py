@@ -22,10 +22,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from runners.config import RULES, TRAINING, TrialConfig
+from runners.misfits import DECAY
 from runners.rules import ConfigError, Rule
 from runners.section import Section
 
-SEARCHED = (*TRAINING, "decay_factor", "decay_every")
+DESIGN = "search"
+"""The design of a study that searches, and the panel of all its trials."""
+SEARCHED = (*TRAINING, *DECAY)
 """Fields that a search may vary: how a method trains."""
 Setting = Mapping[str, Any]
 
@@ -83,7 +86,7 @@ def _settings(section: Section, template: TrialConfig) -> list[Setting]:
     values = {}
     for name in section.values:
         if name in SEARCHED:
-            rule = replace(RULES[name], optional=name.startswith("decay_"))
+            rule = replace(RULES[name], optional=name in DECAY)
             values[name] = section.listed(name, rule)
     combinations = [
         dict(zip(values, chosen, strict=True)) for chosen in itertools.product(*values.values())

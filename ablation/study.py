@@ -20,8 +20,7 @@ from runners.model.family import Family
 from runners.rules import ConfigError, Problem, Rule
 from runners.section import Section
 
-SEARCHED = "search"
-DESIGNS = ("star", "complete", SEARCHED)
+DESIGNS = ("star", "complete", search.DESIGN)
 KEYS = (
     "design",
     "model_family",
@@ -182,7 +181,7 @@ def _rules(family: Family | None, tasks: Collection[str]) -> dict[str, Rule]:
 
 def _search(top: Section, design: str | None, chosen: Settings) -> Search | None:
     """What is searched; the trained methods of the study, each with values of its own."""
-    if design != SEARCHED:
+    if design != search.DESIGN:
         if "search" in top.values:
             rule = f"does not apply to design {design}"
             top.report("search", top.values["search"], rule, "leave it out, or write design search")
@@ -314,7 +313,7 @@ def _ablation(
     """Tasks or seeds of the cells off the default; all of the axis where the spec is silent."""
     if key not in top.values:
         return values[axis]
-    if design in ("complete", SEARCHED):
+    if design in ("complete", search.DESIGN):
         top.report(key, top.values[key], f"does not apply to design {design}", "leave it out")
         return ()
     chosen = top.listed(key, replace(RULES[axis], optional=False))

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ablation.search import DESIGN
 from analysis.aggregate import CELL, cell_scores, over_seeds, shared_tasks
 from analysis.figures import ablations, scale
 from analysis.figures.lines import Caption
@@ -19,7 +20,7 @@ from analysis.provenance import provenance_of
 from analysis.style import paper
 from analysis.tables.claims import Claim, claims, claims_table
 from analysis.tables.gaps import gap_table
-from analysis.tables.search import PANEL, search_rows, search_table, varied, winners
+from analysis.tables.search import search_rows, search_table, varied, winners
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
@@ -43,7 +44,7 @@ def draw_sweep(manifest: Manifest, trials: Trials, folder: Path) -> Drawing:
     A search has a table and no figures. Raises ValueError where no cell of any
     panel is complete.
     """
-    if manifest.design == PANEL:
+    if manifest.design == DESIGN:
         return _write_search(trials.frame, folder)
     panels, notes = _panels(manifest, trials.frame)
     folder.mkdir(parents=True, exist_ok=True)

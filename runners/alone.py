@@ -9,7 +9,7 @@ from runners.catalogue import MICROWORLD, PUBLISHED, Catalogue
 from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.model.device import DEVICES, choose
-from runners.record import TrialRecord
+from runners.record import ASIDE, TrialRecord
 from runners.rules import ConfigError
 from runners.store import Store
 from runners.tasks.benchmarks import BENCHMARK_OF
@@ -148,13 +148,10 @@ def describe(record: TrialRecord) -> str:
     lines = [f"{record.label}  (trial {record.trial_id})"]
     before = f"   before training {metrics['start_score']:.2f}" if "start_score" in metrics else ""
     lines.append(f"score     {metrics['score']:6.2f}{chance}{before}")
-    skip = {
-        "score", "majority", "chance", "best_step", "train_loss", "invalid", "start_score"
-    }  # fmt: skip
     lines += [
         f"{name:<9} {value:6.2f}"
         for name, value in sorted(metrics.items())
-        if name not in skip and "/" not in name
+        if name not in ASIDE and "/" not in name
     ]
     lines += _transfer_lines(metrics)
     provenance = record.provenance

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runners.misfits import Misfits
+from runners.misfits import DECAY, TRANSFER, Misfits
 from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
 
 METHODS = ("prompt_tuning", "model_tuning", "multitask_model_tuning", "prompt_design")
+TUNES_MODEL = frozenset({"model_tuning", "multitask_model_tuning"})
+"""Methods whose trials change the model, so that no two of them share a batch."""
 OBJECTIVES = ("span_corruption", "span_corruption_sentinel", "lm_adaptation", "causal_lm")
 INITS = ("random_uniform", "random_uniform_released", "sampled_vocab", "class_label")
 DTYPES = ("float32", "bfloat16")
@@ -63,10 +65,6 @@ class Training:
         return self.learning_rate * warm * decayed
 
 
-TRANSFER = ("transfer_tasks", "transfer_content")
-"""Fields of what a best point is asked beside its own task; nothing that trains reads them."""
-DECAY = ("decay_factor", "decay_every")
-"""Fields that may be None where a method trains: its rate then stays."""
 _OF_TRAINING = tuple(field.name for field in dataclasses.fields(Training))
 TRAINING = tuple(name for name in _OF_TRAINING if name not in DECAY)
 """Fields of the methods that train, which prompt design does not."""

@@ -4,11 +4,10 @@ What does not apply is None, so that one meaning has one config: a prompt length
 for model tuning is an error, and so is a missing one for prompt tuning.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runners.rules import Problem, Rule
+from runners.rules import FILE_NAME, Problem, Rule
 
 OWN = "own"
 """The data source of a task that a user describes."""
@@ -19,17 +18,19 @@ _OF_METHOD = {
 }  # fmt: skip
 """Fields that one method has and no other."""
 _UNTRAINED = "prompt_design"
-_DECAY = ("decay_factor", "decay_every")
+DECAY = ("decay_factor", "decay_every")
+"""Fields that may be None where a method trains: its rate then stays."""
+TRANSFER = ("transfer_tasks", "transfer_content")
+"""Fields of what a best point is asked beside its own task; nothing that trains reads them."""
 _OF_ADAPTATION = (
     "lm_adaptation_batch_size", "lm_adaptation_learning_rate", "lm_adaptation_seed"
 )  # fmt: skip
 _TEXT = "lm_adaptation_text"
-_FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def unfit_name(task: str) -> tuple[str, str] | None:
     """The rule that the name of a transfer task breaks, and the remedy; it names a file."""
-    if _FILE_NAME.fullmatch(task):
+    if FILE_NAME.fullmatch(task):
         return None
     return "is no name of letters, digits, '_', '-' and '.'", "give the task such a name"
 
@@ -63,9 +64,8 @@ class Misfits:
                 self._applies(name, method == owner, where)
         for name in trained_by:
             self._applies(name, method != _UNTRAINED, where)
-        for name in ("transfer_tasks", "transfer_content"):
-            if method == _UNTRAINED:
-                self._applies(name, False, where)
+        for name in TRANSFER if method == _UNTRAINED else ():
+            self._applies(name, False, where)
         self._decay(method, where)
         if self._legal.get("shots") == 0 and self._legal.get("seed"):
             self._report("seed", "does not apply without shots, which it would draw", "give 0")
@@ -74,7 +74,7 @@ class Misfits:
 
     def _decay(self, method: str, where: str) -> None:
         """A factor and its steps go together, and neither goes without training."""
-        for name, other in (_DECAY, _DECAY[::-1]):
+        for name, other in (DECAY, DECAY[::-1]):
             if method == _UNTRAINED:
                 self._applies(name, False, where)
             elif self._legal.get(other) is not None:

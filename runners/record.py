@@ -10,6 +10,10 @@ from typing import Any
 
 FAILURES = ("out_of_memory", "diverged", "code", "lost_worker")
 """The classes of failure, as recorded in `Failure.kind`."""
+ASIDE = frozenset(
+    {"score", "majority", "chance", "invalid", "best_step", "train_loss", "start_score"}
+)
+"""Names among `TrialRecord.metrics` that are no metric of the task."""
 
 
 @dataclass(frozen=True, kw_only=True)

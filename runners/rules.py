@@ -6,9 +6,13 @@ Mistakes are collected, never raised one at a time: `ConfigError` carries every
 
 import difflib
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
+
+FILE_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
+"""Names that a file can have everywhere."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from runners.config import AdaptationConfig, TrialConfig, adaptation_of
+from runners.config import TUNES_MODEL, AdaptationConfig, TrialConfig, adaptation_of
 from runners.data.text import WINDOW
 from runners.model.family import Family
 from sweeps.plan import Plan, PlannedTrial
@@ -23,8 +23,6 @@ PACKS_A_WORKER = 4
 """A group of trials is cut into so many packs for each worker, so that the last one is short."""
 ROUNDS = 4
 """A pack fills its batch at most so often, so that one that dies takes few trials with it."""
-ALONE = frozenset({"model_tuning", "multitask_model_tuning"})
-"""Methods whose trials change the model, so that no two of them share a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ def cost_of(config: TrialConfig, family: Family) -> float:
     twice that where the weights train. The trials of a mixture share its training.
     """
     tokens = INPUT_TOKENS + (config.prompt_length or 0)
-    passes = 6 if config.method in ALONE else 4
+    passes = 6 if config.method in TUNES_MODEL else 4
     rows, evaluations = 0.0, 1
     if config.training is not None:
         sharing = len(config.mixture.split(",")) if config.mixture else 1
@@ -137,7 +135,7 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
 def _cut(group: Sequence[PlannedTrial], family: Family, workers: int, slots: int) -> Iterator[Pack]:
     """A group in packs of like size, none of more than `ROUNDS` times what shares a batch."""
     first = group[0].config
-    slots = 1 if first.method in ALONE else slots
+    slots = 1 if first.method in TUNES_MODEL else slots
     runs = _runs([(work.config, cost_of(work.config, family)) for work in group])
     wanted = math.ceil(len(runs) / (workers * PACKS_A_WORKER))
     size = min(max(wanted, slots), ROUNDS * slots)

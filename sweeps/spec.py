@@ -5,7 +5,6 @@ each with file, line, key, value, rule and remedy.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from ablation.grid import GridTrial
 from ablation.study import Study
 from runners import catalogue_section
 from runners.catalogue import Catalogue
-from runners.rules import ConfigError, Problem, Rule, nearest
+from runners.rules import FILE_NAME, ConfigError, Problem, Rule, nearest
 from runners.section import Section
 from runners.tasks.own import ABSENT
 from sweeps import document, execution
@@ -137,7 +136,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
 
 def _name(top: Section) -> str | None:
     name: str | None = top.value("name", Rule(type=str))
-    if name is not None and not re.fullmatch(r"[A-Za-z0-9][\w.-]*", name, re.ASCII):
+    if name is not None and not FILE_NAME.fullmatch(name):
         rule = "is not a file name of letters, digits, '_', '-' and '.'"
         top.report("name", name, rule, "the store keeps the sweep under it, so write such a name")
         return None

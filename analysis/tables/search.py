@@ -4,14 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from ablation.search import SEARCHED
-
-PANEL = "search"
+from ablation.search import DESIGN, SEARCHED
 
 
 def search_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """The trials of a sweep that belong to its search."""
-    return frame[frame["panels"].map(lambda names: PANEL in names)]
+    return frame[frame["panels"].map(lambda names: DESIGN in names)]
 
 
 def varied(rows: pd.DataFrame) -> list[str]:

@@ -13,12 +13,13 @@ and nyt nothing. BoolQ and MultiRC are not evaluated on, and give the passages o
 both splits. Labels, questions and answers are left out everywhere.
 """
 
-import csv
 import json
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
+
+from runners.tasks.files.lines import read_jsonl, read_table
+from runners.tasks.task import Split
 
 EVERY = 6
 """One article in so many is evaluated on."""
@@ -28,27 +29,27 @@ def documents(data: Path) -> dict[str, list[str]]:
     """The documents of each source, in the order of its files."""
     glue, superglue = data / "glue", data / "superglue"
     return {
-        "sst2": [row["sentence"] for row in _table(glue / "SST-2/train.tsv")],
+        "sst2": [row["sentence"] for row in _tsv(glue / "SST-2/train.tsv")],
         "mrpc": [
             row[name]
-            for row in _table(glue / "MRPC/train.tsv")
+            for row in _tsv(glue / "MRPC/train.tsv")
             for name in ("#1 String", "#2 String")
         ],
         "rte": [
             row[name]
-            for row in _lines(superglue / "RTE/train.jsonl")
+            for row in read_jsonl(superglue / "RTE/train.jsonl")
             for name in ("premise", "hypothesis")
         ],
-        "cb": [row["premise"] for row in _lines(superglue / "CB/train.jsonl")],
+        "cb": [row["premise"] for row in read_jsonl(superglue / "CB/train.jsonl")],
         "boolq": [
             row["passage"]
             for split in ("train", "val")
-            for row in _lines(superglue / f"BoolQ/{split}.jsonl")
+            for row in read_jsonl(superglue / f"BoolQ/{split}.jsonl")
         ],
         "multirc": [
             row["passage"]["text"]
             for split in ("train", "val")
-            for row in _lines(superglue / f"MultiRC/{split}.jsonl")
+            for row in read_jsonl(superglue / f"MultiRC/{split}.jsonl")
         ],
         "squad": [
             paragraph["context"]
@@ -58,7 +59,7 @@ def documents(data: Path) -> dict[str, list[str]]:
     }
 
 
-def articles(data: Path, split: Literal["train", "dev"]) -> list[dict[str, Any]]:
+def articles(data: Path, split: Split) -> list[dict[str, Any]]:
     """The articles of squaddev that train, or those that are evaluated on."""
     path = data / "squadshifts/squaddev_v1.1.json"
     everything = json.loads(path.read_text(encoding="utf-8"))["data"]
@@ -69,14 +70,8 @@ def articles(data: Path, split: Literal["train", "dev"]) -> list[dict[str, Any]]
     ]
 
 
-def _table(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(encoding="utf-8-sig", newline="") as lines:
-        yield from csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
+def _tsv(path: Path) -> list[dict[str, str]]:
+    return read_table(path, separator="\t", quoted=False)
 
 
 def main(data: Path, out: Path) -> None:
@@ -87,7 +82,8 @@ def main(data: Path, out: Path) -> None:
         written = "".join(json.dumps({"text": line}) + "\n" for line in lines)
         (text / f"{source}.jsonl").write_text(written, encoding="utf-8")
         print(f"{source}: {len(lines):,} documents, {sum(map(len, lines)):,} characters")
-    for split in ("train", "dev"):
+    splits: tuple[Split, ...] = ("train", "dev")
+    for split in splits:
         chosen = articles(data, split)
         whole = {"version": "1.1", "data": chosen}
         (out / f"squad_{split}.json").write_text(json.dumps(whole), encoding="utf-8")

@@ -62,6 +62,7 @@ class CausalBackbone:
         targets: Tensor,
         dropout: Dropout = NONE,
     ) -> Tensor:
+        """As `Backbone.losses`."""
         if dropout.rate:
             raise ValueError(
                 f"dropout: {dropout.rate:g} is not there for decoder-only models, which are "
@@ -82,6 +83,7 @@ class CausalBackbone:
 
     @torch.no_grad()
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """As `Backbone.generate`."""
         cache = DynamicCache(config=self.module.config)
         scores = self._scores(weights, embedded, mask, last=1, cache=cache)
         going = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
@@ -105,10 +107,10 @@ class CausalBackbone:
         embedded [B, T, H] with mask [B, T], or with more mask where the cache
         has what came before -> [B, last, V].
         """
-        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -embedded.shape[1] :]
+        length = embedded.shape[1]
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, -length:]
         # By number and not by count, which would leave a view: its product with the output
         # layer copies that layer for every row.
-        length = embedded.shape[1]
         kept = torch.arange(length - last, length, device=embedded.device)
         arguments: dict[str, Any] = {
             "inputs_embeds": embedded, "attention_mask": mask, "position_ids": positions,

@@ -10,7 +10,7 @@ from safetensors.torch import load
 from torch import Tensor
 
 from runners.catalogue import Catalogue
-from runners.config import TrialConfig, adaptation_of
+from runners.config import TUNES_MODEL, TrialConfig, adaptation_of
 from runners.model.backbone import Backbone
 from runners.model.causal_backbone import CausalBackbone, load_causal
 from runners.model.checkpoint import WEIGHTS, fingerprint_of_places
@@ -26,9 +26,6 @@ COMPUTE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 CPU = torch.device("cpu")
 """Where checkpoints are read to."""
 
-TRAINED = ("model_tuning", "multitask_model_tuning")
-"""Methods that train the weights themselves."""
-
 Loaded = T5Backbone | CausalBackbone
 """A backbone that was read from a checkpoint."""
 
@@ -42,7 +39,7 @@ def load_backbone(
     float32 where they train. Raises ValueError where the family or size is unknown, or
     the milestone is not in the store.
     """
-    kept = "float32" if config.method in TRAINED else config.compute_dtype
+    kept = "float32" if config.method in TUNES_MODEL else config.compute_dtype
     backbone = _pretrained_or_adapted(config, store, catalogue, kept)
     placed = on_device(backbone, device)
     return dataclasses.replace(placed, dtype=COMPUTE_DTYPES[config.compute_dtype])

@@ -52,6 +52,7 @@ class T5Backbone:
         targets: Tensor,
         dropout: Dropout = NONE,
     ) -> Tensor:
+        """As `Backbone.losses`."""
         encoded = t5.encode(self.shape, weights, embedded, mask, dropout)
         memory = t5.remember(self.shape, weights, encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
@@ -61,6 +62,7 @@ class T5Backbone:
 
     @torch.no_grad()
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """As `Backbone.generate`."""
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE)
         memory = t5.remember(self.shape, weights, encoded, mask)
         ids = torch.full((embedded.shape[0], 1), self.shape.start_id, device=embedded.device)

@@ -5,7 +5,7 @@ from typing import Any
 
 from runners.config import TrialConfig, to_mapping, to_words
 from runners.prompt.peft_format import Base
-from runners.record import TrialRecord
+from runners.record import ASIDE, TrialRecord
 
 _CLASSES = {"t5": "AutoModelForSeq2SeqLM", "causal": "AutoModelForCausalLM"}
 _INPUTS = {
@@ -19,9 +19,6 @@ _END = (
     "dev has."
 )
 _SENTINEL = "Answers begin with `<extra_id_0>`, which is not part of them."
-_NOT_TOLD = {
-    "score", "majority", "chance", "invalid", "best_step", "train_loss", "start_score"
-}  # fmt: skip
 _SAID = ("note", "code", "data", "base_checkpoint", "started")
 
 
@@ -75,7 +72,7 @@ def _score(record: TrialRecord, config: TrialConfig, choice: str | None) -> list
     said = f"**{metrics['score']:.2f}** of 100, {how} on {examples}"
     if "chance" in metrics:
         said += f"; the best that needs no reading is {metrics['chance']:.2f}"
-    several = {name: f"{v:.2f}" for name, v in metrics.items() if name not in _NOT_TOLD}
+    several = {name: f"{v:.2f}" for name, v in metrics.items() if name not in ASIDE}
     return [said + ".", *([choice] if choice else []), *([_table(several)] if several else [])]
 
 

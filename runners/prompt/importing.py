@@ -15,7 +15,8 @@ from typing import TypeVar
 import safetensors.numpy
 
 from runners.catalogue import Catalogue
-from runners.config import RULES, TRANSFER, TrialConfig, from_mapping, parse_overrides, to_mapping
+from runners.config import RULES, TrialConfig, from_mapping, parse_overrides, to_mapping
+from runners.misfits import TRANSFER
 from runners.prompt.base_model import released_place
 from runners.prompt.exporting import PROMPT, TENSOR
 from runners.prompt.formats import read_prompt

@@ -44,6 +44,7 @@ class LocalFiles:
             return None
 
     def create(self, path: str, data: bytes) -> bool:
+        """As `Files.create`."""
         draft = self._draft(path, data)
         try:
             # Unlike a rename, a link fails where something stands.
@@ -72,6 +73,7 @@ class LocalFiles:
             file.write(data)
 
     def remove(self, path: str) -> None:
+        """As `Files.remove`."""
         target = self.url(path)
         if not os.path.isdir(target):
             Path(target).unlink(missing_ok=True)

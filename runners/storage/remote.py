@@ -57,6 +57,7 @@ class RemoteFiles:
             return None
 
     def create(self, path: str, data: bytes) -> bool:
+        """As `Files.create`."""
         if not self.writable:
             rule = "its backend cannot be trusted to create a file only where none is"
             remedy = f"use a local folder or one of {', '.join(sorted(_CREATES))}"

@@ -69,15 +69,12 @@ def _judged(
     ]
     answering = _chosen if answer_by == "likelihood" else _generated
     data = [each for _, each in exams]
-    tried = TOKENS_A_BATCH
-
-    def attempt(most: int | None) -> Judged:
-        nonlocal tried
-        tried = min(most or TOKENS_A_BATCH, TOKENS_A_BATCH)
-        return answering(backbone, weights, asked, data, tried)
-
-    # A batch of a single row cannot be divided.
-    return (room or Room()).fit(attempt, largest=lambda: tried if tried > 1 else 0)
+    return (room or Room()).fit(
+        lambda most: min(most or TOKENS_A_BATCH, TOKENS_A_BATCH),
+        lambda tokens: answering(backbone, weights, asked, data, tokens),
+        # With one token a batch every row is alone.
+        largest=lambda tokens: tokens if tokens > 1 else 0,
+    )
 
 
 def _generated(

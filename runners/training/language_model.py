@@ -8,7 +8,7 @@ from torch import Tensor
 from runners.data.batching import Batch, Encoded, collate
 from runners.model.backbone import IGNORED, Backbone, Weights, device_of
 from runners.training.memory import Room
-from runners.training.micro_batches import micro_batches, padded
+from runners.training.micro_batches import Parts, in_parts
 
 
 def mean_loss(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
@@ -23,30 +23,30 @@ def gradients(
 
     The rows go through the model in parts that have room.
     """
-    widths = [len(row.input_ids) for row in rows]
+    return in_parts(
+        lambda parts: _summed(backbone, weights, rows, parts),
+        [len(row.input_ids) for row in rows],
+        parameters=sum(weight.numel() for weight in weights.values()),
+        device=device_of(weights),
+        room=room,
+    )
+
+
+def _summed(
+    backbone: Backbone, weights: Weights, rows: Sequence[Encoded], parts: Parts
+) -> tuple[float, dict[str, Tensor]]:
+    """Losses and gradients added up over parts of the rows."""
     tokens = sum(len(row.target_ids) for row in rows)
-    parameters = sum(weight.numel() for weight in weights.values())
-    parts: list[list[int]] = []
-
-    def attempt(most: int | None) -> tuple[float, dict[str, Tensor]]:
-        parts[:] = micro_batches(
-            widths, parameters=parameters, device=device_of(weights), most=most
-        )
-        loss = 0.0
-        summed: list[Tensor] = []
-        for part in parts:
-            batch = _batch(backbone, weights, [rows[place] for place in part])
-            part_loss = _losses(backbone, weights, batch).sum() / tokens
-            found = torch.autograd.grad(part_loss, list(weights.values()))
-            pairs = zip(summed, found, strict=True)
-            summed = [total.add_(share) for total, share in pairs] if summed else list(found)
-            loss += float(part_loss.detach())
-        return loss, dict(zip(weights, summed, strict=True))
-
-    def largest() -> int:
-        return max((padded(part, widths) for part in parts if len(part) > 1), default=0)
-
-    return (room or Room()).fit(attempt, largest=largest)
+    loss = 0.0
+    summed: list[Tensor] = []
+    for part in parts:
+        batch = _batch(backbone, weights, [rows[place] for place in part])
+        part_loss = _losses(backbone, weights, batch).sum() / tokens
+        found = torch.autograd.grad(part_loss, list(weights.values()))
+        pairs = zip(summed, found, strict=True)
+        summed = [total.add_(share) for total, share in pairs] if summed else list(found)
+        loss += float(part_loss.detach())
+    return loss, dict(zip(weights, summed, strict=True))
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 import torch
 
+Division = TypeVar("Division")
 Result = TypeVar("Result")
 _CPU_ALLOCATOR = "can't allocate memory"
 """What torch's allocator for cores says, in a RuntimeError like any other."""
@@ -23,21 +24,28 @@ class Room:
     halvings: int = 0
     """How often memory ran out."""
 
-    def fit(self, work: Callable[[int | None], Result], *, largest: Callable[[], int]) -> Result:
-        """What `work` returns, given `most`; tried again with half as much where memory runs out.
+    def fit(
+        self,
+        divide: Callable[[int | None], Division],
+        work: Callable[[Division], Result],
+        *,
+        largest: Callable[[Division], int],
+    ) -> Result:
+        """What `work` makes of what `divide` gives for `most`, halved where memory runs out.
 
-        `largest` tells the positions of the largest part of the attempt that
-        failed, and 0 where it was a single row, which cannot be divided: the
-        error then goes on to the caller. `work` starts anew at each attempt.
+        `largest` tells the positions of the largest part that can be divided, and
+        0 where none can: the error then goes on to the caller. `work` starts anew
+        at each attempt.
         """
         while True:
+            division = divide(self.most)
             try:
-                return work(self.most)
+                return work(division)
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or not largest():
+                if not is_out_of_memory(error) or not largest(division):
                     raise
             # Here the error is gone, and with it what its frames held.
-            self.most = max(1, largest() // 2)
+            self.most = max(1, largest(division) // 2)
             self.halvings += 1
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -5,9 +5,16 @@ the whole, within rounding.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
+
+from runners.training.memory import Room
+
+Result = TypeVar("Result")
+Parts = Sequence[Sequence[int]]
+"""Of each part the numbers of its rows."""
 
 WORTHWHILE = 2e10
 """Floating-point operations of a part that make up for its start.
@@ -17,6 +24,23 @@ as of 128, and a tenth more in parts of 16; smaller models lose by being divided
 """
 FEWEST_POSITIONS = 256
 """Positions of a part, at least: weights are read once for all of them."""
+
+
+def in_parts(
+    work: Callable[[Parts], Result], widths: Sequence[int], *, parameters: int,
+    device: torch.device, room: Room | None,
+) -> Result:  # fmt: skip
+    """What `work` makes of the rows in parts that have room; it starts anew at each attempt.
+
+    `widths`, `parameters` and `device` are those of `micro_batches`.
+    """
+    return (room or Room()).fit(
+        lambda most: micro_batches(widths, parameters=parameters, device=device, most=most),
+        work,
+        largest=lambda parts: max(
+            (padded(part, widths) for part in parts if len(part) > 1), default=0
+        ),
+    )
 
 
 def micro_batches(

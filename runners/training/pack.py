@@ -27,7 +27,7 @@ from runners.prompt.soft_prompt import prepend, stack
 from runners.training.judging import evaluate, evaluate_transfer, method_of
 from runners.training.memory import Room, Rooms
 from runners.training.method import METHODS
-from runners.training.micro_batches import micro_batches, padded
+from runners.training.micro_batches import Parts, in_parts
 from runners.training.trial import Diverged, Member, TrialRun
 
 
@@ -125,37 +125,31 @@ def train_step(
     """
     rows = [run.rows() for run in runs]
     prompt_length = max(run.config.prompt_length or 0 for run in runs)
-    widths = [prompt_length + len(row.input_ids) for own in rows for row in own]
-    device = device_of(backbone.weights)
-    parts: list[list[int]] = []
-
-    def attempt(most: int | None) -> list[float]:
-        parts[:] = micro_batches(
-            widths, parameters=backbone.parameter_count, device=device, most=most
-        )
-        for parameter in (p for run in runs for p in run.parameters.values()):
-            parameter.grad = None
-        return _in_parts(backbone, runs, rows, parts)
-
-    def largest() -> int:
-        return max((padded(part, widths) for part in parts if len(part) > 1), default=0)
-
-    return (room or Room()).fit(attempt, largest=largest)
+    return in_parts(
+        lambda parts: _gradients(backbone, runs, rows, parts),
+        [prompt_length + len(row.input_ids) for own in rows for row in own],
+        parameters=backbone.parameter_count,
+        device=device_of(backbone.weights),
+        room=room,
+    )
 
 
-def _in_parts(
-    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]],
-    parts: Sequence[Sequence[int]],
-) -> list[float]:  # fmt: skip
+def _gradients(
+    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]], parts: Parts
+) -> list[float]:
     """Adds up losses and gradients over parts, which say where their rows stand among all."""
+    for parameter in (p for run in runs for p in run.parameters.values()):
+        parameter.grad = None
     owners = [k for k, own in enumerate(rows) for _ in own]
     every = [row for own in rows for row in own]
-    tokens = [sum(len(row.target_ids) for row in own) for own in rows]
+    tokens = torch.tensor(
+        [sum(len(row.target_ids) for row in own) for own in rows],
+        device=device_of(backbone.weights),
+    )
     losses = [0.0] * len(runs)
     for part in parts:
         held = [owners[place] for place in part]
-        sums = _loss_sums(backbone, runs, [every[place] for place in part], held, part)
-        shares = sums / torch.tensor(tokens, device=sums.device)
+        shares = _loss_sums(backbone, runs, [every[place] for place in part], held, part) / tokens
         shares.sum().backward()
         losses = [loss + share for loss, share in zip(losses, shares.tolist(), strict=True)]
     return losses

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ablation.grid import GRID, PANELS, SEARCH, GridTrial, build
+from ablation.grid import GRID, PANELS, GridTrial, build
+from ablation.search import DESIGN as SEARCH
 from ablation.study import Study
 from runners.config import OBJECTIVES, adaptation_of
 

@@ -1,6 +1,8 @@
 """Fields of a trial that are legal alone and not together."""
 
 import dataclasses
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,22 +10,11 @@ import pytest
 from runners.config import TRAINING, TrialConfig
 from runners.rules import ConfigError
 
-ADAPTED: dict[str, Any] = {
-    "method": "prompt_tuning", "model_family": "nano", "model_size": "60k",
-    "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 100,
-    "lm_adaptation_batch_size": 32, "lm_adaptation_learning_rate": 0.001, "lm_adaptation_seed": 0,
-    "prompt_length": 20, "prompt_init": "class_label", "task": "boolq", "data_source": "microworld",
-    "train_examples": 64, "dev_examples": 12, "seed": 0, "train_steps": 100, "eval_every": 10,
-    "batch_size": 16, "learning_rate": 0.3, "weight_decay": 1e-5, "parameter_scaling": False,
-    "dropout": 0.0, "compute_dtype": "float32", "input_length": 512, "target_length": 16,
-}  # fmt: skip
-NOT_ADAPTED: dict[str, Any] = {
-    "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0,
-    "lm_adaptation_batch_size": None, "lm_adaptation_learning_rate": None,
-    "lm_adaptation_seed": None,
-}  # fmt: skip
-TEXT = {"lm_adaptation_text": "0123456789abcdef"}
-NO_PROMPT: dict[str, Any] = {"prompt_length": None, "prompt_init": None}
+CONFIGS = json.loads((Path(__file__).parents[1] / "golden" / "configs.json").read_text())
+ADAPTED: dict[str, Any] = CONFIGS["adapted"]
+NOT_ADAPTED: dict[str, Any] = CONFIGS["not_adapted"]
+TEXT: dict[str, Any] = CONFIGS["text"]
+NO_PROMPT: dict[str, Any] = CONFIGS["no_prompt"]
 
 COUNT, WHOLE = "a whole number of 1 or more", "a whole number of 0 or more"
 POSITIVE, BOOL = "a number above 0", "true or false"

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from runners.config import TrialConfig, adaptation_of
+from runners.config import TUNES_MODEL, TrialConfig, adaptation_of
 from runners.data.text import WINDOW
 from runners.model.family import shipped
 from runners.store import Store
 from runners.training.method import METHODS
 from sweeps.drift import CODE
-from sweeps.packs import ALONE, DEV_EXAMPLES, INPUT_TOKENS, ROUNDS, Pack, cost_of, packs_of
+from sweeps.packs import DEV_EXAMPLES, INPUT_TOKENS, ROUNDS, Pack, cost_of, packs_of
 from sweeps.plan import plan
 from sweeps.spec import SweepSpec, parse
 
@@ -81,10 +81,10 @@ def test_like_prompts_and_tasks_are_neighbours(text: str, store: Store) -> None:
 
 def test_trials_with_a_model_of_their_own_share_no_batch(text: str, store: Store) -> None:
     """Two model-tuning trials in one batch would train one model."""
-    assert {name for name, method in METHODS.items() if not method.shares_model} == ALONE
+    assert {name for name, method in METHODS.items() if not method.shares_model} == TUNES_MODEL
     for pack in packs(with_seeds(text, 30), store, slots=8):
         if pack.trials:
-            assert pack.slots == (1 if pack.trials[0].method in ALONE else 8)
+            assert pack.slots == (1 if pack.trials[0].method in TUNES_MODEL else 8)
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 9, 200])
