@@ -19,7 +19,12 @@ class Section:
         self.problems = problems
         self.values: Mapping[str, object] = {}
         if isinstance(values, Mapping):
-            self.values = values
+            # YAML reads 0 and true as no text, and `labels: {0: bad}` is easily written.
+            self.values = {str(name): value for name, value in values.items()}
+            for name in values:
+                if not isinstance(name, str):
+                    remedy = f'write "{str(name).lower()}", in quotation marks'
+                    self.report("", name, "is a key that is not text", remedy)
         else:
             self.report("", values, "is not a mapping", "write 'key: value' lines below it")
 

@@ -37,17 +37,29 @@ def pinned(place: Place) -> Place:
 def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
     """A checkpoint as a model of `kind`, a class of `transformers`, in `dtype`, in evaluation mode.
 
-    Raises ValueError where it cannot be read, lacks a weight of the model or
-    has one that the model lacks.
+    Raises ValueError where it cannot be read, lacks a weight of the model, has
+    one that the model lacks or one of another shape.
     """
     where, found = _arguments(place)
     loaded: Any  # A pair, of which the annotation of `from_pretrained` knows nothing.
     with _Explained(place), no_bars():
+        # Weights of another shape are told below, by name, and not in a report of many lines.
         loaded = kind.from_pretrained(
-            where, dtype=dtype, output_loading_info=True, **found, **options
-        )
+            where, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True,
+            **found, **options,
+        )  # fmt: skip
     model: PreTrainedModel
     model, report = loaded
+    shapes = [
+        f"{name} has shape {list(there)} in the checkpoint and {list(asked)} by its config"
+        for name, there, asked in sorted(report["mismatched_keys"])
+    ]
+    if shapes:
+        more = f", and {len(shapes) - 3} more" if len(shapes) > 3 else ""
+        raise ValueError(
+            f"model {place}: {'; '.join(shapes[:3])}{more}; give a checkpoint whose weights are "
+            "those of its config"
+        )
     for problem, names in (
         ("is not in the checkpoint", report["missing_keys"]),
         ("is in the checkpoint and not in the model", report["unexpected_keys"]),

@@ -27,6 +27,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from runners.rules import nearest
 from runners.tasks import metrics
 from runners.tasks.classification import Measure, is_choice, measure_accuracy, targets_of
 from runners.tasks.files.lines import content, read_jsonl, read_table
@@ -249,6 +250,14 @@ def columns_of(template: str) -> list[str]:
 
 def filled(template: str, row: Fields) -> str:
     """The template with a row's values in place; raises ValueError where a column is missing."""
+    for name in columns_of(template):
+        if name not in row.values:
+            near = nearest(name, row.values)
+            remedy = f"did you mean {near!r}?" if near else f"name one of {', '.join(row.values)}"
+            raise ValueError(
+                f"{row.record}: the template {template!r} names the column {name!r}, "
+                f"which is not there; {remedy}"
+            )
     values = {name: row.text(name) for name in columns_of(template)}
     return "".join(
         text + (values[name] if name is not None else "")

@@ -68,8 +68,11 @@ def _no_weights(folder: Path) -> None:
     [
         (_missing, "lm_head.weight is not in the checkpoint; give a checkpoint whose"),
         (_added, "score.weight is in the checkpoint and not in the model; give a checkpoint"),
-        (_reshaped, "cannot be read"),
-        (_other_config, "cannot be read"),
+        (_reshaped, "lm_head.weight has shape [20, 9] in the checkpoint and [20, 8] by its config"),
+        (
+            _other_config,
+            "model.layers.0.mlp.down_proj.weight has shape [8, 8] in the checkpoint and",
+        ),
         (_truncated, "cannot be read"),
         (_no_weights, "cannot be read"),
     ],

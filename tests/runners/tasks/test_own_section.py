@@ -127,8 +127,8 @@ BARE = dict.fromkeys(("input", "target", "labels"), REMOVED)
             {"input": "{txet}"},
             [
                 (
-                    "tasks.mine.train: 'train.csv' cannot be used: mine record idx 0: row.txet is "
-                    "missing; did you mean 'text'?"
+                    "tasks.mine.train: 'train.csv' cannot be used: mine record idx 0: the template "
+                    "'{txet}' names the column 'txet', which is not there; did you mean 'text'?"
                 )
             ],
         ),
