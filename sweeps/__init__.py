@@ -7,6 +7,7 @@ What is asked, and how it stands; none of this loads torch or ray:
 - `plan`: what a sweep has, lacks and waits for, from its store alone; `drift`
   finds results that were not made from the same things, `summary` prints.
 - `manifest`: the sweep as the store keeps it, for the analysis.
+- `nodes`: what the machines of a cluster are, from `sweep.yaml` or one of `clusters/`.
 - `cli`: the verbs `plan`, `run` and `status`.
 
 Running it, under Ray Tune:
