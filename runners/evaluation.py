@@ -45,11 +45,11 @@ def answer(
     bank = _bank(asked)
     for places in _batches(asked, bank, tokens=tokens):
         rows = [asked[k].rows[i] for k, i in places]
-        _, embedded, mask = _embedded(backbone, weights, bank, rows, [k for k, _ in places])
+        _, embedded, mask = embed_rows(backbone, weights, bank, rows, [k for k, _ in places])
         limit = max(asked[k].limit for k, _ in places)
         generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
         for (k, i), ids in zip(places, generated, strict=True):
-            answers[k][i] = _ended(ids[: asked[k].limit], backbone.codec.end_id)
+            answers[k][i] = ended(ids[: asked[k].limit], backbone.codec.end_id)
     return answers
 
 
@@ -76,7 +76,7 @@ def log_likelihoods(
             for k, i in places
             for choice in choices[k][i]
         ]
-        batch, embedded, mask = _embedded(backbone, weights, bank, rows, owners)
+        batch, embedded, mask = embed_rows(backbone, weights, bank, rows, owners)
         losses = iter(backbone.losses(weights, embedded, mask, batch.targets).sum(dim=1).tolist())
         for k, i in places:
             found[k][i] = [-next(losses) for _ in choices[k][i]]
@@ -89,11 +89,14 @@ def _bank(asked: Sequence[Questions]) -> PromptBank | None:
     return stack(prompts) if prompts else None
 
 
-def _embedded(
+def embed_rows(
     backbone: Backbone, weights: Weights, bank: PromptBank | None, rows: Sequence[Encoded],
     owners: Sequence[int],
 ) -> tuple[Batch, Tensor, Tensor]:  # fmt: skip
-    """Rows as a batch, and embedded behind the prompts of their trials: [B, P + T, H], mask."""
+    """Rows as a batch, and embedded behind their prompts: [B, P + T, H], mask [B, P + T].
+
+    `owners` says which prompt of `bank` each row has; without a bank none has one.
+    """
     batch = collate(rows, backbone.codec, device=device_of(weights))
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     if bank:
@@ -102,7 +105,7 @@ def _embedded(
     return batch, embedded, mask
 
 
-def _ended(ids: list[int], end_id: int) -> list[int]:
+def ended(ids: list[int], end_id: int) -> list[int]:
     """`ids` without the padding after end-of-sequence, whose length is the batch's."""
     return ids[: ids.index(end_id) + 1] if end_id in ids else ids
 

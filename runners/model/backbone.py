@@ -72,6 +72,15 @@ class Backbone(Protocol):
         embedded [B, T, H], mask [B, T], targets [B, D] -> [B, D].
         """
 
+    def continuations(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+    ) -> Iterator[Tensor]:
+        """Greedy continuations, token by token: [B] at each of at most `limit` steps.
+
+        Ends after the step at which the last row ends. Rows that have ended are given padding.
+        embedded [B, T, H], mask [B, T].
+        """
+
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
         """Greedy continuations of at most `limit` tokens, padded after end-of-sequence.
 

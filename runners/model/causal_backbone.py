@@ -7,6 +7,7 @@ are counted over what is seen, so a row feels neither padding nor neighbours.
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -82,21 +83,26 @@ class CausalBackbone:
         )
 
     @torch.no_grad()
+    def continuations(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+    ) -> Iterator[Tensor]:
+        """As `Backbone.continuations`."""
+        cache = DynamicCache(config=self.module.config)
+        going = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
+        for _ in range(limit):
+            scores = self._scores(weights, embedded, mask, last=1, cache=cache)
+            chosen = scores[:, -1].argmax(dim=-1)
+            ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
+            yield ids
+            going &= chosen != self.codec.end_id
+            if not going.any():
+                return
+            mask = F.pad(mask, (0, 1), value=1)
+            embedded = self.embed(weights, ids[:, None])
+
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
         """As `Backbone.generate`."""
-        cache = DynamicCache(config=self.module.config)
-        scores = self._scores(weights, embedded, mask, last=1, cache=cache)
-        going = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
-        ids: list[Tensor] = []
-        while True:
-            chosen = scores[:, -1].argmax(dim=-1)
-            ids.append(torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id)))
-            going &= chosen != self.codec.end_id
-            if len(ids) == limit or not going.any():
-                return torch.stack(ids, dim=1)
-            mask = F.pad(mask, (0, 1), value=1)
-            after = self.embed(weights, ids[-1][:, None])
-            scores = self._scores(weights, after, mask, last=1, cache=cache)
+        return torch.stack([*self.continuations(weights, embedded, mask, limit=limit)], dim=1)
 
     def _scores(
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,

@@ -12,7 +12,7 @@ neither its padding nor its neighbours.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -90,20 +90,52 @@ def remember(shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tenso
     return Memory(keys_values=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
 
 
+@dataclass(kw_only=True)
+class Cache:
+    """What the decoder has computed of its own past: keys and values of each layer [B, N, S, C].
+
+    S counts the positions so far. It grows with every call of `decode` that it is given to.
+    """
+
+    keys_values: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+
+    @property
+    def positions(self) -> int:
+        """S."""
+        return self.keys_values[0][0].shape[2] if self.keys_values else 0
+
+    def extend(self, layer: int, keys: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+        """Keys and values of the past with those of new positions, which the cache keeps."""
+        if layer == len(self.keys_values):
+            self.keys_values.append((keys, values))
+        else:
+            past_keys, past_values = self.keys_values[layer]
+            whole = torch.cat((past_keys, keys), dim=2), torch.cat((past_values, values), dim=2)
+            self.keys_values[layer] = whole
+        return self.keys_values[layer]
+
+
 def decode(
-    shape: T5Dimensions, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout
-) -> Tensor:
-    """The decoder over shifted target ids: [B, D] -> [B, D, H], before the output layer."""
+    shape: T5Dimensions, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout,
+    cache: Cache | None = None,
+) -> Tensor:  # fmt: skip
+    """The decoder over shifted target ids: [B, D] -> [B, D, H], before the output layer.
+
+    With a cache the ids are those after the positions that it has.
+    """
+    cache = cache or Cache()
     hidden = embed(weights, decoder_ids).to(memory.bias.dtype)
     hidden = dropout(hidden, "decoder.in")
-    length = decoder_ids.shape[1]
-    causal = torch.full((length, length), MASKED, device=hidden.device).triu(1)
-    bias = _position_bias(shape, weights, "decoder", length, bidirectional=False) + causal
-    bias = bias.to(hidden.dtype)  # [1, N, D, D]
+    new, past = decoder_ids.shape[1], cache.positions
+    length = past + new
+    causal = torch.full((new, length), MASKED, device=hidden.device).triu(1 + past)
+    bias = _position_bias(shape, weights, "decoder", length, bidirectional=False, queries=new)
+    bias = (bias + causal).to(hidden.dtype)  # [1, N, D, S + D]
     for layer in range(shape.decoder_layers):
         name = f"decoder.block.{layer}.layer"
         normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
         own = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
+        own = cache.extend(layer, *own)
         attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
         hidden = hidden + dropout(attended, f"{name}.0")
         normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
@@ -185,17 +217,20 @@ def _mask_bias(mask: Tensor) -> Tensor:
 
 
 def _position_bias(
-    shape: T5Dimensions, weights: Weights, stack: str, length: int, *, bidirectional: bool
-) -> Tensor:
+    shape: T5Dimensions, weights: Weights, stack: str, length: int, *, bidirectional: bool,
+    queries: int | None = None,
+) -> Tensor:  # fmt: skip
+    """The bias of the last `queries` positions, or of all, towards each: [1, N, queries, T]."""
     table = weights[f"{stack}.block.0.layer.0.SelfAttention.relative_attention_bias.weight"]
     places = torch.arange(length, device=table.device)
+    first = 0 if queries is None else length - queries
     buckets = relative_buckets(
-        places[None, :] - places[:, None],
+        places[None, :] - places[first:, None],
         buckets=shape.buckets,
         max_distance=shape.max_distance,
         bidirectional=bidirectional,
     )
-    return F.embedding(buckets, at_least_float32(table)).permute(2, 0, 1)[None]  # [1, N, T, T]
+    return F.embedding(buckets, at_least_float32(table)).permute(2, 0, 1)[None]
 
 
 def relative_buckets(

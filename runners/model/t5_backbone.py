@@ -3,6 +3,7 @@
 Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -61,22 +62,27 @@ class T5Backbone:
         return F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none")
 
     @torch.no_grad()
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """As `Backbone.generate`."""
+    def continuations(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+    ) -> Iterator[Tensor]:
+        """As `Backbone.continuations`."""
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE)
         memory = t5.remember(self.shape, weights, encoded, mask)
-        ids = torch.full((embedded.shape[0], 1), self.shape.start_id, device=embedded.device)
+        cache = t5.Cache()
+        ids = torch.full((embedded.shape[0],), self.shape.start_id, device=embedded.device)
         going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
-        pad, end = self.codec.pad_id, self.codec.end_id
         for _ in range(limit):
-            hidden = t5.decode(self.shape, weights, ids, memory, NONE)[:, -1]
+            hidden = t5.decode(self.shape, weights, ids[:, None], memory, NONE, cache)[:, -1]
             chosen = t5.logits(self.shape, weights, hidden).argmax(dim=-1)
-            chosen = torch.where(going, chosen, torch.full_like(chosen, pad))
-            ids = torch.cat((ids, chosen[:, None]), dim=1)
-            going &= chosen != end
+            ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
+            yield ids
+            going &= chosen != self.codec.end_id
             if not going.any():
-                break
-        return ids[:, 1:]
+                return
+
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """As `Backbone.generate`."""
+        return torch.stack([*self.continuations(weights, embedded, mask, limit=limit)], dim=1)
 
 
 _TIED = {

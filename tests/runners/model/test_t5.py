@@ -1,5 +1,7 @@
 """The lean T5 against `transformers`, whose modules are the reference throughout."""
 
+import dataclasses
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,8 @@ from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from runners.model.backbone import IGNORED
-from runners.model.t5 import relative_buckets
+from runners.model.dropout import NONE
+from runners.model.t5 import Cache, decode, encode, relative_buckets, remember
 from runners.model.t5_backbone import T5Backbone
 
 
@@ -82,3 +85,41 @@ def test_relative_buckets_are_those_of_transformers(bidirectional: bool) -> None
     )
     found = relative_buckets(distance, buckets=32, max_distance=128, bidirectional=bidirectional)
     assert torch.equal(found, expected)
+
+
+def test_a_decoder_with_a_cache_says_what_it_says_without(backbone: T5Backbone) -> None:
+    """Catches a cached position, a bias or a mask that is one off, which greedy ids may hide."""
+    ids, mask, targets = _batch()
+    weights, shape = backbone.weights, backbone.shape
+    encoded = encode(shape, weights, backbone.embed(weights, ids), mask, NONE)
+    memory = remember(shape, weights, encoded, mask)
+    read = targets.clamp(min=0)
+    whole = decode(shape, weights, read, memory, NONE)
+    for cuts in ((1, 1, 1, 1, 1), (2, 3), (4, 1)):
+        cache = Cache()
+        parts = [decode(shape, weights, part, memory, NONE, cache) for part in read.split(cuts, 1)]
+        torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=1e-5, atol=1e-5)
+        assert cache.positions == 5
+
+
+def test_continuations_end_with_the_last_row(backbone: T5Backbone) -> None:
+    """Catches steps that are computed for nobody, or a limit that is not kept."""
+    ids, mask, _ = _batch()
+    embedded = backbone.embed(backbone.weights, ids)
+    steps = [*backbone.continuations(backbone.weights, embedded, mask, limit=4)]
+    assert len(steps) == 4
+    assert all(step.shape == (4,) for step in steps)
+    output = torch.zeros_like(backbone.weights["lm_head.weight"])
+    silent = {**backbone.weights, "lm_head.weight": output}
+    first = int(next(backbone.continuations(silent, embedded, mask, limit=4))[0])
+    ending = dataclasses.replace(backbone, codec=_Ending(first))
+    assert len([*ending.continuations(silent, embedded, mask, limit=4)]) == 1
+
+
+class _Ending:
+    """A codec that ends with the one token that a silent model writes."""
+
+    pad_id = 0
+
+    def __init__(self, end_id: int) -> None:
+        self.end_id = end_id

@@ -1,0 +1,77 @@
+"""The prompts that a replica holds: by key, within a bound on their memory.
+
+A key stands for one prompt for ever: it is the id of the trial that the prompt
+comes from, or a hash of its numbers. Replacing a task's prompt is therefore
+another key in its requests, and no request can meet half a replacement. What is
+pushed out of a full bank is sent again when it is asked for.
+"""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from runners.prompt.vectors import Vectors, check_plain
+
+BYTES = 512 * 2**20
+"""Memory for prompts; one of 100 positions of T5-large has 0.4 MB."""
+
+
+def key_of(vectors: Vectors) -> str:
+    """16 hex digits of SHA-256 over the shape and numbers of a prompt."""
+    digest = hashlib.sha256(repr(vectors.shape).encode())
+    digest.update(vectors.tobytes())
+    return digest.hexdigest()[:16]
+
+
+class Bank:
+    """Prompts [P, H] of one model, safe to be used from several threads.
+
+    At least one prompt is held, whatever the bound.
+    """
+
+    def __init__(self, width: int, device: torch.device, *, most_bytes: int = BYTES) -> None:
+        self._width, self._device, self._most = width, device, most_bytes
+        self._prompts: OrderedDict[str, Tensor] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._prompts)
+
+    def put(self, key: str, vectors: Vectors) -> None:
+        """Hold a prompt; the least recently used go where there is no room.
+
+        Raises ValueError where it is no plain prompt of the model's width.
+        """
+        check_plain(f"prompt {key}", vectors)
+        if vectors.shape[1] != self._width:
+            raise ValueError(
+                f"prompt {key}: width {vectors.shape[1]} is not the {self._width} of the model; "
+                "serve it with the model that it was tuned on"
+            )
+        prompt = torch.tensor(vectors, device=self._device)
+        with self._lock:
+            before = self._prompts.pop(key, None)
+            self._bytes -= before.nbytes if before is not None else 0
+            self._prompts[key] = prompt
+            self._bytes += prompt.nbytes
+            while self._bytes > self._most and len(self._prompts) > 1:
+                _, oldest = self._prompts.popitem(last=False)
+                self._bytes -= oldest.nbytes
+
+    def get(self, key: str) -> Tensor | None:
+        """A prompt [P, H], or None where the bank does not hold it."""
+        with self._lock:
+            prompt = self._prompts.get(key)
+            if prompt is not None:
+                self._prompts.move_to_end(key)
+            return prompt
+
+    def missing(self, keys: Iterable[str]) -> list[str]:
+        """Those of some keys whose prompts are not held, each once."""
+        with self._lock:
+            return [key for key in dict.fromkeys(keys) if key not in self._prompts]

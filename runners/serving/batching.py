@@ -1,0 +1,203 @@
+"""Which waiting questions make a batch, and when it goes.
+
+A batch is bounded by its padded tokens, so that long questions do not take more
+memory than there is, and short ones share a batch in greater numbers. The oldest
+question is in the next batch, whatever its length, so nobody starves; and nobody
+waits for company longer than the bound while the model is idle.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+
+from runners.serving.engine import Answer, Asked, Emit
+
+TOKENS = 16_384
+"""Prompt and input positions of one batch, padding and copies included."""
+WAIT_SECONDS = 0.005
+"""How long an idle model waits for more questions."""
+
+Respond = Callable[[Sequence[Asked], Emit], list[Answer]]
+"""Answers a batch; is called in a thread of its own, one batch at a time."""
+OnToken = Callable[[int], None]
+"""Is told each token of one answer as it is written, in the thread of the event loop."""
+
+
+def next_batch(waiting: Sequence[Asked], tokens: int) -> list[int]:
+    """Places, in rising order, of the questions that go next; the first of `waiting` is the oldest.
+
+    As many as can be had with the oldest within `tokens` padded positions: first
+    those that add no padding, the longest of them first, then longer ones from
+    the shortest on. All are written, or all are chosen, as the oldest is.
+    """
+    oldest = waiting[0]
+    batch = _Shape.of(oldest)
+    chosen = [0]
+    like = [i for i in range(1, len(waiting)) if waiting[i].chooses == oldest.chooses]
+    width = oldest.positions + oldest.tokens
+    widths = {i: waiting[i].positions + waiting[i].tokens for i in like}
+    within = sorted((i for i in like if widths[i] <= width), key=lambda i: -widths[i])
+    beyond = sorted((i for i in like if widths[i] > width), key=lambda i: widths[i])
+    for place in (*within, *beyond):
+        grown = batch.with_(waiting[place])
+        if grown.padded <= tokens:
+            batch = grown
+            chosen.append(place)
+    return sorted(chosen)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shape:
+    """What a batch comes to: rows, positions of the longest prompt, tokens of the longest input."""
+
+    rows: int
+    positions: int
+    tokens: int
+
+    @classmethod
+    def of(cls, asked: Asked) -> "_Shape":
+        return cls(rows=asked.copies, positions=asked.positions, tokens=asked.tokens)
+
+    def with_(self, asked: Asked) -> "_Shape":
+        return _Shape(
+            rows=self.rows + asked.copies,
+            positions=max(self.positions, asked.positions),
+            tokens=max(self.tokens, asked.tokens),
+        )
+
+    @property
+    def padded(self) -> int:
+        return self.rows * (self.positions + self.tokens)
+
+
+@dataclass(kw_only=True, eq=False)
+class _Waiting:
+    asked: Asked
+    answer: asyncio.Future[Answer]
+    on_token: OnToken | None
+    told: int = 0
+    since: float = field(default_factory=time.monotonic)
+
+
+class Batcher:
+    """Puts questions together and answers them, one batch after the other.
+
+    It belongs to one event loop, in which `ask` is awaited; the model computes
+    in a thread, so the loop stays free. A question whose asker has gone is not
+    computed, unless its batch is under way.
+    """
+
+    def __init__(
+        self, respond: Respond, *, tokens: int = TOKENS, wait: float = WAIT_SECONDS
+    ) -> None:
+        self._respond, self._tokens, self._wait = respond, tokens, wait
+        self._waiting: list[_Waiting] = []
+        self._news = asyncio.Event()
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Questions that no batch has taken yet."""
+        return len(self._waiting)
+
+    async def ask(self, asked: Asked, on_token: OnToken | None = None) -> Answer:
+        """The answer to one question; raises what the model raises for its batch."""
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._serve())
+        place = _Waiting(
+            asked=asked, answer=asyncio.get_running_loop().create_future(), on_token=on_token
+        )
+        self._waiting.append(place)
+        self._news.set()
+        try:
+            return await place.answer
+        finally:
+            with contextlib.suppress(ValueError):
+                self._waiting.remove(place)
+
+    async def close(self) -> None:
+        """Stop; questions that still wait are cancelled."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for place in self._waiting:
+            place.answer.cancel()
+        self._thread.shutdown(wait=True)
+
+    async def _serve(self) -> None:
+        while True:
+            await self._company()
+            places = next_batch([each.asked for each in self._waiting], self._tokens)
+            batch = [self._waiting[place] for place in places]
+            for place in reversed(places):
+                del self._waiting[place]
+            await self._answer(batch)
+
+    async def _company(self) -> None:
+        """Until somebody waits, and then until a batch is full or has waited long enough."""
+        while True:
+            self._news.clear()
+            if self._waiting:
+                left = self._waiting[0].since + self._wait - time.monotonic()
+                if left <= 0 or self._is_full():
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), left)
+            else:
+                await self._news.wait()
+
+    def _is_full(self) -> bool:
+        """Whether a further question like the oldest might not fit any more."""
+        asked = [each.asked for each in self._waiting]
+        places = next_batch(asked, self._tokens)
+        if len(places) < sum(each.chooses == asked[0].chooses for each in asked):
+            return True
+        shape = _Shape.of(asked[0])
+        for place in places[1:]:
+            shape = shape.with_(asked[place])
+        return shape.with_(asked[0]).padded > self._tokens
+
+    async def _answer(self, batch: Sequence[_Waiting]) -> None:
+        """Answer a batch; one that fails is answered in halves, so that the culprit fails alone."""
+        started = time.monotonic()
+        try:
+            answers = await self._compute(batch)
+        except asyncio.CancelledError:
+            for each in batch:
+                each.answer.cancel()
+            raise
+        except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
+            if len(batch) > 1:
+                await self._answer(batch[: len(batch) // 2])
+                await self._answer(batch[len(batch) // 2 :])
+            elif not batch[0].answer.done():
+                batch[0].answer.set_exception(BatchError(str(error)))
+            return
+        seconds = time.monotonic() - started
+        for each, answer in zip(batch, answers, strict=True):
+            if not each.answer.done():
+                each.answer.set_result(replace(answer, seconds=seconds))
+
+    async def _compute(self, batch: Sequence[_Waiting]) -> list[Answer]:
+        loop = asyncio.get_running_loop()
+        written = [0] * len(batch)
+
+        def emit(place: int, token: int) -> None:
+            written[place] += 1
+            told = batch[place].on_token
+            # The second time over, after a failure, what was told is not told again.
+            if told is not None and written[place] > batch[place].told:
+                batch[place].told += 1
+                loop.call_soon_threadsafe(told, token)
+
+        asked = [each.asked for each in batch]
+        return await loop.run_in_executor(self._thread, self._respond, asked, emit)
+
+
+class BatchError(RuntimeError):
+    """A batch that the model could not compute."""

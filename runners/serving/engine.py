@@ -1,0 +1,146 @@
+"""One batch of questions through the frozen model, each row behind the prompt of its own task.
+
+Notation: B rows, P prompt positions, T input tokens, H model width. The forward
+pass is that of training and evaluation; a row's answer depends on neither its
+neighbours nor its padding.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from runners.data.batching import Encoded
+from runners.evaluation import Questions, embed_rows, log_likelihoods
+from runners.model.backbone import Backbone
+from runners.prompt.soft_prompt import stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class Query:
+    """One question to one prompt: written out greedily, or chosen where there are choices."""
+
+    prompt: str
+    """The key of the prompt in the bank."""
+    input_ids: tuple[int, ...]
+    """T tokens, end-of-sequence included where the model wants one."""
+    limit: int
+    """The most tokens of an answer, end-of-sequence included."""
+    choices: tuple[tuple[int, ...], ...] = ()
+    """The tokens of each answer that may be chosen, end-of-sequence included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What came of a query, and of the batch that it was in."""
+
+    ids: tuple[int, ...] = ()
+    """Tokens of a written answer, end-of-sequence included unless it was cut at its limit."""
+    log_likelihoods: tuple[float, ...] = ()
+    """Of each choice, in nats, summed over its tokens."""
+    batch: int = 1
+    """Queries of the batch."""
+    prompts: int = 1
+    """Different prompts of the batch."""
+    seconds: float = field(default=0.0, compare=False)
+    """How long the batch took."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Asked:
+    """A query with its prompt [P, H], which stays with it whatever the bank does."""
+
+    query: Query
+    prompt: Tensor
+
+    @property
+    def positions(self) -> int:
+        """P."""
+        return self.prompt.shape[0]
+
+    @property
+    def tokens(self) -> int:
+        """T."""
+        return len(self.query.input_ids)
+
+    @property
+    def copies(self) -> int:
+        """Rows of the batch: one for each choice."""
+        return max(1, len(self.query.choices))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the answer is chosen; such queries and those that write share no batch."""
+        return bool(self.query.choices)
+
+
+Emit = Callable[[int, int], None]
+"""Is told each token as it is written: the place of its query in the batch, and its id."""
+
+
+def _nobody(place: int, token: int) -> None:
+    """Nobody reads along."""
+
+
+def respond(backbone: Backbone, asked: Sequence[Asked], emit: Emit = _nobody) -> list[Answer]:
+    """The answers to one batch, all of it written or all of it chosen, in the order asked."""
+    assert len({each.chooses for each in asked}) == 1
+    prompts = len({id(each.prompt) for each in asked})
+    if asked[0].chooses:
+        scores = _choose(backbone, asked)
+        return [
+            Answer(log_likelihoods=tuple(each), batch=len(asked), prompts=prompts)
+            for each in scores
+        ]
+    written = _write(backbone, asked, emit)
+    return [Answer(ids=tuple(ids), batch=len(asked), prompts=prompts) for ids in written]
+
+
+def _rows(asked: Sequence[Asked]) -> list[Encoded]:
+    nothing = np.array([0])
+    return [
+        Encoded(input_ids=np.asarray(each.query.input_ids), target_ids=nothing) for each in asked
+    ]
+
+
+@torch.no_grad()
+def _write(backbone: Backbone, asked: Sequence[Asked], emit: Emit) -> list[list[int]]:
+    """Greedy answers; the batch ends when every row has ended or is at its own limit."""
+    prompts = {id(each.prompt): each.prompt for each in asked}
+    places = {key: place for place, key in enumerate(prompts)}
+    owners = [places[id(each.prompt)] for each in asked]
+    bank = stack(list(prompts.values()))
+    _, embedded, mask = embed_rows(backbone, backbone.weights, bank, _rows(asked), owners)
+    written: list[list[int]] = [[] for _ in asked]
+    going = set(range(len(asked)))
+    limit = max(each.query.limit for each in asked)
+    for step in backbone.continuations(backbone.weights, embedded, mask, limit=limit):
+        tokens = step.tolist()
+        for row in sorted(going):
+            written[row].append(tokens[row])
+            emit(row, tokens[row])
+            if tokens[row] == backbone.codec.end_id or len(written[row]) == asked[row].query.limit:
+                going.discard(row)
+        if not going:
+            break
+    return written
+
+
+def _choose(backbone: Backbone, asked: Sequence[Asked]) -> list[list[float]]:
+    """The log-likelihood of every choice of every query."""
+    questions = [
+        Questions(prompt=each.prompt, rows=[row], limit=1)
+        for each, row in zip(asked, _rows(asked), strict=True)
+    ]
+    choices = [[each.query.choices] for each in asked]
+    # Everything is one batch here: how large one may be was decided when it was put together.
+    everything = sum(each.copies for each in asked) * (
+        max(each.positions for each in asked) + max(each.tokens for each in asked)
+    )
+    most = max(each.copies for each in asked)
+    found = log_likelihoods(
+        backbone, backbone.weights, questions, choices, tokens=everything * most
+    )
+    return [rows[0] for rows in found]

@@ -1,0 +1,193 @@
+"""Which questions make a batch, and when it goes."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runners.serving.batching import Batcher, BatchError, next_batch
+from runners.serving.engine import Answer, Asked, Emit
+
+_shape = st.tuples(st.sampled_from((1, 2, 5, 11, 20)), st.integers(1, 80), st.integers(0, 3))
+
+
+def _padded(batch: Sequence[Asked]) -> int:
+    longest = max(each.positions for each in batch) + max(each.tokens for each in batch)
+    return sum(each.copies for each in batch) * longest
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_shape, min_size=1, max_size=30), st.integers(1, 600))
+def test_a_batch_has_the_oldest_and_stays_within_its_tokens(
+    make_asked: Callable[..., Asked], shapes: list[tuple[int, int, int]], tokens: int
+) -> None:
+    """Catches a question that starves, a bound that forgets padding, and a batch of two kinds."""
+    waiting = [make_asked(p, t, choices=c) for p, t, c in shapes]
+    places = next_batch(waiting, tokens)
+    batch = [waiting[place] for place in places]
+    assert places[0] == 0
+    assert places == sorted(set(places))
+    assert len({each.chooses for each in batch}) == 1
+    assert len(batch) == 1 or _padded(batch) <= tokens
+    # As many as can be: nobody who was left behind would have fitted.
+    for place in set(range(len(waiting))) - set(places):
+        if waiting[place].chooses == batch[0].chooses:
+            assert _padded([*batch, waiting[place]]) > tokens
+
+
+def test_those_that_add_no_padding_go_first(make_asked: Callable[..., Asked]) -> None:
+    """Catches a batch of short questions that one long one blows up."""
+    waiting = [make_asked(5, tokens) for tokens in (10, 80, 9, 12, 80, 10)]
+    assert next_batch(waiting, 4 * 17) == [0, 2, 3, 5]
+    assert next_batch(waiting, 3 * 15) == [0, 2, 5]
+
+
+class _Model:
+    """Answers each question with the tokens of its input, and remembers its batches."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self.batches: list[list[Asked]] = []
+        self.seconds = seconds
+        self.threads: set[int] = set()
+
+    def __call__(self, asked: Sequence[Asked], emit: Emit) -> list[Answer]:
+        self.batches.append(list(asked))
+        self.threads.add(threading.get_ident())
+        time.sleep(self.seconds)
+        for place, each in enumerate(asked):
+            for token in each.query.input_ids:
+                emit(place, token)
+        if any(666 in each.query.input_ids for each in asked):
+            raise RuntimeError("out of memory")
+        return [Answer(ids=each.query.input_ids) for each in asked]
+
+
+async def _asking(model: _Model, asked: Sequence[Asked], **more: float) -> list[Any]:
+    batcher = Batcher(model, **more)
+    found = await asyncio.gather(*(batcher.ask(each) for each in asked), return_exceptions=True)
+    await batcher.close()
+    return found
+
+
+def test_questions_that_wait_together_share_a_batch(make_asked: Callable[..., Asked]) -> None:
+    """Catches a batcher that answers one by one, or answers the wrong asker."""
+    model, asked = _Model(), [make_asked(n, 5, seed=n) for n in (1, 2, 5, 11)]
+    found = asyncio.run(_asking(model, asked, wait=0.2))
+    assert [each.ids for each in found] == [each.query.input_ids for each in asked]
+    assert len(model.batches) == 1
+    assert model.threads.isdisjoint({threading.get_ident()})
+
+
+def test_a_full_batch_does_not_wait(make_asked: Callable[..., Asked]) -> None:
+    """Catches a model that idles for the whole bound although it has all it can take."""
+    model, asked = _Model(), [make_asked(5, 5, seed=n) for n in range(4)]
+    started = time.monotonic()
+    asyncio.run(_asking(model, asked, wait=30.0, tokens=20))
+    assert time.monotonic() - started < 20
+    assert [len(batch) for batch in model.batches] == [2, 2]
+
+
+def test_nobody_waits_longer_than_the_bound(make_asked: Callable[..., Asked]) -> None:
+    """Catches a lone question that waits for company which never comes."""
+    model = _Model()
+    started = time.monotonic()
+    found = asyncio.run(_asking(model, [make_asked()], wait=0.01))
+    assert isinstance(found[0], Answer)
+    assert time.monotonic() - started < 5
+
+
+def test_what_comes_while_the_model_computes_makes_the_next_batch(
+    make_asked: Callable[..., Asked],
+) -> None:
+    """Catches questions that are answered one by one although they waited together."""
+
+    async def scenario() -> None:
+        batcher = Batcher(model, wait=0.001)
+        first = asyncio.create_task(batcher.ask(make_asked()))
+        await asyncio.sleep(0.05)
+        rest = [asyncio.create_task(batcher.ask(make_asked(seed=n))) for n in range(5)]
+        await asyncio.gather(first, *rest)
+        await batcher.close()
+
+    model = _Model(seconds=0.2)
+    asyncio.run(scenario())
+    assert [len(batch) for batch in model.batches] == [1, 5]
+
+
+def test_a_question_whose_asker_is_gone_is_not_computed(make_asked: Callable[..., Asked]) -> None:
+    """Catches work for clients that hung up, which is how an overloaded server stays so."""
+
+    async def scenario() -> None:
+        batcher = Batcher(model, wait=0.001)
+        first = asyncio.create_task(batcher.ask(make_asked()))
+        await asyncio.sleep(0.05)
+        gone = asyncio.create_task(batcher.ask(make_asked(seed=1)))
+        stays = asyncio.create_task(batcher.ask(make_asked(seed=2)))
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(first, stays)
+        assert batcher.waiting == 0
+        await batcher.close()
+
+    model = _Model(seconds=0.2)
+    asyncio.run(scenario())
+    assert [len(batch) for batch in model.batches] == [1, 1]
+
+
+def test_a_question_that_cannot_be_computed_fails_alone(make_asked: Callable[..., Asked]) -> None:
+    """Catches an error that takes the whole batch with it, or the batcher itself."""
+    bad = make_asked(5, 3)
+    bad = type(bad)(
+        query=type(bad.query)(prompt="p5", input_ids=(5, 666, 7), limit=3), prompt=bad.prompt
+    )
+    asked = [make_asked(5, 3, seed=n) for n in range(5)]
+    found = asyncio.run(_asking(_Model(), [*asked[:3], bad, *asked[3:]], wait=0.1))
+    assert isinstance(found[3], BatchError)
+    assert str(found[3]) == "out of memory"
+    del found[3]
+    assert [each.ids for each in found] == [each.query.input_ids for each in asked]
+
+
+def test_tokens_are_told_once_each_even_after_a_failure(make_asked: Callable[..., Asked]) -> None:
+    """Catches a stream that says everything twice because its batch was computed twice."""
+
+    async def scenario() -> None:
+        batcher = Batcher(_Model(), wait=0.1)
+        good = make_asked(5, 4)
+        bad = type(good)(
+            query=type(good.query)(prompt="p5", input_ids=(666,), limit=3), prompt=good.prompt
+        )
+        told: list[int] = []
+        answer, failed = await asyncio.gather(
+            batcher.ask(good, told.append), batcher.ask(bad), return_exceptions=True
+        )
+        await asyncio.sleep(0)
+        assert isinstance(failed, BatchError)
+        assert tuple(told) == answer.ids
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
+def test_closing_leaves_nobody_waiting_for_ever(make_asked: Callable[..., Asked]) -> None:
+    """Catches an asker that hangs when its server stops."""
+
+    async def scenario() -> None:
+        batcher = Batcher(_Model(seconds=0.1), wait=0.001)
+        tasks = [asyncio.create_task(batcher.ask(make_asked()))]
+        await asyncio.sleep(0.05)
+        tasks.append(asyncio.create_task(batcher.ask(make_asked(seed=1))))
+        await asyncio.sleep(0)
+        await batcher.close()
+        done, pending = await asyncio.wait(tasks, timeout=5)
+        assert not pending
+        for task in done:
+            with pytest.raises(asyncio.CancelledError):
+                task.result()
+
+    asyncio.run(scenario())
