@@ -20,6 +20,7 @@ VERBS = {
     "plan": ("sweeps.cli", "what a sweep is, has, lacks and waits for"),
     "run": ("sweeps.cli", "run what is missing"),
     "status": ("sweeps.cli", "how far a sweep is, and what failed"),
+    "track": ("sweeps.cli", "mirror a sweep's store to W&B, every trial a run"),
     "verify": ("sweeps.cli", "read a sweep's store and say what is wrong with it"),
     "withdraw": ("sweeps.cli", "take back results, so that their trials run again"),
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),

@@ -8,12 +8,13 @@ What is asked, and how it stands; none of this loads torch or ray:
   finds results that were not made from the same things, `summary` prints.
 - `manifest`: the sweep as the store keeps it, for the analysis.
 - `nodes`: what the machines of a cluster are, from `sweep.yaml` or one of `clusters/`.
-- `cli`: the verbs `plan`, `run` and `status`.
+- `cli`: the verbs, from `plan` and `run` to `track`.
 
 Running it, under Ray Tune:
 
 - `run`: what is missing, run, and how it ended; `packs` cuts it into packs.
 - `driver` starts Ray Tune and follows the packs; `schedule` hands them out as
   their parents appear, and `trainable` is where Ray meets a runner.
+- `tracking/` has trials as runs of W&B, mirrored by `track` or while they train.
 - `progress` shows how far it is, `failures` says why a pack died.
 """

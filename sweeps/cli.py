@@ -4,6 +4,7 @@ python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, la
 python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
+python -m sweeps track sweeps/specs/laptop.yaml            # every trial as a run of W&B
 python -m sweeps verify sweeps/specs/laptop.yaml           # read its whole store, check every byte
 python -m sweeps withdraw sweeps/specs/laptop.yaml TRIAL --reason WHY    # so that it runs again
 python -m sweeps restart sweeps/specs/laptop.yaml TRIAL    # drop its checkpoint
@@ -12,12 +13,17 @@ python -m sweeps restart sweeps/specs/laptop.yaml TRIAL    # drop its checkpoint
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from runners.rules import ConfigError
 from runners.store import Store
 from sweeps import summary
 from sweeps.plan import STATUSES, survey
 from sweeps.spec import SweepSpec, load
+from sweeps.tracking.settings import MODES
+
+OVERRIDES = ("project", "entity", "mode", "folder")
+"""What `track` is told in place of the spec's `execution.tracking`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,6 +70,14 @@ def _status(spec: SweepSpec, _: argparse.Namespace) -> int:
     return 0
 
 
+def _track(spec: SweepSpec, options: argparse.Namespace) -> int:
+    from sweeps.tracking.command import track
+
+    asked = {name: getattr(options, name) for name in OVERRIDES}
+    told = {name: value for name, value in asked.items() if value is not None}
+    return track(spec, replace(spec.execution.tracking, **told))
+
+
 def _verify(spec: SweepSpec, options: argparse.Namespace) -> int:
     store = Store(spec.execution.store)
     if options.rebuild_index:
@@ -100,6 +114,7 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", _plan, "what a sweep is, has, lacks and waits for; nothing is run"),
         ("run", _run, "run what is missing; a finished trial never runs again"),
         ("status", _status, "how far a sweep is, and what failed"),
+        ("track", _track, "mirror the store to W&B, every trial a run; again to write what is new"),
         ("verify", _verify, "read every byte of a sweep's store and say what is wrong with it"),
         ("withdraw", _withdraw, "take back results, so that their trials run again"),
         ("restart", _restart, "drop the checkpoints of trials or adaptations that are under way"),
@@ -109,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(verb=verb)
         if name == "plan":
             command.add_argument("--trials", action="store_true", help="list what is not done")
+        if name == "track":
+            for option in OVERRIDES:
+                command.add_argument(
+                    f"--{option}", choices=MODES if option == "mode" else None,
+                    help="in place of the spec's execution.tracking",
+                )  # fmt: skip
         if name == "verify":
             command.add_argument(
                 "--rebuild-index", action="store_true", help="write the index anew from the records"

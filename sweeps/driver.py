@@ -19,6 +19,7 @@ from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
 from sweeps.schedule import PackSearch
 from sweeps.spec import SweepSpec
+from sweeps.tracking.run import Sweep
 from sweeps.trainable import PackTrainable
 
 OBJECT_STORE_BYTES = 100_000_000
@@ -37,8 +38,11 @@ def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, bo
                 tune.with_resources(PackTrainable, _resources(execution)),
                 # Workers have folders of their own, so the store goes by its absolute name.
                 param_space={
-                    "execution": replace(execution, store=store.root),
+                    "execution": replace(
+                        execution, store=store.root, tracking=execution.tracking.absolute()
+                    ),
                     "catalogue": spec.catalogue,
+                    "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
                 },
                 tune_config=tune.TuneConfig(
                     search_alg=search,

@@ -3,11 +3,13 @@
 None of this enters the identity of a trial.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runners.model.device import DEVICES
 from runners.rules import Rule
 from runners.section import Section
+from sweeps.tracking import settings
+from sweeps.tracking.settings import Tracking
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,8 @@ class Execution:
     """K, the most trials that share one batch."""
     checkpoint_seconds: float = 120.0
     """What runs is saved this often, so a kill loses no more than this."""
+    tracking: Tracking = field(default_factory=Tracking)
+    """Where the trials go as runs of W&B, and whether they go there while they train."""
 
 
 _COUNT = Rule(type=int, minimum=1)
@@ -47,12 +51,13 @@ _RULES = {
 
 def read(section: Section) -> Execution | None:
     """The settings as written, or None where one is not legal, which is reported."""
-    section.only(_RULES)
+    section.only((*_RULES, "tracking"))
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
-    if None in values.values():
+    tracking = settings.read(section.section("tracking"))
+    if tracking is None or None in values.values():
         return None
-    execution = Execution(**values)
+    execution = Execution(**values, tracking=tracking)
     return execution if _fits(section, execution) else None
 
 

@@ -25,7 +25,8 @@ TERMINAL_SECONDS, FILE_SECONDS = 1.0, 15.0
 class Report:
     """How far a worker is with its pack: share of its cost done, and trials by how they stand.
 
-    `resumed` is the share that was done before this worker took the pack.
+    `resumed` is the share that was done before this worker took the pack, and
+    `untracked` why the tracker lacks runs of it.
     """
 
     share: float
@@ -33,6 +34,7 @@ class Report:
     committed: int = 0
     running: int = 0
     failed: int = 0
+    untracked: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,8 @@ class Progress:
     cost: float
     failed: int = 0
     finished: float = 0.0
+    untracked: set[str] = field(default_factory=set)
+    """Why the tracker lacks runs, each reason once."""
     _live: dict[str, tuple[Pack, Report]] = field(default_factory=dict)
     _worked: float = 0.0
     """The cost that workers did in packs that they are through with."""
@@ -77,6 +81,8 @@ class Progress:
     def report(self, key: str, report: Report) -> None:
         """A worker goes on."""
         self._live[key] = self._live[key][0], report
+        if report.untracked:
+            self.untracked.add(report.untracked)
         # Workers load for a while before the first report, which says nothing of their pace.
         self._since = self._since or (time.monotonic(), self._cost_worked())
 

@@ -45,9 +45,12 @@ def run(spec: SweepSpec) -> int:
     if packs:
         print(summary.overview(plan), flush=True)
         board = Board()
-        _fit(packs, plan, store, board)
+        untracked = _fit(packs, plan, store, board)
         plan = survey(spec)
         board.close(_counts(plan))
+        for reason in sorted(untracked):
+            print(f"not all trials were tracked ({reason}); after the run, "
+                  f"python -m sweeps track {spec.path} writes what is missing")  # fmt: skip
     print(f"{summary.standing(plan)}\n\n{verdict(spec.name, _counts(plan))}", flush=True)
     return 0 if _counts(plan).done == len(plan.trials) else 1
 
@@ -61,7 +64,8 @@ def _mixed(plan: Plan) -> str:
     )
 
 
-def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:
+def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> set[str]:
+    """Run the packs; returns why the tracker lacks trials, where it does."""
     counts = _counts(plan)
     cost = sum(pack.cost for pack in packs)
     progress = Progress(trials=counts.total, done=counts.done, cost=cost)
@@ -71,6 +75,7 @@ def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> None:
     from sweeps.driver import fit
 
     fit(packs, plan.spec, store, progress, board)
+    return progress.untracked
 
 
 def verdict(name: str, counts: Counts) -> str:

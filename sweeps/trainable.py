@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -15,6 +15,9 @@ from sweeps.execution import Execution
 from sweeps.failures import Explained
 from sweeps.packs import Pack
 from sweeps.progress import Report
+from sweeps.tracking.follower import Follower
+from sweeps.tracking.run import Sweep
+from sweeps.tracking.wandb_runs import Runs
 
 if TYPE_CHECKING:
     import torch
@@ -31,13 +34,15 @@ class PackTrainable(tune.Trainable):
     """
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Take a pack: config holds `pack`, `execution` and `catalogue`.
+        """Take a pack: config holds `pack`, `execution`, `catalogue` and, to track it, `sweep`.
 
         Nothing heavy is loaded before the first step, so that all workers are up
         while the first of them still loads torch. Otherwise Tune would give the
         pack of one that is starting to one that is free, and end the one starting.
         """
-        self._work = _work(config["pack"], config["execution"], config["catalogue"])
+        self._work = _work(
+            config["pack"], config["execution"], config["catalogue"], config.get("sweep")
+        )
         self._report = Report(share=0.0)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -62,7 +67,9 @@ class PackTrainable(tune.Trainable):
         """Nothing, as for `save_checkpoint`."""
 
 
-def _work(pack: Pack, execution: Execution, catalogue: Catalogue) -> Iterator[Report]:
+def _work(
+    pack: Pack, execution: Execution, catalogue: Catalogue, sweep: Sweep | None
+) -> Iterator[Report]:
     """Do all that a pack asks for; reports often, and at the end."""
     # Before the code is imported, so that a record never names code which came later.
     code_fingerprint()
@@ -72,8 +79,18 @@ def _work(pack: Pack, execution: Execution, catalogue: Catalogue) -> Iterator[Re
     # A worker that was given no GPU leaves those of others alone.
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
-    do = _train if pack.adaptation is None else _adapt
-    yield from do(pack, store, catalogue, execution, device)
+    if pack.adaptation is not None:
+        yield from _adapt(pack, store, catalogue, execution, device)
+        return
+    if sweep is None or not execution.tracking.live:
+        yield from _train(pack, store, catalogue, execution, device, None)
+        return
+    follower = Follower(runs=Runs(execution.tracking), store=store, sweep=sweep)
+    report = Report(share=0.0)
+    for report in _train(pack, store, catalogue, execution, device, follower):
+        yield report
+    follower.end(pack.trials)
+    yield replace(report, untracked=follower.trouble)
 
 
 def _adapt(
@@ -95,7 +112,8 @@ def _adapt(
 
 
 def _train(
-    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device"
+    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device",
+    follower: Follower | None,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
     from runners.training.memory import Room, Rooms
@@ -118,6 +136,8 @@ def _train(
         rooms=Rooms(training=Room(most=execution.micro_batch_positions)),
     )
     for live in session.train(todo):
+        if follower is not None:
+            follower.follow((member.config, member.history) for r in live for member in r.members)
         ahead = sum(
             costs[member.config] * (1 - run.step / run.config.steps)
             for run in live
