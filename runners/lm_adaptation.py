@@ -42,6 +42,7 @@ from runners.model.loading import (
     load_pretrained,
     on_device,
 )
+from runners.model.recomputation import recomputing
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
@@ -94,12 +95,14 @@ def adapt(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     device: torch.device = CPU,
     room: Room | None = None,
+    recomputes: bool = False,
 ) -> Iterator[tuple[int, int]]:
     """Train on `device` to the last of `milestones` that the store lacks; commits each in turn.
 
-    Yields (steps done, last step) after every step. Raises `Diverged` where
-    the loss is not finite, ValueError where the store has a milestone of this
-    run that comes from another checkpoint, or the text is not there or too little.
+    Where it `recomputes`, layers keep their inputs alone (activation checkpointing).
+    Yields (steps done, last step) after every step. Raises `Diverged` where the loss
+    is not finite, ValueError where the store has a milestone of this run that comes
+    from another checkpoint, or the text is not there or too little.
     """
     wanted = [
         steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None
@@ -111,6 +114,8 @@ def adapt(
     backbone = dataclasses.replace(
         on_device(pretrained, device), dtype=COMPUTE_DTYPES[config.compute_dtype]
     )
+    if recomputes:
+        backbone = recomputing(backbone)
     for steps in set(milestones) - set(wanted):
         record = store.get(config.milestone_id(steps))
         assert record is not None
@@ -219,7 +224,11 @@ def main(words: Sequence[str] | None = None) -> int:
         )
         store = Store(options.store)
         device = choose(options.device)
-        for step, last in adapt(config, options.steps, store, catalogue, device=device):
+        steps = adapt(
+            config, options.steps, store, catalogue, device=device,
+            recomputes=options.activation_checkpointing,
+        )  # fmt: skip
+        for step, last in steps:
             if step * 10 // last > (step - 1) * 10 // last:
                 print(f"LM adaptation: step {step} of {last}", file=sys.stderr, flush=True)
     except ValueError as error:
@@ -257,6 +266,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
     parser.add_argument("--device", choices=DEVICES, default="auto", help="(%(default)s)")
+    parser.add_argument(
+        "--activation-checkpointing", action="store_true",
+        help="layers compute again what the backward pass needs, to save memory",
+    )  # fmt: skip
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")
     return parser
 

@@ -28,6 +28,8 @@ class Execution:
     """The GPU, or the share of one, that each of them holds; without one it trains on cores."""
     micro_batch_positions: int | None = None
     """Positions that go through a training model at once, at most; else as memory allows."""
+    activation_checkpointing: bool = False
+    """Whether layers compute their activations again for the backward pass, to save memory."""
     pack_size: int = 8
     """K, the most trials that share one batch."""
     checkpoint_seconds: float = 120.0
@@ -44,6 +46,7 @@ _RULES = {
     "device": Rule(type=str, choices=DEVICES),
     "gpus_per_worker": Rule(type=float, minimum=0),
     "micro_batch_positions": _COUNT,
+    "activation_checkpointing": Rule(type=bool),
     "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
 }

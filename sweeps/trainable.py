@@ -105,6 +105,7 @@ def _adapt(
         pack.adaptation, pack.milestones, store, catalogue,
         checkpoint_seconds=execution.checkpoint_seconds, device=device,
         room=Room(most=execution.micro_batch_positions),
+        recomputes=execution.activation_checkpointing,
     )  # fmt: skip
     for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
@@ -116,6 +117,7 @@ def _train(
     follower: Follower | None,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
+    from runners.model.recomputation import recomputing
     from runners.training.memory import Room, Rooms
     from runners.training.session import Session
 
@@ -127,8 +129,9 @@ def _train(
     yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
+    backbone = load_backbone(todo[0], store, catalogue, device)
     session = Session(
-        backbone=load_backbone(todo[0], store, catalogue, device),
+        backbone=recomputing(backbone) if execution.activation_checkpointing else backbone,
         store=store,
         catalogue=catalogue,
         slots=pack.slots,

@@ -7,7 +7,8 @@ are counted over what is seen, so a row feels neither padding nor neighbours.
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -35,6 +36,8 @@ class CausalBackbone:
     source: str
     fingerprint: str
     dtype: torch.dtype
+    around: Callable[[PreTrainedModel], AbstractContextManager[object]] = nullcontext
+    """What the forward pass of `losses` runs in."""
 
     @property
     def width(self) -> int:
@@ -72,12 +75,13 @@ class CausalBackbone:
         # The last token of a target is predicted and never read.
         read = targets[:, :-1]
         after = self.embed(weights, read.clamp(min=0))  # [B, D - 1, H]
-        scores = self._scores(
-            weights,
-            torch.cat((embedded, after), dim=1),
-            torch.cat((mask, (read != IGNORED).to(mask.dtype)), dim=1),
-            last=targets.shape[1],
-        )  # [B, D, V]
+        with self.around(self.module):
+            scores = self._scores(
+                weights,
+                torch.cat((embedded, after), dim=1),
+                torch.cat((mask, (read != IGNORED).to(mask.dtype)), dim=1),
+                last=targets.shape[1],
+            )  # [B, D, V]
         return F.cross_entropy(
             scores.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
         )

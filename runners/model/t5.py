@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -52,42 +53,76 @@ class T5Dimensions:
     """Whether the output layer is the input embedding, as in T5 1.0, and its input is scaled."""
 
 
+Read = Tensor | tuple[Tensor, Tensor]
+"""What a decoder layer reads of the encoder: its output [B, T, H], or keys and values of it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """What the decoder reads of the encoder.
 
-    Keys and values of each layer [B, N, T, C], and a bias [B, 1, 1, T] that
-    hides padding.
+    `layers` has for each layer keys and values [B, N, T, C], or what it makes them
+    of; a bias [B, 1, 1, T] hides padding.
     """
 
-    keys_values: tuple[tuple[Tensor, Tensor], ...]
+    layers: tuple[Read, ...]
     bias: Tensor
 
 
+class Call(Protocol):
+    """How a layer is called: at once, once more for its gradients, or with weights from afar."""
+
+    def __call__(self, name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
+        """What `layer` makes of weights, of which it takes those under `name`, and of tensors."""
+
+
+def at_once(name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
+    """The layer as it is, which keeps what its gradients need."""
+    return layer(weights, *read)
+
+
 def encode(
-    shape: T5Dimensions, weights: Weights, embedded: Tensor, mask: Tensor, dropout: Dropout
-) -> Tensor:
+    shape: T5Dimensions, weights: Weights, embedded: Tensor, mask: Tensor, dropout: Dropout,
+    call: Call = at_once,
+) -> Tensor:  # fmt: skip
     """The encoder over embedded inputs [B, T, H] with mask [B, T] of ones and zeros: [B, T, H]."""
     hidden = dropout(embedded, "encoder.in")
     bias = _position_bias(shape, weights, "encoder", mask.shape[1], bidirectional=True)
     bias = (bias + _mask_bias(mask)).to(hidden.dtype)  # [B, N, T, T]
-    for layer in range(shape.layers):
-        name = f"encoder.block.{layer}.layer"
-        normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
-        own = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
-        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
-        hidden = hidden + dropout(attended, f"{name}.0")
-        hidden = _feed_forward(shape, weights, f"{name}.1", hidden, dropout)
+    for number in range(shape.layers):
+        name = f"encoder.block.{number}"
+        layer = partial(_encoder_layer, shape, f"{name}.layer", dropout)
+        hidden = call(name, layer, weights, hidden, bias)
     return dropout(_norm(shape, weights, "encoder.final_layer_norm", hidden), "encoder.out")
 
 
-def remember(shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor) -> Memory:
+def _encoder_layer(
+    shape: T5Dimensions, name: str, dropout: Dropout, weights: Weights, hidden: Tensor, bias: Tensor
+) -> Tensor:
+    normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
+    own = _keys_values(shape, f"{name}.0.SelfAttention", weights, normed)
+    attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
+    hidden = hidden + dropout(attended, f"{name}.0")
+    return _feed_forward(shape, weights, f"{name}.1", hidden, dropout)
+
+
+def read_once(shape: T5Dimensions, encoded: Tensor, mask: Tensor) -> Memory:
+    """What the decoder reads where it is called but once: each layer makes its own keys."""
+    return Memory(layers=(encoded,) * shape.decoder_layers, bias=_mask_bias(mask).to(encoded.dtype))
+
+
+def remember(
+    shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor, call: Call = at_once
+) -> Memory:
     """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
+    names = [f"decoder.block.{number}" for number in range(shape.decoder_layers)]
     keys_values = tuple(
-        _keys_values(shape, weights, f"decoder.block.{layer}.layer.1.EncDecAttention", encoded)
-        for layer in range(shape.decoder_layers)
+        call(
+            name, partial(_keys_values, shape, f"{name}.layer.1.EncDecAttention"), weights, encoded
+        )
+        for name in names
     )
-    return Memory(keys_values=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+    return Memory(layers=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
 
 
 @dataclass(kw_only=True)
@@ -117,33 +152,50 @@ class Cache:
 
 def decode(
     shape: T5Dimensions, weights: Weights, decoder_ids: Tensor, memory: Memory, dropout: Dropout,
-    cache: Cache | None = None,
+    cache: Cache | None = None, call: Call = at_once,
 ) -> Tensor:  # fmt: skip
     """The decoder over shifted target ids: [B, D] -> [B, D, H], before the output layer.
 
     With a cache the ids are those after the positions that it has.
     """
-    cache = cache or Cache()
     hidden = embed(weights, decoder_ids).to(memory.bias.dtype)
     hidden = dropout(hidden, "decoder.in")
-    new, past = decoder_ids.shape[1], cache.positions
+    new, past = decoder_ids.shape[1], cache.positions if cache else 0
     length = past + new
     causal = torch.full((new, length), MASKED, device=hidden.device).triu(1 + past)
     bias = _position_bias(shape, weights, "decoder", length, bidirectional=False, queries=new)
     bias = (bias + causal).to(hidden.dtype)  # [1, N, D, S + D]
-    for layer in range(shape.decoder_layers):
-        name = f"decoder.block.{layer}.layer"
-        normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
-        own = _keys_values(shape, weights, f"{name}.0.SelfAttention", normed)
-        own = cache.extend(layer, *own)
-        attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
-        hidden = hidden + dropout(attended, f"{name}.0")
-        normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
-        cross, read = f"{name}.1.EncDecAttention", memory.keys_values[layer]
-        attended = _attend(shape, weights, cross, normed, read, memory.bias, dropout)
-        hidden = hidden + dropout(attended, f"{name}.1")
-        hidden = _feed_forward(shape, weights, f"{name}.2", hidden, dropout)
+    for number, read in enumerate(memory.layers):
+        name = f"decoder.block.{number}"
+        extend = partial(cache.extend, number) if cache else None
+        layer = partial(_decoder_layer, shape, f"{name}.layer", dropout, extend)
+        hidden = call(name, layer, weights, hidden, (bias, memory.bias), read)
     return dropout(_norm(shape, weights, "decoder.final_layer_norm", hidden), "decoder.out")
+
+
+def _decoder_layer(
+    shape: T5Dimensions, name: str, dropout: Dropout,
+    extend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
+    weights: Weights, hidden: Tensor, biases: tuple[Tensor, Tensor], read: Read,
+) -> Tensor:  # fmt: skip
+    """A layer: [B, D, H] -> [B, D, H].
+
+    `biases` are for its own positions and for those that it reads; `extend` puts keys
+    and values behind those of the past.
+    """
+    bias, read_bias = biases
+    normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
+    own = _keys_values(shape, f"{name}.0.SelfAttention", weights, normed)
+    own = extend(*own) if extend else own
+    attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
+    hidden = hidden + dropout(attended, f"{name}.0")
+    normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
+    cross = f"{name}.1.EncDecAttention"
+    if isinstance(read, Tensor):
+        read = _keys_values(shape, cross, weights, read)
+    attended = _attend(shape, weights, cross, normed, read, read_bias, dropout)
+    hidden = hidden + dropout(attended, f"{name}.1")
+    return _feed_forward(shape, weights, f"{name}.2", hidden, dropout)
 
 
 def embed(weights: Weights, ids: Tensor) -> Tensor:
@@ -174,7 +226,7 @@ def _heads(shape: T5Dimensions, x: Tensor) -> Tensor:
 
 
 def _keys_values(
-    shape: T5Dimensions, weights: Weights, name: str, source: Tensor
+    shape: T5Dimensions, name: str, weights: Weights, source: Tensor
 ) -> tuple[Tensor, Tensor]:
     keys = _heads(shape, _linear(source, weights[f"{name}.k.weight"]))
     return keys, _heads(shape, _linear(source, weights[f"{name}.v.weight"]))

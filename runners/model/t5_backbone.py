@@ -17,7 +17,7 @@ from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
 from runners.model.reading import read_config, read_model
-from runners.model.t5 import ACTIVATIONS, T5Dimensions
+from runners.model.t5 import ACTIVATIONS, Call, T5Dimensions, at_once
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +30,8 @@ class T5Backbone:
     source: str
     fingerprint: str
     dtype: torch.dtype
+    call: Call = at_once
+    """How its layers are called."""
 
     @property
     def width(self) -> int:
@@ -54,10 +56,10 @@ class T5Backbone:
         dropout: Dropout = NONE,
     ) -> Tensor:
         """As `Backbone.losses`."""
-        encoded = t5.encode(self.shape, weights, embedded, mask, dropout)
-        memory = t5.remember(self.shape, weights, encoded, mask)
+        encoded = t5.encode(self.shape, weights, embedded, mask, dropout, self.call)
+        memory = t5.read_once(self.shape, encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
-        hidden = t5.decode(self.shape, weights, shifted, memory, dropout)
+        hidden = t5.decode(self.shape, weights, shifted, memory, dropout, call=self.call)
         scores = t5.logits(self.shape, weights, hidden).transpose(1, 2)  # [B, V, D]
         return F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none")
 
@@ -66,13 +68,15 @@ class T5Backbone:
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
     ) -> Iterator[Tensor]:
         """As `Backbone.continuations`."""
-        encoded = t5.encode(self.shape, weights, embedded, mask, NONE)
-        memory = t5.remember(self.shape, weights, encoded, mask)
+        encoded = t5.encode(self.shape, weights, embedded, mask, NONE, self.call)
+        memory = t5.remember(self.shape, weights, encoded, mask, self.call)
         cache = t5.Cache()
         ids = torch.full((embedded.shape[0],), self.shape.start_id, device=embedded.device)
         going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
         for _ in range(limit):
-            hidden = t5.decode(self.shape, weights, ids[:, None], memory, NONE, cache)[:, -1]
+            hidden = t5.decode(self.shape, weights, ids[:, None], memory, NONE, cache, self.call)[
+                :, -1
+            ]
             chosen = t5.logits(self.shape, weights, hidden).argmax(dim=-1)
             ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
             yield ids

@@ -204,3 +204,38 @@ def test_taking_a_pack_loads_nothing_heavy(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
     )
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("method", ["prompt_tuning", "model_tuning", "lm_adaptation"])
+def test_activation_checkpointing_reaches_the_model_and_changes_nothing(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that one of the ways to train never reads, or that changes what a record says."""
+    fields = {"method": method, "dropout": 0.1, "prompt_length": None, "prompt_init": None}
+    changes = {"prompt_tuning": {"dropout": 0.1}, "model_tuning": fields, "lm_adaptation": ADAPTED}
+    [config] = trials(0, **changes[method])
+    adaptation = adaptation_of(config)
+    pack = pack_of(config)
+    if adaptation is not None:
+        pack = Pack(name="adapts", cost=1.0, adaptation=adaptation, milestones=(2,))
+    calls: list[str] = []
+
+    def noted(name: str, layer: Any, weights: Any, *read: Any) -> Any:
+        calls.append(name)
+        return layer(weights, *read)
+
+    found = {}
+    for recomputes in (False, True):
+        monkeypatch.setattr("runners.model.recomputation.recomputed", noted)
+        store = Store(str(tmp_path / str(recomputes)))
+        execution = Execution(store=store.root, activation_checkpointing=recomputes)
+        worker = object.__new__(PackTrainable)
+        worker.setup({"pack": pack, "execution": execution, "catalogue": Catalogue()})
+        while not worker.step()["done"]:
+            pass
+        assert bool(calls) == recomputes
+        subject = adaptation.milestone_id(2) if adaptation else config.trial_id
+        record = store.get(subject)
+        assert record is not None
+        found[recomputes] = record.metrics
+    assert found[True] == found[False]
