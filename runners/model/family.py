@@ -15,7 +15,7 @@ A leaf: a spec is checked and planned without torch. A family file says
         shape: {vocabulary: 8000, d_model: 64, ...}    # of a T5, in place of the two counts
 
 A place is a hub id with the commit after `@`, a folder that begins with `.` or
-`/`, or `package:NAME/FILE`, a GGUF file inside an installed package.
+`/`, or `package:NAME/FILE`, a folder or a GGUF file inside an installed package.
 """
 
 import functools

@@ -94,7 +94,7 @@ def test_a_prompt_of_a_released_model_is_a_folder_that_names_it(
 
 @pytest.mark.parametrize(
     ("changes", "where"),
-    [({}, r"/\S*ladder/60k"), (ADAPTED, "a milestone in the store")],
+    [({}, "package:runners/microworld/ladder/60k"), (ADAPTED, "a milestone in the store")],
 )
 def test_a_model_that_nobody_can_load_by_name_is_asked_for(
     store: Store, commit_prompt: Commit, tmp_path: Path, changes: dict[str, Any], where: str
