@@ -40,15 +40,17 @@ from runners.model.loading import (
     CPU,
     check_origin,
     load_pretrained,
-    on_device,
 )
-from runners.model.recomputation import recomputing
+from runners.model.sharded_t5 import trainable
+from runners.model.shards import gathered, restored
 from runners.record import TrialRecord
 from runners.store import Store
 from runners.training.adafactor import Adafactor
 from runners.training.language_model import gradients, held_out_loss
+from runners.training.layout import PLAIN, Layout
 from runners.training.memory import Room
 from runners.training.provenance import code_fingerprint, surroundings
+from runners.training.ranks import Ranks
 from runners.training.session import CHECKPOINT_SECONDS
 from runners.training.trial import Diverged, all_finite, metadata_of, other_origins
 
@@ -66,22 +68,22 @@ class Adaptation:
 
     def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
         """The state as safetensors, with `metadata` in the header."""
-        tensors = {f"weight:{n}": w.detach() for n, w in self.weights.items()}
-        tensors |= {f"state:{n}": s for n, s in self.state.items()}
+        tensors = gathered({f"weight:{n}": w for n, w in self.weights.items()})
+        tensors |= gathered({f"state:{n}": s for n, s in self.state.items()})
         meta = {"step": self.step, "seconds": self.seconds}
         return save(tensors, metadata={**metadata, "run": json.dumps(meta)})
 
     @classmethod
-    def from_bytes(cls, checkpoint: bytes, device: torch.device) -> "Adaptation":
-        """The state of `to_bytes`, on `device`."""
-        tensors = {name: tensor.to(device) for name, tensor in load(checkpoint).items()}
+    def from_bytes(cls, checkpoint: bytes, begun: "Adaptation") -> "Adaptation":
+        """The state of `to_bytes`, where that of a run which has just begun is."""
+        tensors = load(checkpoint)
         parts = {
             kind: {n.split(":", 1)[1]: t for n, t in tensors.items() if n.startswith(f"{kind}:")}
             for kind in ("weight", "state")
         }
         return cls(
-            weights=parts["weight"],
-            state=parts["state"],
+            weights=restored(parts["weight"], begun.weights),
+            state=restored(parts["state"], begun.state),
             **json.loads(metadata_of(checkpoint)["run"]),
         )
 
@@ -95,27 +97,24 @@ def adapt(
     checkpoint_seconds: float = CHECKPOINT_SECONDS,
     device: torch.device = CPU,
     room: Room | None = None,
-    recomputes: bool = False,
+    layout: Layout = PLAIN,
 ) -> Iterator[tuple[int, int]]:
     """Train on `device` to the last of `milestones` that the store lacks; commits each in turn.
 
-    Where it `recomputes`, layers keep their inputs alone (activation checkpointing).
-    Yields (steps done, last step) after every step. Raises `Diverged` where the loss
-    is not finite, ValueError where the store has a milestone of this run that comes
-    from another checkpoint, or the text is not there or too little.
+    Several ranks share the work where `layout` has them, and each calls this. Yields
+    (steps done, last step) after every step. Raises `Diverged` where the loss is not
+    finite, ValueError where the store has a milestone of this run that comes from
+    another checkpoint, or the text is not there or too little.
     """
-    wanted = [
-        steps for steps in sorted(milestones) if store.get(config.milestone_id(steps)) is None
-    ]
+    ranks = layout.ranks
+    missing = [steps for steps in milestones if store.get(config.milestone_id(steps)) is None]
+    wanted = ranks.agreed(sorted(missing))
     if not wanted:
         return
     text = text_of(config, catalogue)
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")
-    backbone = dataclasses.replace(
-        on_device(pretrained, device), dtype=COMPUTE_DTYPES[config.compute_dtype]
-    )
-    if recomputes:
-        backbone = recomputing(backbone)
+    pretrained = dataclasses.replace(pretrained, dtype=COMPUTE_DTYPES[config.compute_dtype])
+    backbone = layout.of(pretrained, device)
     for steps in set(milestones) - set(wanted):
         record = store.get(config.milestone_id(steps))
         assert record is not None
@@ -124,7 +123,7 @@ def adapt(
     optimizer = Adafactor(
         learning_rate=config.learning_rate, weight_decay=0.0, parameter_scaling=True
     )
-    run = _begin(backbone, optimizer, config, store, first=wanted[0])
+    run = _begin(backbone, optimizer, config, store, layout.ranks, first=wanted[0])
     saved, began = time.monotonic(), time.monotonic()
     spent = run.seconds
     room = room or Room()
@@ -140,34 +139,42 @@ def adapt(
             )
         run.seconds = spent + time.monotonic() - began
         if run.step in wanted:
-            _commit(backbone, config, run, store, read, loss)
-        if time.monotonic() - saved > checkpoint_seconds:
-            store.save_state(config.run_id, STATE, run.to_bytes(_origins(backbone)))
+            _commit(backbone, config, run, store, read, loss, ranks)
+        if ranks.agreed(time.monotonic() - saved > checkpoint_seconds):
+            content = run.to_bytes(_origins(backbone))
+            if ranks.is_first:
+                store.save_state(config.run_id, STATE, content)
             saved = time.monotonic()
         yield run.step, wanted[-1]
-    store.clear_state(config.run_id)
+    if ranks.is_first:
+        store.clear_state(config.run_id)
 
 
 def _begin(
-    backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, store: Store, *, first: int
-) -> Adaptation:
+    backbone: Backbone, optimizer: Adafactor, config: AdaptationConfig, store: Store, ranks: Ranks,
+    *, first: int,
+) -> Adaptation:  # fmt: skip
     """The run as it may go on to the milestone `first`: from its checkpoint, or from the start."""
-    run = _restored(backbone, config, store)
+    weights = trainable(backbone)
+    run = Adaptation(weights=weights, state=optimizer.initial_state(weights))
+    checkpoint = _checkpoint(backbone, config, store, ranks)
     # A milestone that was asked for later may lie behind the checkpoint.
-    if run is None or run.step >= first:
-        weights = {name: weight.float().clone() for name, weight in backbone.weights.items()}
-        run = Adaptation(weights=weights, state=optimizer.initial_state(weights))
+    if checkpoint is not None and json.loads(metadata_of(checkpoint)["run"])["step"] < first:
+        run = Adaptation.from_bytes(checkpoint, run)
     for weight in run.weights.values():
         weight.requires_grad_(True)
     return run
 
 
-def _restored(backbone: Backbone, config: AdaptationConfig, store: Store) -> Adaptation | None:
-    """The run as its checkpoint left it, where that comes from the same origins."""
+def _checkpoint(
+    backbone: Backbone, config: AdaptationConfig, store: Store, ranks: Ranks
+) -> bytes | None:
+    """The run's checkpoint, where there is one of the same origins."""
     checkpoint = store.load_state(config.run_id, STATE)
-    if checkpoint is None or other_origins(checkpoint, _origins(backbone)):
+    if ranks.agreed(checkpoint is None or other_origins(checkpoint, _origins(backbone))):
         return None
-    return Adaptation.from_bytes(checkpoint, device_of(backbone.weights))
+    assert checkpoint is not None, "the first rank has a checkpoint that another does not see"
+    return checkpoint
 
 
 def _origins(backbone: Backbone) -> dict[str, str]:
@@ -177,12 +184,15 @@ def _origins(backbone: Backbone) -> dict[str, str]:
 
 def _commit(
     backbone: Backbone, config: AdaptationConfig, run: Adaptation, store: Store,
-    read: Continuations, loss: float,
+    read: Continuations, loss: float, ranks: Ranks,
 ) -> None:  # fmt: skip
     batches = [read.held_out.batch(step) for step in range(HELD_OUT_BATCHES)]
     held_out = held_out_loss(backbone, run.weights, batches)
+    weights = gathered(run.weights)
+    if not ranks.is_first:
+        return
     attempt = store.begin(config.milestone_id(run.step))
-    save_file({name: w.detach() for name, w in run.weights.items()}, attempt.folder / WEIGHTS)
+    save_file(weights, attempt.folder / WEIGHTS)
     record = TrialRecord(
         trial_id=config.milestone_id(run.step),
         attempt=attempt.id,
@@ -196,6 +206,7 @@ def _commit(
             "committed": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(run.seconds, 3),
             "device": describe(device_of(backbone.weights)),
+            "ranks": ranks.count,
             "model_parameters": backbone.parameter_count,
         },
         files={},
@@ -226,7 +237,7 @@ def main(words: Sequence[str] | None = None) -> int:
         device = choose(options.device)
         steps = adapt(
             config, options.steps, store, catalogue, device=device,
-            recomputes=options.activation_checkpointing,
+            layout=Layout(recomputes=options.activation_checkpointing),
         )  # fmt: skip
         for step, last in steps:
             if step * 10 // last > (step - 1) * 10 // last:

@@ -17,6 +17,7 @@ from sweeps.execution import Execution
 from sweeps.failures import Loss
 from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
+from sweeps.ranks import ranks_of
 from sweeps.schedule import PackSearch
 from sweeps.spec import SweepSpec
 from sweeps.tracking.run import Sweep
@@ -31,11 +32,17 @@ def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, bo
     execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
     watch = Watch(search, store, progress, board)
-    _connect(execution)
+    most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
+    _connect(execution, most)
     try:
         with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
             tune.Tuner(
-                tune.with_resources(PackTrainable, _resources(execution)),
+                tune.with_resources(
+                    PackTrainable,
+                    lambda config: _resources(
+                        execution, ranks_of(config["pack"], execution, spec.catalogue)
+                    ),
+                ),
                 # Workers have folders of their own, so the store goes by its absolute name.
                 param_space={
                     "execution": replace(
@@ -57,38 +64,51 @@ def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, bo
         ray.shutdown()
 
 
-def _connect(execution: Execution) -> None:
+def _connect(execution: Execution, ranks: int) -> None:
     """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as are asked for.
 
-    Raises ValueError where a worker wants a GPU and this machine has none. What a
-    cluster has can grow, so its workers wait for theirs.
+    Those are of all workers, or of the most ranks that train together. Raises ValueError
+    where a worker wants a GPU, or a share of one, that this machine has not. What a cluster has
+    can grow, so its workers wait for theirs.
     """
     if os.environ.get("RAY_ADDRESS"):
         ray.init(log_to_driver=False, logging_level=logging.CRITICAL)
         return
     ray.init(
         address="local",
-        num_cpus=execution.workers * execution.threads,
+        num_cpus=max(execution.workers, ranks) * execution.threads,
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.CRITICAL,
     )
     found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    if execution.gpus_per_worker > found.get("GPU", 0.0):
+    wanted, gpus = execution.gpus_per_worker, found.get("GPU", 0.0)
+    if wanted > gpus:
         ray.shutdown()
         raise ValueError(
-            f"execution.gpus_per_worker: {execution.gpus_per_worker:g} cannot be had, for Ray "
+            f"execution.gpus_per_worker: {wanted:g} cannot be had, for Ray "
             "finds no GPU on this machine; give 0, or run where there is one"
+        )
+    if ranks * wanted > gpus:
+        ray.shutdown()
+        raise ValueError(
+            f"execution.ranks: {ranks} cannot be had with {wanted:g} GPU each, for Ray finds "
+            f"{gpus:g} on this machine; give fewer, or run where there are more"
         )
 
 
-def _resources(execution: Execution) -> tune.PlacementGroupFactory:
-    """What each worker holds: its cores, and its share of a GPU."""
+def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFactory:
+    """What each worker holds: its cores, and its share of a GPU.
+
+    Where ranks train together each holds as much, and the worker that watches over them nothing.
+    """
     held = {"CPU": float(execution.threads)}
     if execution.gpus_per_worker:
         held["GPU"] = execution.gpus_per_worker
-    return tune.PlacementGroupFactory([held])
+    if ranks == 1:
+        return tune.PlacementGroupFactory([held])
+    return tune.PlacementGroupFactory([{}, *[held] * ranks], strategy="PACK")
 
 
 class Watch(tune.Callback):

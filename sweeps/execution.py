@@ -3,6 +3,8 @@
 None of this enters the identity of a trial.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from runners.model.device import DEVICES
@@ -26,6 +28,10 @@ class Execution:
     """Where they train: one of `runners.model.device.DEVICES`."""
     gpus_per_worker: float = 0.0
     """The GPU, or the share of one, that each of them holds; without one it trains on cores."""
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    """Workers that train one model of a size together, where all of it trains, by its name."""
+    gpu_gigabytes: float | None = None
+    """The memory of a GPU; where it is given, ranks that are not follow from it."""
     micro_batch_positions: int | None = None
     """Positions that go through a training model at once, at most; else as memory allows."""
     activation_checkpointing: bool = False
@@ -37,7 +43,18 @@ class Execution:
     tracking: Tracking = field(default_factory=Tracking)
     """Where the trials go as runs of W&B, and whether they go there while they train."""
 
+    def ranks_of(self, size: str, parameters: int) -> int:
+        """How many ranks train a whole model of a size: as said, or as its state needs."""
+        if size in self.ranks or self.gpu_gigabytes is None:
+            return self.ranks.get(size, 1)
+        needed = STATE_BYTES * parameters / (STATE_SHARE * self.gpu_gigabytes * 1e9)
+        return int(2 ** max(0, math.ceil(math.log2(needed))))
 
+
+STATE_BYTES = 8
+"""Of a parameter that trains: itself and its gradient in float32. Adafactor's state is small."""
+STATE_SHARE = 0.7
+"""Of a GPU's memory; the rest is for activations and for the layers that are put together."""
 _COUNT = Rule(type=int, minimum=1)
 _RULES = {
     "store": Rule(type=str),
@@ -45,6 +62,7 @@ _RULES = {
     "threads": _COUNT,
     "device": Rule(type=str, choices=DEVICES),
     "gpus_per_worker": Rule(type=float, minimum=0),
+    "gpu_gigabytes": Rule(type=float, above=0),
     "micro_batch_positions": _COUNT,
     "activation_checkpointing": Rule(type=bool),
     "pack_size": _COUNT,
@@ -54,14 +72,21 @@ _RULES = {
 
 def read(section: Section) -> Execution | None:
     """The settings as written, or None where one is not legal, which is reported."""
-    section.only((*_RULES, "tracking"))
+    section.only((*_RULES, "ranks", "tracking"))
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
     tracking = settings.read(section.section("tracking"))
-    if tracking is None or None in values.values():
+    ranks = _ranks(section.section("ranks"))
+    if tracking is None or ranks is None or None in values.values():
         return None
-    execution = Execution(**values, tracking=tracking)
+    execution = Execution(**values, ranks=ranks, tracking=tracking)
     return execution if _fits(section, execution) else None
+
+
+def _ranks(section: Section) -> dict[str, int] | None:
+    """The ranks of each size that is named, or None where one is not legal."""
+    found = {name: section.value(name, _COUNT) for name in section.values}
+    return None if None in found.values() else found
 
 
 def _fits(section: Section, execution: Execution) -> bool:

@@ -40,7 +40,7 @@ class Explained:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise what went wrong in words; the traceback is among them where code is at fault."""
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and not isinstance(error, PackError):
             kind, message = _kind(error), f"{type(error).__name__}: {error}"
             trace = "".join(traceback.format_exception(error)) if kind == "code" else ""
             raise PackError(kind, f"{message}\n\n{trace}".rstrip()) from error
@@ -78,8 +78,11 @@ def record(store: Store, pack: Pack, loss: Loss) -> None:
 def _kind(error: Exception) -> str:
     # Only workers need torch, which they have loaded by now.
     from runners.training.memory import is_out_of_memory
+    from runners.training.ranks import misses_another
     from runners.training.trial import Diverged
 
     if isinstance(error, Diverged):
         return "diverged"
-    return "out_of_memory" if is_out_of_memory(error) else "code"
+    if is_out_of_memory(error):
+        return "out_of_memory"
+    return "lost_worker" if misses_another(error) else "code"

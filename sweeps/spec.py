@@ -14,6 +14,7 @@ from ablation.grid import GridTrial
 from ablation.study import Study
 from runners import catalogue_section
 from runners.catalogue import Catalogue
+from runners.model.family import Family
 from runners.rules import FILE_NAME, ConfigError, Problem, Rule, nearest
 from runners.section import Section
 from runners.tasks.own import ABSENT
@@ -122,6 +123,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         return None
     if name is None or chosen is None:
         return None
+    _check_ranks(top, chosen, asked.family)
     return SweepSpec(
         name=name,
         path=path,
@@ -132,6 +134,17 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         execution=chosen,
         trials=grid.build(asked),
     )
+
+
+def _check_ranks(top: Section, chosen: Execution, family: Family) -> None:
+    """Reports ranks of a size that the family does not have, and of models that have none."""
+    ranks = top.section("execution").section("ranks")
+    for size, count in chosen.ranks.items():
+        if size not in family.rungs:
+            ranks.unknown(size, family.rungs)
+        elif count > 1 and family.architecture != "t5":
+            rule = f"is not there for {family.name}, for only T5 trains over several ranks"
+            ranks.report(size, count, rule, "leave it out")
 
 
 def _name(top: Section) -> str | None:

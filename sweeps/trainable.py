@@ -11,16 +11,20 @@ from runners.catalogue import Catalogue
 from runners.model.device import choose
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
+from runners.training.ranks import ALONE, Ranks
 from sweeps.execution import Execution
 from sweeps.failures import Explained
 from sweeps.packs import Pack
 from sweeps.progress import Report
+from sweeps.ranks import ranks_of, together
 from sweeps.tracking.follower import Follower
 from sweeps.tracking.run import Sweep
 from sweeps.tracking.wandb_runs import Runs
 
 if TYPE_CHECKING:
     import torch
+
+    from runners.training.memory import Room
 
 REPORT_SECONDS = 2.0
 """A worker reports so often; between reports it trains."""
@@ -40,9 +44,12 @@ class PackTrainable(tune.Trainable):
         while the first of them still loads torch. Otherwise Tune would give the
         pack of one that is starting to one that is free, and end the one starting.
         """
-        self._work = _work(
-            config["pack"], config["execution"], config["catalogue"], config.get("sweep")
-        )
+        pack, execution, catalogue = config["pack"], config["execution"], config["catalogue"]
+        count = ranks_of(pack, execution, catalogue)
+        if count > 1:
+            self._work = together(config, count)
+        else:
+            self._work = work(pack, execution, catalogue, config.get("sweep"))
         self._report = Report(share=0.0)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -67,10 +74,11 @@ class PackTrainable(tune.Trainable):
         """Nothing, as for `save_checkpoint`."""
 
 
-def _work(
-    pack: Pack, execution: Execution, catalogue: Catalogue, sweep: Sweep | None
-) -> Iterator[Report]:
-    """Do all that a pack asks for; reports often, and at the end."""
+def work(
+    pack: Pack, execution: Execution, catalogue: Catalogue, sweep: Sweep | None = None,
+    ranks: Ranks = ALONE,
+) -> Iterator[Report]:  # fmt: skip
+    """Do all that a pack asks for, alone or as one of `ranks`; reports often, and at the end."""
     # Before the code is imported, so that a record never names code which came later.
     code_fingerprint()
     import torch
@@ -80,32 +88,33 @@ def _work(
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
     if pack.adaptation is not None:
-        yield from _adapt(pack, store, catalogue, execution, device)
+        yield from _adapt(pack, store, catalogue, execution, device, ranks)
         return
     if sweep is None or not execution.tracking.live:
-        yield from _train(pack, store, catalogue, execution, device, None)
+        yield from _train(pack, store, catalogue, execution, device, ranks, None)
         return
     follower = Follower(runs=Runs(execution.tracking), store=store, sweep=sweep)
     report = Report(share=0.0)
-    for report in _train(pack, store, catalogue, execution, device, follower):
+    for report in _train(pack, store, catalogue, execution, device, ranks, follower):
         yield report
     follower.end(pack.trials)
     yield replace(report, untracked=follower.trouble)
 
 
 def _adapt(
-    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device"
+    pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device",
+    ranks: Ranks,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.lm_adaptation import adapt
-    from runners.training.memory import Room
+    from runners.training.layout import Layout
 
     assert pack.adaptation is not None
     resumed: float | None = None
     steps = adapt(
         pack.adaptation, pack.milestones, store, catalogue,
         checkpoint_seconds=execution.checkpoint_seconds, device=device,
-        room=Room(most=execution.micro_batch_positions),
-        recomputes=execution.activation_checkpointing,
+        room=_room(execution, ranks),
+        layout=Layout(recomputes=execution.activation_checkpointing, ranks=ranks),
     )  # fmt: skip
     for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
@@ -114,14 +123,14 @@ def _adapt(
 
 def _train(
     pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device",
-    follower: Follower | None,
+    ranks: Ranks, follower: Follower | None,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
-    from runners.model.recomputation import recomputing
+    from runners.training.layout import Layout
     from runners.training.memory import Room, Rooms
     from runners.training.session import Session
 
-    done = store.done(config.trial_id for config in pack.trials)
+    done = ranks.agreed(store.done(config.trial_id for config in pack.trials))
     todo = [config for config in pack.trials if config.trial_id not in done]
     costs = dict(zip(pack.trials, pack.costs, strict=True))
     behind = sum(costs[config] for config in pack.trials if config.trial_id in done)
@@ -129,14 +138,16 @@ def _train(
     yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
-    backbone = load_backbone(todo[0], store, catalogue, device)
+    layout = Layout(recomputes=execution.activation_checkpointing, ranks=ranks)
+    backbone = load_backbone(todo[0], store, catalogue)
     session = Session(
-        backbone=recomputing(backbone) if execution.activation_checkpointing else backbone,
+        backbone=layout.of(backbone, device),
         store=store,
         catalogue=catalogue,
         slots=pack.slots,
         checkpoint_seconds=execution.checkpoint_seconds,
-        rooms=Rooms(training=Room(most=execution.micro_batch_positions)),
+        ranks=ranks,
+        rooms=Rooms(training=_room(execution, ranks), evaluation=Room(is_fixed=ranks.count > 1)),
     )
     for live in session.train(todo):
         if follower is not None:
@@ -157,3 +168,11 @@ def _train(
             running=len(live),
             failed=session.failed,
         )
+
+
+def _room(execution: Execution, ranks: Ranks) -> "Room":
+    """What may go through the model at once; ranks share what goes through all of them."""
+    from runners.training.memory import Room
+
+    most = execution.micro_batch_positions
+    return Room(most=most and most * ranks.count, is_fixed=ranks.count > 1)

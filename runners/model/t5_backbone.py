@@ -3,7 +3,7 @@
 Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -20,6 +20,10 @@ from runners.model.reading import read_config, read_model
 from runners.model.t5 import ACTIVATIONS, Call, T5Dimensions, at_once
 
 
+def _over(going: Tensor) -> bool:
+    return not bool(going.any())
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class T5Backbone:
     """A T5 checkpoint as a `Backbone`; its `weights` never change."""
@@ -32,6 +36,8 @@ class T5Backbone:
     dtype: torch.dtype
     call: Call = at_once
     """How its layers are called."""
+    is_over: Callable[[Tensor], bool] = _over
+    """Whether answers end where these rows [B] go on."""
 
     @property
     def width(self) -> int:
@@ -81,7 +87,7 @@ class T5Backbone:
             ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
             yield ids
             going &= chosen != self.codec.end_id
-            if not going.any():
+            if self.is_over(going):
                 return
 
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from runners.model.shards import added_up
+
 DECAY_EXPONENT = 0.8
 """beta2 at step t (from 1) is 1 - t ** -0.8."""
 CLIP = 1.0
@@ -35,13 +37,14 @@ class Adafactor:
     weight_decay: float
     parameter_scaling: bool
 
+    @torch.no_grad()
     def initial_state(self, parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Zero second moments: `name` whole, or `name/row` and `name/column` where factored."""
         state: dict[str, Tensor] = {}
         for name, p in parameters.items():
             if is_factored(p):
-                state[f"{name}/row"] = p.new_zeros(p.shape[:-1])
-                state[f"{name}/column"] = p.new_zeros((*p.shape[:-2], p.shape[-1]))
+                state[f"{name}/row"] = torch.zeros_like(added_up(p.sum(dim=-1)))
+                state[f"{name}/column"] = torch.zeros_like(added_up(p.sum(dim=-2)))
             else:
                 state[name] = torch.zeros_like(p)
         return state
@@ -57,7 +60,8 @@ class Adafactor:
     ) -> None:
         """One update in place of float32 parameters and their state; `step` counts from 1.
 
-        Every parameter has its own clip, so parameters of different trials never meet.
+        Every parameter has its own clip, so parameters of different trials never meet. Those
+        that are sharded have the means of all their parts.
         """
         decay = 1.0 - step**-DECAY_EXPONENT
         for name, parameter in parameters.items():
@@ -75,7 +79,7 @@ def is_factored(parameter: Tensor) -> bool:
 
 def rms(x: Tensor) -> Tensor:
     """Root mean square over all elements."""
-    return x.square().mean().sqrt()
+    return added_up(x.square().mean()).sqrt()
 
 
 def _normalised(name: str, gradient: Tensor, state: Mapping[str, Tensor], decay: float) -> Tensor:
@@ -84,7 +88,7 @@ def _normalised(name: str, gradient: Tensor, state: Mapping[str, Tensor], decay:
     if name in state:
         second = state[name].lerp_(squared, 1.0 - decay)
         return gradient * second.rsqrt()
-    row = state[f"{name}/row"].lerp_(squared.mean(dim=-1), 1.0 - decay)
-    column = state[f"{name}/column"].lerp_(squared.mean(dim=-2), 1.0 - decay)
-    row_share = (row / row.mean(dim=-1, keepdim=True)).rsqrt()
+    row = state[f"{name}/row"].lerp_(added_up(squared.mean(dim=-1)), 1.0 - decay)
+    column = state[f"{name}/column"].lerp_(added_up(squared.mean(dim=-2)), 1.0 - decay)
+    row_share = (row / added_up(row.mean(dim=-1, keepdim=True))).rsqrt()
     return gradient * row_share.unsqueeze(-1) * column.rsqrt().unsqueeze(-2)

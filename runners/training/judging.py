@@ -8,6 +8,7 @@ from torch import Tensor
 from runners.data.source import DevData
 from runners.evaluation import TOKENS_A_BATCH, Questions, answer, log_likelihoods
 from runners.model.backbone import Backbone, Weights, device_of
+from runners.model.sharded_t5 import ShardedT5
 from runners.training.memory import Room
 from runners.training.method import METHODS, Method
 from runners.training.trial import TrialRun
@@ -105,6 +106,9 @@ def _chosen(
 
 def _on_device(parameters: Mapping[str, Tensor], backbone: Backbone) -> dict[str, Tensor]:
     """Parameters that were kept on the cores, where the model computes."""
+    if isinstance(backbone, ShardedT5):
+        # Each rank moves its own part of them, when they are lent to the model.
+        return dict(parameters)
     device = device_of(backbone.weights)
     return {name: parameter.to(device) for name, parameter in parameters.items()}
 

@@ -38,15 +38,19 @@ def _summed(
     """Losses and gradients added up over parts of the rows."""
     tokens = sum(len(row.target_ids) for row in rows)
     loss = 0.0
-    summed: list[Tensor] = []
+    for weight in weights.values():
+        weight.grad = None
     for part in parts:
         batch = _batch(backbone, weights, [rows[place] for place in part])
         part_loss = _losses(backbone, weights, batch).sum() / tokens
-        found = torch.autograd.grad(part_loss, list(weights.values()))
-        pairs = zip(summed, found, strict=True)
-        summed = [total.add_(share) for total, share in pairs] if summed else list(found)
+        # Not torch.autograd.grad, for gradients of sharded weights are added up as they arrive.
+        part_loss.backward()
         loss += float(part_loss.detach())
-    return loss, dict(zip(weights, summed, strict=True))
+    found = {}
+    for name, weight in weights.items():
+        assert weight.grad is not None
+        found[name], weight.grad = weight.grad, None
+    return loss, found
 
 
 @torch.no_grad()

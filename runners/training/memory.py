@@ -23,6 +23,8 @@ class Room:
     most: int | None = None
     halvings: int = 0
     """How often memory ran out."""
+    is_fixed: bool = False
+    """Whether it stays as it is, because other ranks would not know of a change."""
 
     def fit(
         self,
@@ -42,7 +44,9 @@ class Room:
             try:
                 return work(division)
             except (MemoryError, RuntimeError) as error:
-                if not is_out_of_memory(error) or not largest(division):
+                if not is_out_of_memory(error) or self.is_fixed:
+                    raise
+                if not largest(division):
                     raise
             # Here the error is gone, and with it what its frames held.
             self.most = max(1, largest(division) // 2)

@@ -12,6 +12,7 @@ from torch import Tensor
 from runners.config import TrialConfig
 from runners.data.source import TaskData
 from runners.model.backbone import Backbone, Weights
+from runners.model.sharded_t5 import trainable
 from runners.prompt.initializers import INITIALIZERS, Start
 
 
@@ -74,7 +75,7 @@ class ModelTuning:
         self, config: TrialConfig, backbone: Backbone, data: TaskData
     ) -> dict[str, Tensor]:
         """A float32 copy of every weight."""
-        return {name: weight.float().clone() for name, weight in backbone.weights.items()}
+        return trainable(backbone)
 
     def weights(self, backbone: Backbone, parameters: dict[str, Tensor]) -> Weights:
         """The weights in training."""

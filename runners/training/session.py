@@ -21,6 +21,7 @@ from runners.store import Store
 from runners.training.memory import Rooms
 from runners.training.pack import run_pack, start
 from runners.training.provenance import code_fingerprint, surroundings
+from runners.training.ranks import ALONE, Ranks
 from runners.training.trial import Member, TrialRun, other_origins
 
 CHECKPOINT_SECONDS = 120.0
@@ -38,6 +39,8 @@ class Session:
     catalogue: Catalogue
     slots: int
     checkpoint_seconds: float = CHECKPOINT_SECONDS
+    ranks: Ranks = ALONE
+    """The processes that share the trials, each of which runs this."""
     rooms: Rooms = field(default_factory=Rooms)
     """How much may go through the model at once, which memory decides."""
     taken: int = 0
@@ -59,7 +62,7 @@ class Session:
             self.backbone, self._runs(configs), slots=self.slots, observer=self, rooms=self.rooms
         )
         for live in steps:
-            if time.monotonic() - self._saved >= self.checkpoint_seconds:
+            if self.ranks.agreed(time.monotonic() - self._saved >= self.checkpoint_seconds):
                 self.checkpoint(live)
             yield live
 
@@ -67,19 +70,20 @@ class Session:
         for _, group in itertools.groupby(configs, key=lambda config: config.run_id):
             asked = list(group)
             self.taken += len(asked)
-            done = self.store.done(config.trial_id for config in asked)
+            done = self.ranks.agreed(self.store.done(config.trial_id for config in asked))
             missing = [config for config in asked if config.trial_id not in done]
             self.committed += len(asked) - len(missing)
             if missing:
                 yield self._restored(start(missing, self.backbone, self.catalogue))
-            else:
+            elif self.ranks.is_first:
                 self.store.clear_state(asked[0].run_id)
 
     def _restored(self, run: TrialRun) -> TrialRun:
         """The run as its checkpoint left it, where that comes from the same origins."""
         checkpoint = self.store.load_state(run.config.run_id, STATE)
-        if checkpoint is None:
+        if self.ranks.agreed(checkpoint is None):
             return run
+        assert checkpoint is not None, "the first rank has a checkpoint that another does not see"
         moved = other_origins(checkpoint, self._origins(run.data))
         if run.lacks(checkpoint):
             moved.append("transfer_tasks")
@@ -101,8 +105,11 @@ class Session:
     def finished(self, run: TrialRun) -> None:
         """Commit the best point of every trial of a run and drop its checkpoint."""
         for member in run.members:
-            self._commit(run, member)
-        self.store.clear_state(run.config.run_id)
+            if self.ranks.is_first:
+                self._commit(run, member)
+            self.committed += 1
+        if self.ranks.is_first:
+            self.store.clear_state(run.config.run_id)
 
     def _commit(self, run: TrialRun, member: Member) -> None:
         best = member.best
@@ -135,10 +142,12 @@ class Session:
             files={},
         )
         attempt.commit(record)
-        self.committed += 1
 
     def diverged(self, run: TrialRun, reason: str) -> None:
         """Record the trials of a run whose numbers are not finite."""
+        self.failed += len(run.members)
+        if not self.ranks.is_first:
+            return
         for member in run.members:
             attempt = self.store.begin(member.config.trial_id)
             failure = Failure(
@@ -151,14 +160,14 @@ class Session:
             )
             self.store.fail(failure)
             attempt.abandon()
-            self.failed += 1
         self.store.clear_state(run.config.run_id)
 
     def checkpoint(self, live: Sequence[TrialRun]) -> None:
         """Save every live trial, to go on from this step."""
         for run in live:
-            origins = self._origins(run.data)
-            self.store.save_state(run.config.run_id, STATE, run.to_bytes(origins))
+            content = run.to_bytes(self._origins(run.data))
+            if self.ranks.is_first:
+                self.store.save_state(run.config.run_id, STATE, content)
         self._saved = time.monotonic()
 
     def _provenance(self, run: TrialRun, member: Member) -> dict[str, Any]:
@@ -169,6 +178,7 @@ class Session:
             "started": self.started,
             "seconds": round(run.seconds / len(run.members), 3),
             "pack": self.slots,
+            "ranks": self.ranks.count,
             "micro_batch_positions": self.rooms.noted(),
             "device": describe(device_of(self.backbone.weights)),
             "data_revision": member.data.revision,

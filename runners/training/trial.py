@@ -18,7 +18,7 @@ from torch import Tensor
 from runners.config import Training, TrialConfig
 from runners.data.batching import Encoded, Order
 from runners.data.source import DevData, TaskData
-from runners.model.backbone import device_of
+from runners.model.shards import gathered, restored, whole
 from runners.training.adafactor import Adafactor
 
 
@@ -168,16 +168,20 @@ class TrialRun:
             if member.best is None or metrics["score"] > member.best.metrics["score"]:
                 # On the cores, so that points which are only kept take no room on a GPU.
                 kept = kept or {
-                    name: self.parameters[name].detach().clone().cpu() for name in sorted(self.kept)
+                    name: whole(self.parameters[name].detach()).clone().cpu()
+                    for name in sorted(self.kept)
                 }
                 member.best = Best(
                     step=self.step, metrics=metrics, predictions=predictions, parameters=kept
                 )
 
     def to_bytes(self, metadata: Mapping[str, str]) -> bytes:
-        """A checkpoint of the run in safetensors, with the rest and `metadata` in its header."""
-        tensors = {f"parameter:{n}": p.detach().contiguous() for n, p in self.parameters.items()}
-        tensors |= {f"state:{n}": s.contiguous() for n, s in self.state.items()}
+        """A checkpoint of the run in safetensors, with the rest and `metadata` in its header.
+
+        Of sharded tensors the first rank's has all, and that of others nothing.
+        """
+        tensors = gathered({f"parameter:{n}": p for n, p in self.parameters.items()})
+        tensors |= gathered({f"state:{n}": s for n, s in self.state.items()})
         members = {}
         for member in self.members:
             if member.best:
@@ -208,16 +212,11 @@ class TrialRun:
             for member in self.members
         )
         return dataclasses.replace(
-            self, members=members, parameters=self._placed(_named(tensors, "parameter")),
-            state=self._placed(_named(tensors, "state")), **{name: meta[name] for name in _PLAIN},
+            self, members=members,
+            parameters=restored(_named(tensors, "parameter"), self.parameters),
+            state=restored(_named(tensors, "state"), self.state),
+            **{name: meta[name] for name in _PLAIN},
         )  # fmt: skip
-
-    def _placed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Tensors of a checkpoint where those of this run are."""
-        if not self.parameters:
-            return dict(tensors)
-        device = device_of(self.parameters)
-        return {name: tensor.to(device) for name, tensor in tensors.items()}
 
 
 def _plain(best: Best | None) -> dict[str, Any] | None:
@@ -247,7 +246,7 @@ def other_origins(checkpoint: bytes, origins: Mapping[str, str]) -> list[str]:
 
 def all_finite(tensors: Mapping[str, Tensor]) -> bool:
     """Whether no number of any tensor is infinite or NaN."""
-    return all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
+    return all(bool(whole(torch.isfinite(tensor).all())) for tensor in tensors.values())
 
 
 def metadata_of(serialised: bytes) -> dict[str, str]:
