@@ -25,6 +25,7 @@ VERBS = {
     "withdraw": ("sweeps.cli", "take back results, so that their trials run again"),
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
     "figures": ("analysis.cli", "draw the figures from the store"),
+    "report": ("analysis.cli", "write one HTML page with all of a sweep in it"),
     "best": ("runners.prompts", "name the winning prompt of each task or cell"),
     "export": ("runners.prompts", "write a trial's prompt for PEFT or T5X"),
     "import": ("runners.prompts", "commit a prompt of PEFT or T5X as a trial"),

@@ -1,5 +1,6 @@
 """What came out of a sweep, from its store alone; no torch and no ray.
 
+    python -m analysis report results/laptop       # one HTML page
     python -m analysis figures results/laptop      # a store, a manifest in it, or the spec itself
 
 Reading order:
@@ -11,5 +12,6 @@ Reading order:
 - `panels`: a figure's panel as numbers. `contrasts`: differences paired by seed.
 - `tables`: gaps, tasks, spreads, claims, and the scale curve as text.
 - `style`, `figures`, `provenance`: how a panel is drawn and what its file says of itself.
+- `page`: a sweep as one HTML page, with every trial in it.
 - `draw`: all of it into a folder. `cli`: the command.
 """

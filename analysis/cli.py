@@ -4,6 +4,8 @@ python -m analysis figures results/laptop                  # a store with one sw
 python -m analysis figures results/laptop --spec laptop    # one of several sweeps
 python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep of a spec
 python -m analysis figures results/laptop --out figures    # into another folder
+python -m analysis report results/laptop                   # one page, results/reports/laptop.html
+python -m analysis report results/laptop --watch 30        # kept current while the sweep runs
 """
 
 import argparse
@@ -13,13 +15,15 @@ from pathlib import Path
 
 FOLDER = Path("results/figures")
 """Where the files of a sweep go, in a folder of its name, unless `--out` says otherwise."""
+WATCH_SECONDS = 30
+"""How often a watched page is written."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 with the reason on stderr."""
     options = _parser().parse_args(arguments)
     try:
-        figures(options.where, options.spec, options.out)
+        options.run(options)
     except (ValueError, OSError) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 1
@@ -45,6 +49,16 @@ def figures(where: str, spec: str | None = None, out: str | None = None) -> None
     print(report(sweep, trials, drawing, folder))
 
 
+def _figures(options: argparse.Namespace) -> None:
+    figures(options.where, options.spec, options.out)
+
+
+def _report(options: argparse.Namespace) -> None:
+    from analysis.page.command import report_page
+
+    report_page(options.where, options.spec, options.out, options.watch)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m analysis", description="What came out of a sweep."
@@ -53,9 +67,20 @@ def _parser() -> argparse.ArgumentParser:
     draw = commands.add_parser(
         "figures", help="draw Figure 1 and Figure 3 of a sweep, with their tables"
     )
-    draw.add_argument(
-        "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
-    )
-    draw.add_argument("--spec", metavar="NAME", help="the sweep, where the store holds several")
+    draw.set_defaults(run=_figures)
     draw.add_argument("--out", metavar="DIR", help="folder of the files [results/figures/NAME]")
+    page = commands.add_parser("report", help="write one HTML page with all of a sweep in it")
+    page.set_defaults(run=_report)
+    page.add_argument("--out", metavar="FILE", help="the page [results/reports/NAME.html]")
+    page.add_argument(
+        "--watch", metavar="SECONDS", type=int, nargs="?", const=WATCH_SECONDS,
+        help=f"write it again so often while the sweep runs [{WATCH_SECONDS}]",
+    )  # fmt: skip
+    for command in (draw, page):
+        command.add_argument(
+            "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
+        )
+        command.add_argument(
+            "--spec", metavar="NAME", help="the sweep, where the store holds several"
+        )
     return parser

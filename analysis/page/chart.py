@@ -1,0 +1,200 @@
+"""A panel of lines as places in a drawing, which the page draws as SVG; y goes down.
+
+Lines are told apart by colour, mark and dashes, so that they are in grey too. What
+is not there is drawn as such, as in `analysis.figures.lines`.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from ablation.axis import Value
+from analysis.panels import Panel
+from analysis.style import in_short, looks
+
+WIDTH, HEIGHT = 460.0, 300.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 34.0
+_EDGE = 0.07
+"""Share of the width that stays free left and right of the outermost sizes."""
+_STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0)
+_TICKS = 6
+
+Piece = list[tuple[float, pd.Series]]
+"""Neighbouring cells: their place along x, and their row of a panel's table."""
+ToY = Callable[[float], float]
+"""From a score to its place along y."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A place along an axis and what stands there."""
+
+    at: float
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """The mean of a cell, and what is told of it; `whole` says that no seed is missing."""
+
+    x: float
+    y: float
+    told: str
+    whole: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One value of the axis; `look` is its place in the order of looks, 0 the default setting.
+
+    `paths` are the pieces of the line, `band` one standard deviation to either
+    side of them, both as points of SVG.
+    """
+
+    label: str
+    look: int
+    points: tuple[Point, ...]
+    paths: tuple[str, ...]
+    bands: tuple[str, ...]
+    seeds: tuple[tuple[float, float], ...]
+    missing: tuple[float, ...]
+    """Places along x of cells without any complete seed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """All that is drawn of one panel."""
+
+    lines: tuple[Line, ...]
+    x_ticks: tuple[Tick, ...]
+    y_ticks: tuple[Tick, ...]
+    chance: float | None
+
+
+def score_range(panels: Iterable[Panel]) -> tuple[float, float]:
+    """The lowest and highest score that the panels show, so that they share an axis."""
+    shown = [panel.table["mean"] for panel in panels]
+    shown += [column for panel in panels for _, column in _seed_columns(panel.table)]
+    shown += [pd.Series([panel.chance]) for panel in panels]
+    known = pd.concat(shown).dropna() if shown else pd.Series(dtype=float)
+    if known.empty:
+        return 0.0, 100.0
+    return float(known.min()), float(known.max())
+
+
+def chart_of(panel: Panel, default: Value, scores: tuple[float, float]) -> Chart:
+    """The chart of a panel whose green line is `default`, over a range of scores."""
+    ticks = nice_ticks(*scores)
+    low, high = min(ticks[0], scores[0]), max(ticks[-1], scores[1])
+
+    def y_of(score: float) -> float:
+        return round(TOP + (high - score) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
+
+    placed = panel.table.dropna(subset=["model_parameters"])
+    places = _places(placed["model_parameters"].astype(float))
+    order = list(looks(panel.values, default))
+    lines = [
+        _line(
+            placed[placed[panel.axis.name] == value],
+            panel.axis.label_of(value), order.index(value), places, y_of,
+        )
+        for value in panel.values
+    ]  # fmt: skip
+    return Chart(
+        lines=tuple(lines),
+        x_ticks=tuple(Tick(at=x, text=in_short(count)) for count, x in places.items()),
+        y_ticks=tuple(Tick(at=y_of(tick), text=f"{tick:g}") for tick in ticks),
+        chance=None if math.isnan(panel.chance) else y_of(panel.chance),
+    )
+
+
+def nice_ticks(low: float, high: float) -> list[float]:
+    """Round numbers around a range, at most about six."""
+    span = max(high - low, 1.0)
+    step = next((step for step in _STEPS if span / step <= _TICKS), _STEPS[-1])
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return [step * number for number in range(first, max(last, first + 1) + 1)]
+
+
+def _places(parameters: pd.Series) -> dict[float, float]:
+    """Places along x by counts of parameters, on a logarithmic scale."""
+    counts = sorted(parameters.unique())
+    inside = WIDTH - LEFT - RIGHT
+    if len(counts) < 2:
+        return dict.fromkeys(counts, LEFT + inside / 2)
+    logs = np.log(counts)
+    share = _EDGE + (1 - 2 * _EDGE) * (logs - logs[0]) / (logs[-1] - logs[0])
+    places = [round(LEFT + inside * float(each), 1) for each in share]
+    return dict(zip(counts, places, strict=True))
+
+
+def _line(
+    rows: pd.DataFrame, label: str, look: int, places: Mapping[float, float], y_of: ToY
+) -> Line:
+    xs = [places[count] for count in rows["model_parameters"].astype(float)]
+    known = [(x, row) for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if row["n"] > 0]
+    points = tuple(
+        Point(x=x, y=y_of(row["mean"]), told=f"{label}, {_told(row)}",
+              whole=bool(row["n"] == row["planned_seeds"]))
+        for x, row in known
+    )  # fmt: skip
+    pieces = list(_pieces(xs, rows))
+    return Line(
+        label=label,
+        look=look,
+        points=points,
+        paths=tuple(_joined((x, y_of(row["mean"])) for x, row in piece) for piece in pieces),
+        bands=tuple(_band(piece, y_of) for piece in pieces if len(piece) > 1),
+        seeds=tuple(
+            (x, y_of(score)) for _, column in _seed_columns(rows)
+            for x, score in zip(xs, column, strict=True) if not pd.isna(score)
+        ),
+        missing=tuple(x for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if not row["n"]),
+    )  # fmt: skip
+
+
+def _pieces(xs: Sequence[float], rows: pd.DataFrame) -> Iterator[Piece]:
+    """Neighbouring cells that have a mean; a cell without one breaks the line."""
+    piece: Piece = []
+    for x, (_, row) in zip(xs, rows.iterrows(), strict=True):
+        if row["n"] > 0:
+            piece.append((x, row))
+        elif piece:
+            yield piece
+            piece = []
+    if piece:
+        yield piece
+
+
+def _band(piece: Piece, y_of: ToY) -> str:
+    spread = [(x, float(row["mean"]), _sd(row) or 0.0) for x, row in piece]
+    upper = [(x, y_of(mean + sd)) for x, mean, sd in spread]
+    lower = [(x, y_of(mean - sd)) for x, mean, sd in reversed(spread)]
+    return _joined([*upper, *lower])
+
+
+def _sd(row: pd.Series) -> float | None:
+    """The spread over seeds; None of one seed."""
+    sd = float(row["sd"])
+    return None if math.isnan(sd) else sd
+
+
+def _joined(points: Iterable[tuple[float, float]]) -> str:
+    return " ".join(f"{x:g},{y:g}" for x, y in points)
+
+
+def _told(row: pd.Series) -> str:
+    """`2m (1.76M parameters): 84.3 ± 3.6, 2 of 2 seeds`."""
+    sd = _sd(row)
+    spread = "" if sd is None else f" ± {sd:.1f}"
+    seeds = f"{row['n']:g} of {row['planned_seeds']:g} seeds"
+    size = f"{row['model_size']} ({in_short(row['model_parameters'])} parameters)"
+    return f"{size}: {row['mean']:.1f}{spread}, {seeds}"
+
+
+def _seed_columns(table: pd.DataFrame) -> list[tuple[str, pd.Series]]:
+    names = [name for name in table.columns if str(name).startswith("seed_")]
+    return [(str(name), table[name]) for name in names]

@@ -1,0 +1,156 @@
+"""What a reader wants of one trial, for all trials, packed for the browser.
+
+Trials of a task share its examples, so that a page has each input once; answers are
+numbers of a list, and a task's chunk is compressed. `script.js` unpacks a chunk when
+the first of its trials is looked at.
+"""
+
+import base64
+import json
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from runners.config import RULES
+from runners.record import TrialRecord
+from runners.store import Store
+
+EXAMPLES = 200
+"""Dev examples of a trial that stand in the page; the store has all."""
+LETTERS = 400
+"""The longest input that stands in the page whole."""
+HISTORY, PREDICTIONS = "history.jsonl", "predictions.jsonl"
+_PROVENANCE = (
+    "attempt", "code", "data", "base_checkpoint", "device", "pack", "started", "seconds",
+    "model_parameters", "trainable_parameters", "versions.python", "versions.torch",
+    "versions.transformers",
+)  # fmt: skip
+"""Columns of the frame that a trial's page shows as its origin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """What was read of one committed trial; `defect` says what could not be."""
+
+    history: tuple[Mapping[str, float], ...] = ()
+    rows: tuple[tuple[str, str, str], ...] = ()
+    """Input, target and answer of the first `EXAMPLES` dev examples."""
+    examples: int = 0
+    neighbours: tuple[Any, ...] = ()
+    defect: str | None = None
+
+
+@dataclass(kw_only=True)
+class Reader:
+    """Reads trials from a store, each attempt once."""
+
+    store: Store
+    _read: dict[tuple[str, str], Trial] = field(default_factory=dict)
+
+    def trials(self) -> dict[str, Trial]:
+        """Every committed trial by its id."""
+        # What is unreadable among records has its note in the frame already.
+        records = [r for r in self.store.records([]) if r.stage == "tuning"]
+        return {record.trial_id: self._trial(record) for record in records}
+
+    def _trial(self, record: TrialRecord) -> Trial:
+        key = (record.trial_id, record.attempt)
+        if key not in self._read:
+            try:
+                self._read[key] = self._load(record)
+            except (ValueError, KeyError, TypeError) as error:
+                return Trial(defect=f"its files cannot be read: {error}")
+        return self._read[key]
+
+    def _load(self, record: TrialRecord) -> Trial:
+        predictions = self._lines(record, PREDICTIONS)
+        rows = tuple(
+            (_short(str(row["input"])), str(row["target"]), str(row["prediction"]))
+            for row in map(json.loads, predictions[:EXAMPLES])
+        )
+        return Trial(
+            history=tuple(map(json.loads, self._lines(record, HISTORY))),
+            rows=rows,
+            examples=len(predictions),
+        )
+
+    def _lines(self, record: TrialRecord, name: str) -> list[bytes]:
+        return self.store.read(record.trial_id, name).splitlines() if name in record.files else []
+
+
+def chunks(frame: pd.DataFrame, trials: Mapping[str, Trial]) -> dict[str, str]:
+    """For each task, what the page has of its trials, as base64 of deflated JSON."""
+    varied = varied_fields(frame)
+    metrics = [str(name) for name in frame.columns if _is_metric(frame, str(name))]
+    return {
+        str(task): _packed(_chunk(rows, trials, varied, metrics))
+        for task, rows in frame.groupby("task", sort=False)
+    }
+
+
+def varied_fields(frame: pd.DataFrame) -> list[str]:
+    """The fields of a config that are not the same in all trials."""
+    return [name for name in RULES if frame[name].nunique(dropna=False) > 1]
+
+
+def shared_fields(frame: pd.DataFrame) -> dict[str, str]:
+    """The fields of a config that are the same in all trials and not empty, in words."""
+    varied = set(varied_fields(frame))
+    values = {name: frame[name].iloc[0] for name in RULES if name not in varied}
+    return {name: str(value) for name, value in values.items() if not pd.isna(value)}
+
+
+def _chunk(
+    frame: pd.DataFrame, trials: Mapping[str, Trial], varied: list[str], metrics: list[str]
+) -> dict[str, Any]:
+    exams: dict[tuple[tuple[str, str], ...], int] = {}
+    answers: dict[str, int] = {}
+    told = {}
+    for values in frame.to_dict("records"):
+        trial = trials.get(values["trial_id"], Trial())
+        exam = tuple((row[0], row[1]) for row in trial.rows)
+        told[values["trial_id"]] = {
+            "state": values["status"],
+            "config": _known(values, varied),
+            "metrics": _known(values, metrics),
+            "origin": _known(values, _PROVENANCE),
+            "why": _known(values, ("failure", "message")) | _defect(trial),
+            "history": trial.history,
+            "exam": exams.setdefault(exam, len(exams)),
+            "answers": [answers.setdefault(row[2], len(answers)) for row in trial.rows],
+            "examples": trial.examples,
+        }
+    return {"exams": [list(exam) for exam in exams], "answers": list(answers), "trials": told}
+
+
+def _defect(trial: Trial) -> dict[str, str]:
+    return {"files": trial.defect} if trial.defect else {}
+
+
+def _known(values: Mapping[Any, Any], names: Any) -> dict[str, Any]:
+    """What a row has of these columns, as plain values."""
+    found = {name: values.get(name) for name in names}
+    return {name: _plain(value) for name, value in found.items() if not pd.isna(value)}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value
+
+
+def _is_metric(frame: pd.DataFrame, name: str) -> bool:
+    """Whether a column is a number that is neither of the config nor shown as the origin."""
+    known = (*RULES, *_PROVENANCE, "cut_rows.dev", "cut_rows.train")
+    return name not in known and bool(pd.api.types.is_numeric_dtype(frame[name]))
+
+
+def _packed(values: Any) -> str:
+    """Deflated with zlib, whose level is fixed so that a page is the same bytes every time."""
+    text = json.dumps(values, separators=(",", ":"), sort_keys=True)
+    return base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LETTERS else f"{text[: LETTERS - 1]}…"

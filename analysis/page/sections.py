@@ -1,0 +1,253 @@
+"""The words, tables and numbers of a page, from the frame of its sweep."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from ablation.method import AXIS as METHOD
+from ablation.search import DESIGN
+from ablation.settings import STUDIED
+from ablation.task import AXIS as TASK
+from analysis.figures import ablations, scale
+from analysis.frame import Trials
+from analysis.manifest import Manifest
+from analysis.page.chart import Chart, chart_of, score_range
+from analysis.panels import Panel, build_panel, plans
+from analysis.style import in_short
+from analysis.tables.claims import Claim, claims
+from analysis.tables.gaps import gap_table, has_gap
+from analysis.tables.search import search_rows, search_table
+from analysis.tables.spreads import spread_table
+from analysis.tables.tasks import task_table
+from analysis.tables.terminal import NOTHING
+from analysis.tables.transfer import domain_shift_table, paraphrase_table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table in words; `heads` name the columns, the first column names the row."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One panel on the page; `table` has its numbers."""
+
+    name: str
+    title: str
+    question: str
+    chart: Chart
+    made_of: str
+    partial: str
+    table: Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """A claim with its effect; `at` are low, mean and high of the interval as percent of a bar."""
+
+    claim: str
+    effect: str
+    value: str
+    rule: str
+    holds: str
+    certain: bool
+    at: tuple[float, float, float] | None
+
+
+@dataclass(kw_only=True)
+class Study:
+    """What the trials say: figures, tables, claims, and what could not be drawn."""
+
+    headline: tuple[str, ...] = ()
+    figures: list[Figure] = field(default_factory=list)
+    tables: list[Table] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def study_of(manifest: Manifest, trials: Trials) -> Study:
+    """All that the trials allow; what they do not allow is a note."""
+    study = Study(notes=list(trials.notes))
+    if manifest.design == DESIGN:
+        study.tables.append(plain_table("Search", search_table(search_rows(trials.frame))))
+        return study
+    panels = dict(_panels(trials.frame, study.notes))
+    scores = score_range(panels.values())
+    study.figures = [_figure(manifest, panel, scores) for panel in panels.values()]
+    study.findings = [_finding(claim) for claim in claims(panels)]
+    study.headline = tuple(_headline(panels.get(METHOD.name)))
+    study.tables = list(_tables(trials.frame, panels))
+    return study
+
+
+def _panels(frame: pd.DataFrame, notes: list[str]) -> Iterator[tuple[str, Panel]]:
+    for axis in (scale.AXIS, *ablations.AXES):
+        if not plans(frame, axis):
+            continue
+        try:
+            panel = build_panel(frame, axis)
+        except ValueError as error:
+            notes.append(f"{axis.figure} is not drawn: {error}")
+            continue
+        if panel.drawable:
+            yield axis.name, panel
+        else:
+            why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
+            notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
+
+
+def _figure(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> Figure:
+    axis = panel.axis
+    default = STUDIED if axis is scale.AXIS else manifest.defaults[axis.name]
+    tasks = ", ".join(TASK.label_of(task) for task in panel.tasks)
+    lacks = panel.planned - panel.done
+    return Figure(
+        name=axis.name,
+        title="The scale curve" if axis is scale.AXIS else axis.label,
+        question=axis.question,
+        chart=chart_of(panel, default, scores),
+        made_of=f"Line and band: mean ± sd over seeds; dots: each seed. Mean over {tasks}.",
+        partial=f"Partial: {lacks} of {panel.planned} trials are not done." if lacks else "",
+        table=_panel_table(panel),
+    )
+
+
+def _panel_table(panel: Panel) -> Table:
+    rows = tuple(
+        (panel.axis.label_of(row[panel.axis.name]), str(row["model_size"]),
+         in_short(row["model_parameters"]) if not pd.isna(row["model_parameters"]) else NOTHING,
+         number(row["mean"]), number(row["sd"]), interval_words(row["low"], row["high"]),
+         f"{row['n']} of {row['planned_seeds']}")
+        for row in panel.table.to_dict("records")
+    )  # fmt: skip
+    heads = (panel.axis.label, "Size", "Parameters", "Mean", "Sd", "95% interval", "Seeds")
+    return Table(title=f"{panel.axis.figure} as numbers", heads=heads, rows=rows)
+
+
+def _headline(panel: Panel | None) -> Iterator[str]:
+    """How far prompt tuning is behind model tuning at both ends of the ladder."""
+    if panel is None or not has_gap(panel):
+        return
+    table = gap_table(panel).dropna(subset=["gap"])
+    ends = table if len(table) < 2 else table.iloc[[0, -1]]
+    for _, row in ends.iterrows():
+        side = "behind" if row["gap"] >= 0 else "ahead of"
+        yield f"{abs(row['gap']):.1f} points {side} model tuning at {row['model_size']}"
+
+
+def _tables(frame: pd.DataFrame, panels: Mapping[str, Panel]) -> Iterator[Table]:
+    panel = panels.get(METHOD.name)
+    if panel is not None:
+        if has_gap(panel):
+            yield _gaps(panel)
+        yield _tasks(panel)
+    ablated = [each for name, each in panels.items() if name != METHOD.name]
+    if ablated:
+        yield _spreads(ablated)
+    for title, table in (
+        ("Table 1: domain shift", domain_shift_table(frame)),
+        ("Table 2: paraphrase transfer", paraphrase_table(frame)),
+    ):
+        if not table.empty:
+            yield plain_table(title, table)
+
+
+def _gaps(panel: Panel) -> Table:
+    rows = tuple(
+        (str(row["model_size"]), number(row["model_tuning_mean"]),
+         number(row["prompt_tuning_mean"]), number(row["gap"]),
+         interval_words(row["gap_low"], row["gap_high"]), f"{row['gap_n']:g}")
+        for row in gap_table(panel).to_dict("records")
+    )  # fmt: skip
+    heads = ("Size", "Model tuning", "Prompt tuning", "Gap", "95% interval", "Seeds")
+    return Table(title="The gap at each size", heads=heads, rows=rows, note="Paired by seed.")
+
+
+def _tasks(panel: Panel) -> Table:
+    """Tasks as rows, sizes and methods as columns."""
+    table = task_table(panel)
+    columns = [(size, str(m)) for size in panel.sizes for m in panel.values]
+    means = {(r["task"], r["model_size"], r["method"]): r for r in table.to_dict("records")}
+    rows = []
+    for task in panel.tasks:
+        found = [means.get((task, *column)) for column in columns]
+        chance = next((number(row["chance"]) for row in found if row), NOTHING)
+        rows.append((TASK.label_of(task), chance, *(_task_score(row) for row in found)))
+    heads = [f"{size} {METHOD.label_of(method).lower()}" for size, method in columns]
+    note = "Means over seeds; ° is a mean whose 95% interval does not lie above chance."
+    return Table(
+        title="Every task", heads=("Task", "Chance", *heads), rows=tuple(rows), note=note
+    )  # fmt: skip
+
+
+def _task_score(row: Mapping[Any, Any] | None) -> str:
+    if row is None:
+        return NOTHING
+    at_chance = row["at_chance"]
+    return number(row["mean"]) + ("°" if not pd.isna(at_chance) and at_chance else "")
+
+
+def _spreads(panels: Sequence[Panel]) -> Table:
+    labels = {panel.axis.name: panel.axis.label for panel in panels}
+    rows = tuple(
+        (labels[row["axis"]], str(row["model_size"]), number(row["mean"]),
+         interval_words(row["low"], row["high"]), f"{row['n']}")
+        for row in spread_table(panels).to_dict("records")
+    )  # fmt: skip
+    heads = ("Axis", "Size", "Best less worst", "95% interval", "Seeds")
+    return Table(title="How much each axis matters", heads=heads, rows=rows)
+
+
+def plain_table(title: str, table: pd.DataFrame) -> Table:
+    """A frame as it is, its numbers rounded."""
+    return Table(
+        title=title,
+        heads=tuple(str(name).replace("_", " ") for name in table.columns),
+        rows=tuple(tuple(map(_cell, row)) for row in table.itertuples(index=False)),
+    )
+
+
+def _finding(claim: Claim) -> Finding:
+    found = claim.measured
+    answer = {True: "holds", False: "does not hold", None: "unknown"}[claim.holds]
+    value = number(found.mean)
+    if found.n > 1:
+        value += f" [{found.low:.1f}, {found.high:.1f}]"
+    return Finding(
+        claim=claim.claim, effect=claim.effect, value=value, rule=f"{claim.rule} {claim.bound:g}",
+        holds=answer, certain=claim.certain is True,
+        at=_bar(found.low, found.mean, found.high, claim.bound),
+    )  # fmt: skip
+
+
+def _bar(low: float, mean: float, high: float, bound: float) -> tuple[float, float, float] | None:
+    """Places in percent on a bar whose middle is the bound; what lies beyond is cut off."""
+    if math.isnan(low):
+        return None
+    reach = max(abs(mean - bound) * 2, 10.0)
+    low, mean, high = (50 + 50 * (value - bound) / reach for value in (low, mean, high))
+    return round(max(0.0, low), 1), round(mean, 1), round(min(100.0, high), 1)
+
+
+def number(value: Any) -> str:
+    """One decimal, or a dash where there is no number."""
+    return NOTHING if pd.isna(value) else f"{value:.1f}"
+
+
+def interval_words(low: float, high: float) -> str:
+    """An interval, or a dash where there is none."""
+    return NOTHING if math.isnan(low) else f"{low:.1f} to {high:.1f}"
+
+
+def _cell(value: Any) -> str:
+    if pd.isna(value):
+        return NOTHING
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,201 @@
+"""The page in a real browser: on a phone and a desk, dark and light, by keyboard, without scripts.
+
+What is seen is asked of the browser itself. Skipped where there is no Chromium.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis.page.build import build, write
+from analysis.page.details import Reader
+from analysis.source import open_sweep
+
+ROWS = [("was it?", "True", "True"), ("<b>or</b> not?", "False", "True")]
+WIDER = "return document.documentElement.scrollWidth > document.documentElement.clientWidth"
+ACTIVE = "return document.activeElement.getAttribute(arguments[0])"
+
+
+@pytest.fixture(scope="module")
+def page(
+    tmp_path_factory: pytest.TempPathFactory, plain_manifest: Any, record: Any, whole: Any
+) -> Path:
+    """The page of a star whose trials of one task have answers."""
+    from runners.store import Store
+
+    store = Store(tmp_path_factory.mktemp("answers") / "store")
+    store.write_manifest("toy", plain_manifest())
+    for config in whole.configs:
+        attempt = store.begin(config.trial_id)
+        told = [{"input": i, "target": t, "prediction": p} for i, t, p in ROWS]
+        lines = "".join(json.dumps(row) + "\n" for row in told)
+        (attempt.folder / "predictions.jsonl").write_text(lines)
+        steps = [{"step": s, "train_loss": 1.5, "score": 40.0 + s} for s in (5, 10)]
+        text = "".join(json.dumps(row) + "\n" for row in steps)
+        (attempt.folder / "history.jsonl").write_text(text)
+        assert attempt.commit(record(config, 50.0 + config.seed, attempt=attempt.id))
+    sweep = open_sweep(store.root)
+    path = tmp_path_factory.mktemp("page") / "page.html"
+    write(build(sweep, Reader(store=sweep.store)).html, path)
+    return path
+
+
+@pytest.fixture
+def shown(browser: Any, page: Path) -> Any:
+    """The page, freshly opened at a desk."""
+    browser.size(1280, 900)
+    browser.open(page)
+    browser.run("sessionStorage.clear()")
+    browser.open(page)
+    return browser
+
+
+def press_until(browser: Any, key: str, script: str, most: int = 80) -> None:
+    """Press a key until a script is true."""
+    for _ in range(most):
+        if browser.run(script):
+            return
+        browser.press(key)
+    pytest.fail(f"{key} does not lead to {script}")
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1280])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_wider_than_the_window(shown: Any, width: int, scheme: str) -> None:
+    """A page that has to be pushed left and right on a phone."""
+    shown.size(width, 800, scheme=scheme)
+    assert shown.run(WIDER) is False
+    assert shown.run("return document.querySelector('.chart').getBoundingClientRect().width") > 240
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(shown: Any, scheme: str) -> None:
+    """Grey on grey: contrast below 4.5 to 1 (WCAG 2.2, 1.4.3)."""
+    shown.size(1280, 900, scheme=scheme)
+    script = """
+      const parse = (c) => c.match(/[\\d.]+/g).slice(0, 3).map(Number);
+      const light = (c) => parse(c).map(v => v / 255)
+        .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+        .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
+      const ground = (e) => { for (; e; e = e.parentElement) {
+        const c = getComputedStyle(e).backgroundColor;
+        if (!/, 0\\)|transparent/.test(c)) return c; }
+        return 'rgb(255, 255, 255)'; };
+      const wrong = [];
+      const texts = 'p, h1, h2, h3, a, td, th, b, span, button, dd, dt';
+      for (const e of document.querySelectorAll(texts)) {
+        if (!e.checkVisibility() || !e.textContent.trim()) continue;
+        const pair = [light(getComputedStyle(e).color), light(ground(e))].sort((a, b) => b - a);
+        const ratio = (pair[0] + 0.05) / (pair[1] + 0.05);
+        if (ratio < 4.5) wrong.push(`${e.tagName}.${e.className} ${ratio.toFixed(2)}`);
+      }
+      return [...new Set(wrong)];"""
+    assert shown.run(script) == []
+
+
+def test_no_script_fails(shown: Any) -> None:
+    """A page that is half dead because of one missing element."""
+    assert shown._ask("se/log", {"type": "browser"}) == []
+
+
+def test_a_mark_leads_to_its_trial(shown: Any, whole: Any) -> None:
+    """A map that is a picture; answers without their errors; another trial than was asked for."""
+    config = next(c for c in whole.configs if c.task == "record" and c.seed == 1)
+    shown.run(f"document.querySelector('a[href=\"#trial-{config.trial_id}\"]').click()")
+    shown.until("return document.getElementById('trial').open")
+    told = " ".join(shown.texts("#trial *"))
+    assert config.trial_id in told
+    assert "seed 1" in shown.texts("#trial-title")[0]
+    assert "51" in shown.texts("#trial .cards b")
+    assert "1 of 2 answers are not their target" in shown.texts("#errors")[0]
+    assert shown.texts(".answers li") == ["<b>or</b> not?True ✗ wanted False"]
+    assert shown.run("return document.querySelectorAll('#trial polyline').length") == 2
+
+
+def test_all_answers_are_shown_on_demand(shown: Any, whole: Any) -> None:
+    """Errors alone, with nothing to hold them against."""
+    shown.run("document.querySelector('a.m').click()")
+    shown.until("return document.querySelector('.answers li')")
+    shown.run("document.querySelector('#trial section button').click()")
+    assert len(shown.texts(".answers li")) == 2
+
+
+def test_a_link_opens_a_trial_at_once(browser: Any, page: Path, whole: Any) -> None:
+    """A link that somebody was sent, and that leads to the top of the page."""
+    config = whole.configs[-1]
+    browser.open(page, f"#trial-{config.trial_id}")
+    assert browser.until("return document.getElementById('trial').dataset.trial") == config.trial_id
+
+
+def test_the_keyboard_reaches_everything(shown: Any) -> None:
+    """A map of thousands of stops for the tab key, or a dialog that cannot be left."""
+    shown.press("Tab")
+    assert shown.run("return document.activeElement.className") == "skip"
+    press_until(shown, "Tab", "return document.activeElement.matches('.point')")
+    assert "parameters" in shown.texts("#tip")[0]
+    press_until(shown, "Tab", "return document.activeElement.matches('a.m')")
+    first = shown.run(ACTIVE, "href")
+    shown.press("Right")
+    second = shown.run(ACTIVE, "href")
+    assert second != first
+    shown.press("Down")
+    assert shown.run(ACTIVE, "href") not in (first, second)
+    here = shown.run(ACTIVE, "href")
+    shown.press("Enter")
+    shown.until("return document.getElementById('trial').open")
+    assert shown.run("return document.getElementById('trial').contains(document.activeElement)")
+    shown.press("Escape")
+    shown.until("return !document.getElementById('trial').open")
+    assert shown.run(ACTIVE, "href") == here
+    shown.press("Tab")
+    assert shown.run("return !document.activeElement.matches('a.m')")
+
+
+def test_filters_leave_what_fits(shown: Any) -> None:
+    """A filter that hides the wrong rows, or counts them wrong."""
+    script = """
+      const f = document.getElementById('filters');
+      f.elements.method.value = 'Model tuning';
+      f.dispatchEvent(new Event('input'));
+      return document.getElementById('shown').textContent"""
+    assert shown.run(script) == "12 of 84 trials"
+    rows = shown.texts("#map tbody th")
+    assert [row.split(" · ")[:2] for row in rows] == [
+        [size, "Model tuning"] for size in ("60k", "200k", "2m")
+    ]
+    shown.run("document.querySelector('#filters button[type=reset]').click()")
+    shown.until("return document.getElementById('shown').textContent === '84 of 84 trials'")
+
+
+def test_a_legend_hides_its_line(shown: Any) -> None:
+    """A button that does nothing."""
+    looks = """return [...document.querySelectorAll('#figure-method .line')]
+      .map(e => getComputedStyle(e).display)"""
+    assert shown.run(looks) == ["inline", "inline"]
+    shown.run("document.querySelector('#figure-method .legend button').click()")
+    assert sorted(shown.run(looks)) == ["inline", "none"]
+
+
+def test_the_theme_can_be_chosen(shown: Any) -> None:
+    """A dark page in a bright room that cannot be changed."""
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    shown.size(1280, 900, scheme="dark")
+    dark = shown.run(ground)
+    shown.run("document.getElementById('theme').click()")
+    assert shown.texts("#theme") == ["Theme: light"]
+    assert shown.run(ground) != dark
+
+
+def test_without_javascript_it_can_be_read(start_browser: Callable[..., Any], page: Path) -> None:
+    """Controls that do nothing, or numbers that never come."""
+    plain = start_browser(javascript=False)
+    plain.size(390, 800)
+    plain.open(page)
+    assert "The scale curve" in plain.texts("h3")
+    assert plain.texts("#filters label") == []
+    assert plain.texts("#theme") == []
+    assert len(plain.texts("#map tbody th")) > 20
+    assert plain.run("return document.querySelectorAll('.chart').length") == 5

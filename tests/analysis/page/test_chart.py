@@ -1,0 +1,71 @@
+"""A panel as places in a drawing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from ablation import method, prompt_length
+from analysis.page.chart import BOTTOM, HEIGHT, TOP, chart_of, nice_ticks, score_range
+from analysis.panels import build_panel
+from runners.config import TrialConfig
+
+Frame = Callable[..., pd.DataFrame]
+
+
+def test_places_follow_the_numbers(frame_of: Frame) -> None:
+    """Lines that are drawn upside down, or in another order than their legend."""
+    panel = build_panel(frame_of(), method.AXIS)
+    chart = chart_of(panel, "prompt_tuning", (0.0, 100.0))
+    lines = {line.label: line for line in chart.lines}
+    assert lines["Prompt tuning"].look == 0
+    tuned = lines["Model tuning"]
+    heights = [point.y for point in tuned.points]
+    assert heights == sorted(heights, reverse=True)
+    # 55.5, the mean of two seeds and of two tasks at 60k, on an axis from 0 to 100.
+    assert heights[0] == pytest.approx(TOP + 0.445 * (HEIGHT - TOP - BOTTOM), abs=0.1)
+    assert [tick.text for tick in chart.x_ticks] == ["62K", "207K", "2.06M"]
+    assert "60k (62K parameters): 55.5 ± 0.7, 2 of 2 seeds" in tuned.points[0].told
+    assert len(tuned.seeds) == 6
+
+
+def test_a_missing_cell_breaks_its_line(frame_of: Frame) -> None:
+    """A line drawn straight over a size that nobody has run."""
+
+    def done(config: TrialConfig) -> bool:
+        return not (config.model_size == "200k" and config.method == "model_tuning")
+
+    panel = build_panel(frame_of(done=done), method.AXIS)
+    lines = {line.label: line for line in chart_of(panel, "prompt_tuning", (0, 100)).lines}
+    broken = lines["Model tuning"]
+    assert [len(path.split()) for path in broken.paths] == [1, 1]
+    assert len(broken.missing) == 1
+    assert len(lines["Prompt tuning"].paths) == 1
+
+
+def test_a_missing_seed_leaves_a_ring(frame_of: Frame) -> None:
+    """A mean over one seed of two that looks like all the others."""
+    panel = build_panel(frame_of(done=lambda c: c.seed == 0 or c.model_size != "2m"), method.AXIS)
+    line = chart_of(panel, "prompt_tuning", (0, 100)).lines[0]
+    assert [point.whole for point in line.points] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "wanted"),
+    [(0, 100, [0, 20, 40, 60, 80, 100]), (63.2, 64.1, [63, 64, 65]), (50, 50, [50, 51])],
+)
+def test_ticks_are_round_and_few(low: float, high: float, wanted: list[float]) -> None:
+    """An axis of 40 lines, or one that ends below its highest point."""
+    assert nice_ticks(low, high) == wanted
+
+
+def test_panels_share_their_scores(frame_of: Frame) -> None:
+    """Panels side by side whose heights mean different things."""
+    frame = frame_of()
+    panels = [build_panel(frame, axis) for axis in (method.AXIS, prompt_length.AXIS)]
+    low, high = score_range(panels)
+    seen: list[Any] = [panel.table["mean"] for panel in panels]
+    assert low <= pd.concat(seen).min()
+    assert high >= pd.concat(seen).max()
+    assert score_range([]) == (0.0, 100.0)
