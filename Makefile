@@ -41,7 +41,7 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt
 	  test "$$($(BIN)/python $(VERSION))" = "$$($(PYTHON) $(VERSION))" || \
 	  $(PYTHON) -m venv --clear $(VENV)
 	@echo 'Installing what constraints.txt pins into $(VENV): some minutes, once'
-	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev,serve]'
+	PIP_CONSTRAINT=constraints.txt $(BIN)/python -m pip install --quiet --editable '.[dev,serve,reports]'
 	@touch $@
 
 sweep: $(INSTALLED)

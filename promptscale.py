@@ -26,6 +26,7 @@ VERBS = {
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
     "figures": ("analysis.cli", "draw the figures from the store"),
     "report": ("analysis.cli", "write one HTML page with all of a sweep in it"),
+    "wandb-report": ("analysis.cli", "publish the report of a sweep in W&B, or write its spec"),
     "best": ("runners.prompts", "name the winning prompt of each task or cell"),
     "export": ("runners.prompts", "write a trial's prompt for PEFT or T5X"),
     "import": ("runners.prompts", "commit a prompt of PEFT or T5X as a trial"),

@@ -13,5 +13,6 @@ Reading order:
 - `tables`: gaps, tasks, spreads, claims, and the scale curve as text.
 - `style`, `figures`, `provenance`: how a panel is drawn and what its file says of itself.
 - `page`: a sweep as one HTML page, with every trial in it.
+- `wandb_report`: a report of W&B over the runs that `sweeps track` wrote.
 - `draw`: all of it into a folder. `cli`: the command.
 """

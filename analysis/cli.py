@@ -6,6 +6,7 @@ python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep
 python -m analysis figures results/laptop --out figures    # into another folder
 python -m analysis report results/laptop                   # one page, results/reports/laptop.html
 python -m analysis report results/laptop --watch 30        # kept current while the sweep runs
+python -m analysis wandb-report results/laptop             # a report of W&B over its runs
 """
 
 import argparse
@@ -59,6 +60,12 @@ def _report(options: argparse.Namespace) -> None:
     report_page(options.where, options.spec, options.out, options.watch)
 
 
+def _wandb_report(options: argparse.Namespace) -> None:
+    from analysis.wandb_command import wandb_report
+
+    wandb_report(options.where, options.spec, options.out, vars(options))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m analysis", description="What came out of a sweep."
@@ -76,7 +83,15 @@ def _parser() -> argparse.ArgumentParser:
         "--watch", metavar="SECONDS", type=int, nargs="?", const=WATCH_SECONDS,
         help=f"write it again so often while the sweep runs [{WATCH_SECONDS}]",
     )  # fmt: skip
-    for command in (draw, page):
+    online = commands.add_parser(
+        "wandb-report", help="publish the report of a sweep in W&B, or write its spec"
+    )
+    online.set_defaults(run=_wandb_report)
+    online.add_argument("--out", metavar="FILE", help="write the spec there, whatever keys are")
+    online.add_argument("--entity", help="user or team [that of the key]")
+    online.add_argument("--project", default="promptscale", help="project of the runs")
+    online.add_argument("--images", metavar="URL", help="where the PNG files of `figures` are")
+    for command in (draw, page, online):
         command.add_argument(
             "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from ablation.axis import Axis, Value
 from ablation.method import AXIS as METHOD
 from ablation.search import DESIGN
 from ablation.settings import STUDIED
@@ -38,9 +39,11 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One panel on the page; `table` has its numbers."""
+    """One panel on the page; `table` has its numbers, `values` the lines of the chart."""
 
     name: str
+    axis: Axis
+    values: tuple[Value, ...]
     title: str
     question: str
     chart: Chart
@@ -111,6 +114,8 @@ def _figure(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> Fi
     lacks = panel.planned - panel.done
     return Figure(
         name=axis.name,
+        axis=axis,
+        values=panel.values,
         title="The scale curve" if axis is scale.AXIS else axis.label,
         question=axis.question,
         chart=chart_of(panel, default, scores),

@@ -1,11 +1,9 @@
 """Where the runs of a sweep go: the section `execution.tracking` of a spec."""
 
-import netrc
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
-from urllib.parse import urlsplit
 
 from runners.rules import Rule
 from runners.section import Section
@@ -60,26 +58,7 @@ def mode_of(tracking: Tracking) -> Literal["online", "offline"]:
 
 
 def has_key() -> bool:
-    """Whether wandb will find a key: in WANDB_API_KEY, or in the netrc file for its server."""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    server = urlsplit(_server()).hostname
-    files = [os.environ.get("NETRC"), Path.home() / ".netrc", Path.home() / "_netrc"]
-    path = next((Path(file) for file in files if file and Path(file).is_file()), None)
-    if path is None or server is None:
-        return False
-    try:
-        return netrc.netrc(path).authenticators(server) is not None
-    except netrc.NetrcParseError:
-        # wandb could not read it either.
-        return False
+    """Whether wandb finds a key, in the environment or where `wandb login` put one."""
+    import wandb
 
-
-def _server() -> str:
-    """The server that wandb would speak to, by its own files and the environment."""
-    from wandb import Settings
-
-    settings = Settings()
-    settings.update_from_system_settings()
-    settings.update_from_env_vars(dict(os.environ))
-    return settings.base_url
+    return bool(wandb.login(prompt=False, verify=False))

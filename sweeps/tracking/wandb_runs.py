@@ -6,8 +6,9 @@ of the same id over. Only this module calls wandb.
 
 import shutil
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sweeps.tracking import offline
 from sweeps.tracking.run import Row, Run
@@ -26,8 +27,12 @@ class Runs:
 
     def __init__(self, tracking: Tracking) -> None:
         self.tracking = tracking
-        self.mode = mode_of(tracking)
         self.root = Path(tracking.folder).absolute()
+
+    @cached_property
+    def mode(self) -> Literal["online", "offline"]:
+        """Where runs go. Found out when it is needed, for it takes the import of wandb."""
+        return mode_of(self.tracking)
 
     def whole(self, wanted: Iterable[Run]) -> set[str]:
         """The ids of those runs that are closed and show the attempt that is wanted."""

@@ -138,6 +138,22 @@ def test_a_tracker_that_hangs_keeps_nobody(
     released.set()
 
 
+def test_a_key_that_is_none_fails_no_trial(
+    tracked: Any, history: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What wandb raises while it looks for a key, before there is a run."""
+
+    def refuse(**settings: Any) -> bool:
+        raise ValueError("API key must be 40 characters long")
+
+    monkeypatch.setattr("wandb.login", refuse)
+    runs = Runs(replace(tracked.tracking, mode="auto"))
+    follower = follower_of(tracked, runs)
+    follower.follow(live(tracked.trials[:1], history))
+    follower.end([tracked.trials[0].config])
+    assert "40 characters" in follower.trouble
+
+
 def test_an_unreadable_manifest_fails_no_trial(tracked: Any, history: list[Any]) -> None:
     """Panels that cannot be had, and a pack that dies of it."""
     sweep = Sweep(name="other", spec_sha256="0")

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import wandb
 
 from sweeps.spec import SpecError, SweepSpec, parse
 from sweeps.tracking.settings import Tracking, has_key, mode_of
@@ -38,7 +39,9 @@ def test_mistakes_are_told_all_at_once(text: str) -> None:
 
 def test_without_a_key_runs_stay_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that waits for a key at a prompt that nobody sees."""
+    wandb.teardown()
     assert mode_of(Tracking()) == "offline"
+    wandb.teardown()
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert mode_of(Tracking()) == "online"
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -52,6 +55,7 @@ def test_a_key_in_a_netrc_file_counts_for_its_server(
 ) -> None:
     """Somebody who has logged in, and whose runs stay offline; or who has elsewhere."""
     monkeypatch.setenv("WANDB_BASE_URL", "https://here.example")
+    wandb.teardown()
     (tmp_path / ".netrc").write_text(f"machine {host} login user password {'0' * 40}\n")
     (tmp_path / ".netrc").chmod(0o600)
     assert has_key() is found
