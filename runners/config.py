@@ -6,8 +6,10 @@ here, because they change no number.
 """
 
 import dataclasses
+import functools
 import hashlib
 import json
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -160,13 +162,17 @@ class TrialConfig:
     """How an answer is had: greedy generation, or the label of the highest likelihood."""
 
     def __post_init__(self) -> None:
-        for name, rule in RULES.items():
-            object.__setattr__(self, name, rule.coerce(getattr(self, name)))
-        problems = _problems(to_mapping(self))
+        values = to_mapping(self)
+        unknown = _not_known(values)
+        for name in unknown:
+            values[name] = RULES[name].coerce(values[name])
+            object.__setattr__(self, name, values[name])
+        problems = _problems(values, unknown)
         if problems:
             raise ConfigError(problems)
+        _KNOWN.update((name, type(values[name]), values[name]) for name in unknown)
 
-    @property
+    @functools.cached_property
     def trial_id(self) -> str:
         """16 hex digits of a hash of the identity fields and of nothing else."""
         return fingerprint(identity(self))
@@ -273,6 +279,7 @@ def adaptation_of(config: TrialConfig) -> AdaptationConfig | None:
 
 _FIELDS = dataclasses.fields(TrialConfig)
 RULES: dict[str, Rule] = {f.name: f.metadata["rule"] for f in _FIELDS}
+_VALUES = operator.attrgetter(*RULES)
 _DEFAULTS: dict[str, object] = {
     f.name: f.default for f in _FIELDS if f.default is not dataclasses.MISSING
 }
@@ -287,9 +294,21 @@ _LATER_FIELDS = frozenset(
 )  # fmt: skip
 
 
-def _problems(values: Mapping[str, Any]) -> list[Problem]:
-    """Every broken rule: of fields alone, and of legal fields that do not fit together."""
-    broken = [p for name, value in values.items() for p in violations(name, value, RULES[name])]
+_KNOWN: set[tuple[str, type, object]] = set()
+"""Values of fields that were found legal as they are; a grid has few, and very many trials."""
+
+
+def _not_known(values: Mapping[str, Any]) -> list[str]:
+    """The fields whose values are still to be checked; all where one cannot be looked up."""
+    try:
+        return [name for name, v in values.items() if (name, v.__class__, v) not in _KNOWN]
+    except TypeError:
+        return list(values)
+
+
+def _problems(values: Mapping[str, Any], unknown: Iterable[str]) -> list[Problem]:
+    """Every broken rule: of `unknown` fields alone, and of legal ones that do not fit together."""
+    broken = [p for name in unknown for p in violations(name, values[name], RULES[name])]
     legal = dict(values)
     for problem in broken:
         del legal[problem.key]
@@ -311,7 +330,7 @@ def from_mapping(values: Mapping[str, object]) -> TrialConfig:
         for name, rule in RULES.items()
         if name not in known
     ]
-    problems += _problems(known)
+    problems += _problems(known, known)
     if problems:
         raise ConfigError(problems)
     return TrialConfig(**known)  # type: ignore[arg-type]
@@ -319,7 +338,7 @@ def from_mapping(values: Mapping[str, object]) -> TrialConfig:
 
 def to_mapping(config: TrialConfig) -> dict[str, Any]:
     """The config as plain values, in the order of its fields."""
-    return {name: getattr(config, name) for name in RULES}
+    return dict(zip(RULES, _VALUES(config), strict=True))
 
 
 def identity(config: TrialConfig) -> dict[str, Any]:

@@ -13,9 +13,7 @@ from torch import Tensor
 from runners.data.batching import Batch, Encoded, collate
 from runners.model.backbone import Backbone, Weights, device_of
 from runners.prompt.soft_prompt import PromptBank, prepend, stack
-
-TOKENS_A_BATCH = 24_576
-"""Prompt and input positions of one evaluation batch, which bounds its memory."""
+from runners.training.batch_sizes import TOKENS_A_BATCH
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,8 @@
 
 python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, lacks and waits for
 python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
+python -m sweeps plan sweeps/specs/paper.yaml --cluster sweep.yaml    # and what it takes there
+python -m sweeps plan sweeps/specs/laptop.yaml --json      # the same for programs
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
 python -m sweeps track sweeps/specs/laptop.yaml            # every trial as a run of W&B
@@ -11,13 +13,21 @@ python -m sweeps restart sweeps/specs/laptop.yaml TRIAL    # drop its checkpoint
 """
 
 import argparse
+import contextlib
+import gc
+import json
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from runners.rules import ConfigError
 from runners.store import Store
-from sweeps import summary
+from sweeps import nodes, summary
+from sweeps.forecast.as_json import as_json
+from sweeps.forecast.estimate import forecast
+from sweeps.forecast.machine import this_machine
+from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
 from sweeps.plan import STATUSES, survey
 from sweeps.spec import SweepSpec, load
 from sweeps.tracking.settings import MODES
@@ -30,11 +40,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
 
     0 where all is well, 1 where trials failed or a store has defects, 2 where
-    the spec or its store is wrong, with every reason on stderr.
+    the spec, its store or its cluster is wrong, with every reason on stderr; 141
+    where nobody reads on, as shells say of a process that a closed pipe ended.
     """
+    try:
+        code = _main(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written at the exit would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    return code
+
+
+def _main(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(arguments)
     try:
-        spec = load(options.spec, to_run=options.verb is _run)
+        with _uncollected():
+            spec = load(options.spec, to_run=options.verb is _run)
     except ConfigError as error:
         count = len(error.problems)
         print(f"{error}\n{count} mistake{'s' * (count > 1)}; nothing was started", file=sys.stderr)
@@ -50,12 +73,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """A block without garbage collection: it finds nothing among 100,000 trials, and takes long."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
-    plan = survey(spec)
-    print(summary.overview(plan))
-    if options.trials:
-        print(f"\n{summary.listing(plan, [status for status in STATUSES if status != 'done'])}")
-    return 0
+    with _uncollected():
+        plan = survey(spec)
+        if options.cluster is None:
+            found = forecast(plan, [this_machine()], workers=spec.execution.workers)
+        else:
+            found = forecast(plan, nodes.load(options.cluster))
+    if options.json:
+        json.dump(as_json(plan, found), sys.stdout)
+        print()
+    else:
+        print(f"{summary.overview(plan)}\n\n{forecast_text(found)}".rstrip())
+        if options.trials:
+            undone = [status for status in STATUSES if status != "done"]
+            print(f"\n{summary.listing(plan, undone)}")
+    if options.cluster is None:
+        return 0
+    if found is None:
+        raise ValueError(f"{options.cluster}: {NO_NODE}")
+    for line in misfit_text(found):
+        print(f"{options.cluster}: {line}", file=sys.stderr)
+    return 2 if found.misfits else 0
 
 
 def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
@@ -124,6 +173,10 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(verb=verb)
         if name == "plan":
             command.add_argument("--trials", action="store_true", help="list what is not done")
+            command.add_argument("--json", action="store_true", help="docs/plan.schema.json")
+            command.add_argument(
+                "--cluster", metavar="FILE", help="forecast for its nodes, such as sweep.yaml"
+            )
         if name == "track":
             for option in OVERRIDES:
                 command.add_argument(

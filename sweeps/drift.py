@@ -58,6 +58,19 @@ def find_drift(
     )
 
 
+def moved(
+    subjects: Iterable[Subject], record: TrialRecord, *, present: Mapping[Subject, str]
+) -> tuple[str, ...]:
+    """The kinds of thing that a result was made from and that are known to be others today."""
+    return tuple(
+        subject[0]
+        for subject in subjects
+        if subject in present
+        and (version := _version(record, subject[0])) is not None
+        and version != present[subject]
+    )
+
+
 def _version(record: TrialRecord, kind: str) -> object:
     """The fingerprint under a key of the provenance; `a.b` is `b` of the mapping under `a`."""
     found: object = record.provenance

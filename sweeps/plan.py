@@ -4,8 +4,9 @@ Nothing is run and nothing is written. A trial needs at most one parent, the
 milestone of the LM adaptation that it starts from.
 """
 
+import functools
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol
 
 from ablation.grid import GridTrial
@@ -14,7 +15,7 @@ from runners.model.checkpoint import WEIGHTS, pretrained_fingerprint
 from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
-from sweeps.drift import CODE, Drift, Subject, checkpoint, find_drift, subjects_of
+from sweeps.drift import CODE, Drift, Subject, checkpoint, find_drift, moved, subjects_of
 from sweeps.spec import SweepSpec
 
 Status = Literal["done", "failed", "running", "missing"]
@@ -43,10 +44,16 @@ class Results(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """What the store says of one piece of work; `seconds` is what it took, where it is done."""
+    """What the store says of one piece of work.
+
+    `seconds` is what it took, where it is done, `device` what it ran on and `pack`
+    how many trials could share its batch.
+    """
 
     status: Status
     seconds: float | None = None
+    device: str = ""
+    pack: int = 1
     failure: Failure | None = None
 
 
@@ -81,7 +88,8 @@ class Plan:
 
     Trials are in the order of the spec. Milestones are all that a trial starts
     from, whether it is done or not, by size in the order of the spec and steps.
-    `absent` says which checkpoints this machine should have and has not.
+    `absent` says which checkpoints this machine should have and has not. `stale`
+    has, by id, what a result was made from and that is another today, as drift names it.
     """
 
     spec: SweepSpec
@@ -90,6 +98,13 @@ class Plan:
     trials: tuple[PlannedTrial, ...]
     drifts: tuple[Drift, ...]
     absent: tuple[str, ...] = ()
+    stale: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @functools.cached_property
+    def there(self) -> frozenset[str]:
+        """Milestones that trials can start from."""
+        done = (each.id for each in self.milestones if each.state.status == "done")
+        return frozenset(done)
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -112,11 +127,12 @@ class Plan:
     @property
     def waiting(self) -> tuple[PlannedTrial, ...]:
         """Trials that cannot start yet: their milestone is not there."""
-        there = {milestone.id for milestone in self.milestones if milestone.state.status == "done"}
         return tuple(
             work
             for work in self.trials
-            if work.state.status != "done" and work.parent is not None and work.parent not in there
+            if work.state.status != "done"
+            and work.parent is not None
+            and work.parent not in self.there
         )
 
 
@@ -153,11 +169,17 @@ def plan(
         ((CODE, _after(work.adaptation, 0)), id_) for id_, work in there.items()
     ]
     results += [(subjects_of(work.config), work.id) for work in trials if work.id in states.records]
-    drifts = find_drift(
-        ((subjects, states.records[id_]) for subjects, id_ in results),
-        present={**present, **adapted},
-    )
-    return Plan(spec=spec, root=store.root, milestones=milestones, trials=trials, drifts=drifts)
+    present = {**present, **adapted}
+    found = [(subjects, states.records[id_]) for subjects, id_ in results]
+    stale = {
+        record.trial_id: kinds
+        for subjects, record in found
+        if (kinds := moved(subjects, record, present=present))
+    }
+    return Plan(
+        spec=spec, root=store.root, milestones=milestones, trials=trials,
+        drifts=find_drift(found, present=present), stale=stale,
+    )  # fmt: skip
 
 
 def survey(spec: SweepSpec) -> Plan:
@@ -178,6 +200,20 @@ def survey(spec: SweepSpec) -> Plan:
     surveyed = plan(spec, store, running=store.running(), present=present)
     # Rungs may share a tokenizer.
     return replace(surveyed, absent=tuple(dict.fromkeys(m for r in rungs for m in r.missing())))
+
+
+def reason_of(plan: Plan, work: PlannedTrial | Milestone) -> str:
+    """Why a piece of work stands as it does; empty where it is done with what is here today."""
+    failure, stale = work.state.failure, plan.stale.get(work.id, ())
+    if failure is not None:
+        return f"{failure.kind}: {failure.message}"
+    if work.state.status == "done":
+        return f"stale: other {', '.join(stale)} today" if stale else ""
+    if work.state.status == "running":
+        return "has a checkpoint"
+    if isinstance(work, PlannedTrial) and work.parent is not None and work.parent not in plan.there:
+        return f"waits for milestone {work.parent}"
+    return "not begun"
 
 
 def _after(adaptation: AdaptationConfig, steps: int) -> Subject:
@@ -203,7 +239,11 @@ class _States:
         """How `work_id` stands; what it does not say itself, the run it is a part of may."""
         record = self.records.get(work_id)
         if record:
-            return State(status="done", seconds=record.provenance.get("seconds"))
+            told = record.provenance
+            return State(
+                status="done", seconds=told.get("seconds"), device=str(told.get("device", "")),
+                pack=int(told.get("pack") or 1),
+            )  # fmt: skip
         for key in (work_id, run_id):
             if key in self._failures:
                 return State(status="failed", failure=self._failures[key])

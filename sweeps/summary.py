@@ -8,7 +8,8 @@ from statistics import fmean
 from ablation.grid import PANELS
 from runners.config import AdaptationConfig, TrialConfig
 from runners.tasks.own import ABSENT
-from sweeps.plan import STATUSES, Milestone, Plan, State, Status
+from sweeps.plan import STATUSES, Milestone, Plan, State, Status, reason_of
+from sweeps.table import duration, table
 
 _MESSAGE = 200
 """Characters of a failure's message that a table has room for."""
@@ -49,20 +50,12 @@ def listing(plan: Plan, statuses: Iterable[Status]) -> str:
             work.id,
             work.config.label,
             " ".join(name for name in PANELS if name in work.trial.panels),
+            " ".join(reason_of(plan, work).split())[:_MESSAGE],
         )
         for work in plan.trials
         if work.state.status in wanted
     ]
-    return _table(("status", "trial", "label", "panels"), rows)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as people say them: '42 s', '7 min', '3.2 h'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+    return table(("status", "trial", "label", "panels", "reason"), rows)
 
 
 def _head(plan: Plan) -> str:
@@ -105,8 +98,8 @@ def _progress(plan: Plan) -> str:
             total.left = None if tally.left is None else total.left + tally.left
         rows.append((*names, *_cells(tally)))
     rows.append(("all", "", "", *_cells(total)))
-    table = _table(("stage", "size", "what", *STATUSES, "spent", "left"), rows)
-    return "\n".join([table, *_outlook(plan, total.left)])
+    told = table(("stage", "size", "what", *STATUSES, "spent", "left"), rows)
+    return "\n".join([told, *_outlook(plan, total.left)])
 
 
 def _outlook(plan: Plan, seconds_left: float | None) -> list[str]:
@@ -178,7 +171,7 @@ def _panels(plan: Plan) -> str:
         done = sum(state.status == "done" for state in states)
         if states:
             rows.append((panel, f"{len(states):,}", f"{done:,}"))
-    return _table(("panel", "trials", "done"), rows)
+    return table(("panel", "trials", "done"), rows)
 
 
 def _failed(plan: Plan, *, every: bool = False) -> str:
@@ -187,7 +180,7 @@ def _failed(plan: Plan, *, every: bool = False) -> str:
         return ""
     if not every:
         kinds = Counter(failure.kind for failure in plan.failures)
-        return _table(("failure", "count"), [(kind, str(n)) for kind, n in kinds.most_common()])
+        return table(("failure", "count"), [(kind, str(n)) for kind, n in kinds.most_common()])
     labels = {work.id: work.config.label for work in plan.trials}
     rows = [
         (
@@ -198,7 +191,7 @@ def _failed(plan: Plan, *, every: bool = False) -> str:
         )
         for failure in plan.failures
     ]
-    return _table(("failure", "trial", "label", "message"), rows)
+    return table(("failure", "trial", "label", "message"), rows)
 
 
 def _drifted(plan: Plan) -> str:
@@ -207,21 +200,3 @@ def _drifted(plan: Plan) -> str:
     lines = [f"  {drift}" for drift in plan.drifts]
     remedy = "Done trials stay as they are; for one version of everything, run into another store."
     return "\n".join(["Not all results come from the same things:", *lines, remedy])
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell; numbers stand right."""
-    lines = [tuple(head), *map(tuple, rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    right = [all(_is_number(row[place]) for row in rows) for place in range(len(head))]
-    return "\n".join(
-        "  ".join(
-            cell.rjust(width) if is_right else cell.ljust(width)
-            for cell, width, is_right in zip(line, widths, right, strict=True)
-        ).rstrip()
-        for line in lines
-    )
-
-
-def _is_number(cell: str) -> bool:
-    return cell in ("-", "?") or cell[:1].isdigit()

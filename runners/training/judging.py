@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor
 
 from runners.data.source import DevData
-from runners.evaluation import TOKENS_A_BATCH, Questions, answer, log_likelihoods
+from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Backbone, Weights, device_of
 from runners.model.sharded_t5 import ShardedT5
+from runners.training.batch_sizes import TOKENS_A_BATCH
 from runners.training.memory import Room
 from runners.training.method import METHODS, Method
 from runners.training.trial import TrialRun

@@ -10,20 +10,12 @@ from typing import TypeVar
 
 import torch
 
+from runners.training.batch_sizes import FEWEST_POSITIONS, WORTHWHILE
 from runners.training.memory import Room
 
 Result = TypeVar("Result")
 Parts = Sequence[Sequence[int]]
 """Of each part the numbers of its rows."""
-
-WORTHWHILE = 2e10
-"""Floating-point operations of a part that make up for its start.
-
-Measured on one core: rows of a T5 of 2 million parameters cost the same in parts of 32
-as of 128, and a tenth more in parts of 16; smaller models lose by being divided.
-"""
-FEWEST_POSITIONS = 256
-"""Positions of a part, at least: weights are read once for all of them."""
 
 
 def in_parts(

@@ -1,5 +1,7 @@
 """The command line of sweeps: verbs, exit codes, and what goes to which stream."""
 
+import json
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -39,6 +41,37 @@ def test_plan_lists_trials_when_asked(path: str, capsys: pytest.CaptureFixture[s
     long = capsys.readouterr().out
     assert long.startswith(short.rstrip())
     assert long.count("missing  ") >= 20
+
+
+def test_plan_for_a_cluster(path: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A plan that ends well although nothing has room, or that is the plan of this machine."""
+    cluster = tmp_path / "cluster.yaml"
+    lines = "metadata: {{nodes: {{small: {{cpus: 4, memory_gb: {}}}}}}}"
+    cluster.write_text(lines.format(16))
+    assert main(["plan", path, "--cluster", str(cluster), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [node["name"] for node in told["forecast"]["nodes"]] == ["small"]
+    assert told["forecast"]["nodes"][0]["slots"] == 4
+    cluster.write_text(lines.format(0.1))
+    assert main(["plan", path, "--cluster", str(cluster)]) == 2
+    assert "with one row at a time, and small has" in capsys.readouterr().err
+
+
+def test_a_reader_that_goes_away_ends_the_plan(path: str) -> None:
+    """`plan SPEC | head` that ends in a traceback."""
+    piped = f"{sys.executable} -m sweeps plan {path} --trials | head -n 1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", piped], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[1] in ("0", "141")
+
+
+def test_planning_loads_neither_torch_nor_ray(path: str) -> None:
+    """A plan that takes seconds before it says a word."""
+    code = (
+        f"import sys\nfrom sweeps.cli import main\nmain(['plan', {path!r}])\n"
+        "assert not {'torch', 'ray', 'pandas'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
 
 
 def test_planning_writes_nothing(path: str, store: Store) -> None:

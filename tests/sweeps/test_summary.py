@@ -10,6 +10,7 @@ from sweeps import summary
 from sweeps.drift import CODE
 from sweeps.plan import Plan, plan
 from sweeps.spec import SweepSpec
+from sweeps.table import duration
 
 Act = Callable[..., None]
 
@@ -119,7 +120,8 @@ def test_listing(spec: SweepSpec, store: Store, commit: Act) -> None:
     text = summary.listing(fresh(spec, store), ["missing"])
     assert len(text.splitlines()) == 1 + len(others)
     work = others[-1]
-    assert cells(text, "missing", work.id) == [work.config.label, "lm_adaptation_steps"]
+    told = cells(text, "missing", work.id)
+    assert told == [work.config.label, "lm_adaptation_steps", f"waits for milestone {work.parent}"]
 
 
 @pytest.mark.parametrize(
@@ -128,4 +130,4 @@ def test_listing(spec: SweepSpec, store: Store, commit: Act) -> None:
 )
 def test_durations(seconds: float, said: str) -> None:
     """Nobody reads 86400."""
-    assert summary.duration(seconds) == said
+    assert duration(seconds) == said

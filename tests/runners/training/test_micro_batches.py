@@ -11,7 +11,8 @@ from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.model.t5_backbone import T5Backbone
 from runners.training import micro_batches as module
-from runners.training.micro_batches import FEWEST_POSITIONS, WORTHWHILE, micro_batches, padded
+from runners.training.batch_sizes import FEWEST_POSITIONS, WORTHWHILE
+from runners.training.micro_batches import micro_batches, padded
 from runners.training.pack import start, train_step
 
 Make = Callable[..., TrialConfig]

@@ -1,0 +1,86 @@
+"""Tokens of the tasks' inputs and targets, which a forecast needs before it reads any data.
+
+    python -m benchmarks.lengths
+    python -m benchmarks.lengths --superglue FOLDER --vocabulary spiece.model
+
+The first counts the embedded world with the tokenizer of its ladder, the second a copy of
+SuperGLUE in its publisher's layout with T5's own. `longest of 32` is the mean length of the
+longest row of a batch of 32, drawn 2,000 times: what a batch is padded to.
+Results are Markdown; `sweeps/forecast/lengths.py` keeps them.
+"""
+
+import argparse
+import random
+import statistics
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from sentencepiece import SentencePieceProcessor
+
+from runners.catalogue import MICROWORLD, Catalogue, task_at
+from runners.data.records import read_records
+from runners.model.family import shipped
+from runners.model.reading import read_codec
+from runners.tasks.files.superglue_folder import FOLDERS
+from runners.tasks.files.superglue_folder import read_records as read_superglue
+from runners.tasks.superglue import TASKS
+from runners.tasks.task import Example, Split
+
+SPLITS: tuple[Split, ...] = ("train", "dev")
+DRAWS = 2000
+Count = Callable[[str], int]
+
+
+def main() -> None:
+    """Count every task that is there and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--superglue", type=Path, help="a copy in the publisher's layout")
+    parser.add_argument("--vocabulary", type=Path, help="T5's spiece.model")
+    options = parser.parse_args()
+    told = _superglue(options) if options.superglue else _world()
+    print("| task | rows | mean | longest of 16 | of 32 | of 128 | longest | longest target |")
+    print("|---|---|---|---|---|---|---|---|")
+    for task, inputs, targets in told:
+        batches = (f"{_longest(inputs, rows):.0f}" for rows in (16, 32, 128))
+        numbers = [f"{len(inputs):,}", f"{statistics.fmean(inputs):.0f}", *batches]
+        print(f"| {task} | {' | '.join(numbers)} | {max(inputs)} | {max(targets)} |")
+
+
+Lengths = Iterator[tuple[str, list[int], list[int]]]
+"""A task, and the tokens of each input and each target, end-of-sequence included."""
+
+
+def _world() -> Lengths:
+    codec = read_codec(shipped()["nano"].rungs["60k"].tokenizer, continues=False)
+    catalogue = Catalogue()
+    for name in TASKS:
+        origin = catalogue.origin(MICROWORLD, name)
+        records, _ = read_records(MICROWORLD, name, "train", origin)
+        examples = task_at(MICROWORLD, name, origin).read(records, split="train")
+        yield name, *_counted(examples, lambda text: len(codec.tokenizer(text).input_ids))
+
+
+def _superglue(options: argparse.Namespace) -> Lengths:
+    vocabulary = SentencePieceProcessor(model_file=str(options.vocabulary))
+    for name, task in TASKS.items():
+        folder = options.superglue / FOLDERS[name]
+        if folder.is_dir():
+            # Some copies have few training rows; the longer split tells more.
+            splits = (read_superglue(options.superglue, name, split) for split in SPLITS)
+            examples = task.read(max(splits, key=len), split="dev")
+            yield name, *_counted(examples, lambda text: len(vocabulary.encode(text)) + 1)
+
+
+def _counted(examples: Sequence[Example], count: Count) -> tuple[list[int], list[int]]:
+    return [count(each.input) for each in examples], [count(each.target) for each in examples]
+
+
+def _longest(lengths: Sequence[int], rows: int) -> float:
+    rng = random.Random(0)
+    return statistics.fmean(max(rng.choices(lengths, k=rows)) for _ in range(DRAWS))
+
+
+if __name__ == "__main__":
+    main()

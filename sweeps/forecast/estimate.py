@@ -1,0 +1,270 @@
+"""What the rest of a plan takes on a cluster: memory, hours and money, and what fits nowhere."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from runners.config import TUNES_MODEL, TrialConfig
+from runners.model.family import Family
+from sweeps.forecast import memory
+from sweeps.forecast.calibration import NOTHING, Calibration, Group, Interval, Miss, Pair
+from sweeps.forecast.hardware import Device, device_of
+from sweeps.forecast.makespan import simulate
+from sweeps.forecast.memory import Memory
+from sweeps.forecast.work import Workload
+from sweeps.nodes import NodeType
+from sweeps.packs import Pack, packs_of
+from sweeps.plan import Milestone, Plan, PlannedTrial
+
+HEADROOM = 0.95
+"""Share of a memory that can be used; the rest is lost between blocks."""
+ADAPTATION = "lm_adaptation"
+"""The group of adaptation runs, beside the methods."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Nodes of a type as a sweep uses them; `room` is the bytes that each worker has."""
+
+    node: NodeType
+    device: Device
+    slots: int
+    room: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupForecast:
+    """What is left of a method at a size: seconds of one worker on the first place that fits.
+
+    `rows` has, by node type, how many rows a step takes at once: all of them, a
+    part of them, or 0 where not even one fits.
+    """
+
+    group: Group
+    count: int
+    ranks: int
+    """Workers that train one model together; `memory` is of each of them."""
+    memory: Memory
+    rows: Mapping[str, int]
+    seconds: Interval
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is a node for it."""
+        return any(self.rows.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """All of it. Hours are of GPUs, or of cores where a worker computes on those."""
+
+    places: tuple[Place, ...]
+    groups: tuple[GroupForecast, ...]
+    packs: tuple[Pack, ...]
+    makespan: Interval
+    """Seconds until everything is done."""
+    hours: Mapping[str, Interval]
+    """Of GPUs or cores at work, by node type."""
+    cost: Interval | None
+    """Of all nodes for the whole makespan; None where a price is not known."""
+    measured: int
+    """Finished pieces of work that it rests on."""
+    misses: tuple[Miss, ...]
+
+    @property
+    def misfits(self) -> tuple[GroupForecast, ...]:
+        """What no node has room for."""
+        return tuple(group for group in self.groups if not group.fits)
+
+
+def forecast(
+    plan: Plan, nodes: Sequence[NodeType], *, workers: int | None = None
+) -> Forecast | None:
+    """The forecast of what `plan` finds not done, on all of `nodes` or by so many workers.
+
+    None where no node has what the spec's workers need. Raises ValueError for a
+    GPU whose speed is not known.
+    """
+    places = _places(plan, nodes, workers)
+    if not places:
+        return None
+    slots = sum(place.slots for place in places)
+    packs = packs_of(plan, workers=slots, slots=plan.spec.execution.pack_size)
+    return _Estimate(plan, nodes, places, packs).forecast()
+
+
+def _places(plan: Plan, nodes: Iterable[NodeType], workers: int | None) -> list[Place]:
+    execution, found = plan.spec.execution, []
+    for node in nodes:
+        share, threads = execution.gpus_per_worker, execution.threads
+        a_node = node.cpus // threads
+        if share:
+            a_node = min(
+                a_node, int(node.gpus / share) if share >= 1 else node.gpus * int(1 / share)
+            )
+        slots = min(a_node * node.count, workers or a_node * node.count)
+        if not slots:
+            continue
+        room = node.memory_gb / min(a_node, slots)
+        if share:
+            room = node.gpu_memory_gb * min(1.0, share)
+        device = device_of(node, gpus_per_worker=share, threads=threads)
+        found.append(Place(node=node, device=device, slots=slots, room=1e9 * HEADROOM * room))
+    return found
+
+
+class _Estimate:
+    """One forecast in the making."""
+
+    def __init__(
+        self, plan: Plan, nodes: Sequence[NodeType], places: Sequence[Place], packs: Sequence[Pack]
+    ) -> None:
+        self._plan = plan
+        self._nodes = nodes
+        self._places = places
+        self._packs = packs
+        self._family: Family = plan.spec.study.family
+        self._recomputes = plan.spec.execution.activation_checkpointing
+        self._workload = Workload(
+            family=self._family, on_gpu=places[0].device.gpu is not None,
+            recomputes=self._recomputes,
+        )  # fmt: skip
+        self._slots = plan.spec.execution.pack_size
+        first = places[0].device
+        self._calibration = Calibration(self._measured(first), first.spread)
+        self._ratios: dict[Group, Interval] = {}
+        self._memories: dict[tuple[object, ...], Memory] = {}
+
+    def forecast(self) -> Forecast:
+        """All of it."""
+        groups = self._groups()
+        rows = {each.group: each.rows for each in groups}
+        by_name = {place.node.name: place for place in self._places}
+
+        def seconds(pack: Pack, name: str) -> float | None:
+            if not rows[_group(pack)][name]:
+                return None
+            alone = self._prior(pack, by_name[name].device) * self._ratio(_group(pack)).middle
+            return alone / self._ranks(pack)
+
+        slots = {place.node.name: place.slots for place in self._places}
+        ran = simulate(self._packs, slots, seconds, self._ranks)
+        total = sum((each.seconds for each in groups if each.fits), start=NOTHING)
+        relative = total * (1 / total.middle) if total.middle else Interval(low=1, middle=1, high=1)
+        makespan = relative * ran.makespan
+        return Forecast(
+            places=tuple(self._places), groups=tuple(groups), packs=tuple(self._packs),
+            makespan=makespan, hours=self._hours(ran.busy, relative),
+            cost=self._cost(makespan), measured=self._calibration.count,
+            misses=tuple(self._calibration.misses()),
+        )  # fmt: skip
+
+    def _hours(self, busy: Mapping[str, float], relative: Interval) -> dict[str, Interval]:
+        return {
+            place.node.name: relative * (busy[place.node.name] * place.device.share / 3600)
+            for place in self._places
+        }
+
+    def _cost(self, makespan: Interval) -> Interval | None:
+        """Nodes are paid for as long as the sweep runs, at work or not."""
+        prices = [
+            node.count * node.price_per_hour
+            for node in self._nodes
+            if node.price_per_hour is not None
+        ]
+        return makespan * (sum(prices) / 3600) if len(prices) == len(self._nodes) else None
+
+    def _groups(self) -> list[GroupForecast]:
+        """Methods and sizes of which something is left, in the order of the packs."""
+        packs: dict[Group, list[Pack]] = defaultdict(list)
+        for pack in self._packs:
+            packs[_group(pack)].append(pack)
+        return [self._group_forecast(group, own) for group, own in packs.items()]
+
+    def _group_forecast(self, group: Group, packs: Sequence[Pack]) -> GroupForecast:
+        held = max((self._memory(pack) for pack in packs), key=lambda each: each.least)
+        ranks = max(map(self._ranks, packs))
+        rows = {
+            place.node.name: held.rows_in(place.room) if ranks <= place.slots else 0
+            for place in self._places
+        }
+        place = next((p for p in self._places if rows[p.node.name]), self._places[0])
+        seconds = sum(self._prior(pack, place.device) for pack in packs)
+        count = sum(len(pack.trials) or len(pack.milestones) for pack in packs)
+        return GroupForecast(
+            group=group, count=count, ranks=ranks, memory=held, rows=rows,
+            seconds=self._ratio(group) * seconds,
+        )  # fmt: skip
+
+    def _ratio(self, group: Group) -> Interval:
+        if group not in self._ratios:
+            self._ratios[group] = self._calibration.interval(group, 1.0)
+        return self._ratios[group]
+
+    def _memory(self, pack: Pack) -> Memory:
+        """Of the pack's hungriest trial, as if all in its batch were like it."""
+        if pack.adaptation is not None:
+            return memory.of_adaptation(
+                pack.adaptation, self._family, ranks=self._ranks(pack), recomputes=self._recomputes
+            )
+        ranks = self._ranks(pack)
+        held = (self._trial_memory(config, pack.slots, ranks) for config in pack.trials)
+        return max(held, key=lambda each: each.least)
+
+    def _trial_memory(self, config: TrialConfig, slots: int, ranks: int) -> Memory:
+        key = (*self._workload.key(config), slots, ranks)
+        if key not in self._memories:
+            self._memories[key] = memory.of_trial(
+                config, self._family, slots=slots, ranks=ranks, recomputes=self._recomputes
+            )
+        return self._memories[key]
+
+    def _ranks(self, pack: Pack) -> int:
+        """Workers that train the pack's model together, as sweeps.ranks has it."""
+        method, size = _group(pack)
+        if method != ADAPTATION and method not in TUNES_MODEL:
+            return 1
+        parameters = self._family.rungs[size].parameters
+        return self._plan.spec.execution.ranks_of(size, parameters)
+
+    def _prior(self, pack: Pack, device: Device) -> float:
+        """Seconds by the work alone."""
+        if pack.adaptation is not None:
+            work = self._workload.of_adaptation(pack.adaptation, max(pack.milestones))
+            return device.seconds(work, pack.adaptation.compute_dtype)
+        return sum(self._trial_prior(config, pack.slots, device) for config in pack.trials)
+
+    def _trial_prior(self, config: TrialConfig, slots: int, device: Device) -> float:
+        work = self._workload.of_trial(config, sharing=slots)
+        return device.seconds(work, config.compute_dtype)
+
+    def _measured(self, device: Device) -> dict[Group, list[Pair]]:
+        """What ran on devices of this kind, with what its work alone would have said."""
+        found: dict[Group, list[Pair]] = defaultdict(list)
+        for trial in self._plan.trials:
+            if (pair := self._trial_pair(trial, device)) is not None:
+                found[trial.config.method, trial.config.model_size].append(pair)
+        runs: dict[tuple[str, str], Milestone] = {}
+        for milestone in self._plan.milestones:
+            if milestone.state.seconds and device.is_of(milestone.state.device):
+                # The seconds of a milestone are those of its run from the start.
+                runs[milestone.adaptation.run_id, milestone.adaptation.model_size] = milestone
+        for (_, size), last in runs.items():
+            work = self._workload.of_adaptation(last.adaptation, last.steps)
+            prior = device.seconds(work, last.adaptation.compute_dtype)
+            found[ADAPTATION, size].append(Pair(forecast=prior, measured=last.state.seconds or 0.0))
+        return found
+
+    def _trial_pair(self, trial: PlannedTrial, device: Device) -> Pair | None:
+        state, config = trial.state, trial.config
+        if not state.seconds or not device.is_of(state.device):
+            return None
+        slots = 1 if config.method in TUNES_MODEL else state.pack
+        prior = self._trial_prior(config, slots, device)
+        return Pair(forecast=prior, measured=state.seconds)
+
+
+def _group(pack: Pack) -> Group:
+    if pack.adaptation is not None:
+        return ADAPTATION, pack.adaptation.model_size
+    return pack.trials[0].method, pack.trials[0].model_size
