@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.misfits import DECAY, TRANSFER, Misfits
-from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
+from runners.rules import ConfigError, LegalValues, Problem, Rule, unknown_key, violations
 
 METHODS = ("prompt_tuning", "model_tuning", "multitask_model_tuning", "prompt_design")
 TUNES_MODEL = frozenset({"model_tuning", "multitask_model_tuning"})
@@ -163,14 +163,14 @@ class TrialConfig:
 
     def __post_init__(self) -> None:
         values = to_mapping(self)
-        unknown = _not_known(values)
+        unknown = _LEGAL.unknown(values)
         for name in unknown:
             values[name] = RULES[name].coerce(values[name])
             object.__setattr__(self, name, values[name])
         problems = _problems(values, unknown)
         if problems:
             raise ConfigError(problems)
-        _KNOWN.update((name, type(values[name]), values[name]) for name in unknown)
+        _LEGAL.learn({name: values[name] for name in unknown})
 
     @functools.cached_property
     def trial_id(self) -> str:
@@ -294,16 +294,7 @@ _LATER_FIELDS = frozenset(
 )  # fmt: skip
 
 
-_KNOWN: set[tuple[str, type, object]] = set()
-"""Values of fields that were found legal as they are; a grid has few, and very many trials."""
-
-
-def _not_known(values: Mapping[str, Any]) -> list[str]:
-    """The fields whose values are still to be checked; all where one cannot be looked up."""
-    try:
-        return [name for name, v in values.items() if (name, v.__class__, v) not in _KNOWN]
-    except TypeError:
-        return list(values)
+_LEGAL = LegalValues()
 
 
 def _problems(values: Mapping[str, Any], unknown: Iterable[str]) -> list[Problem]:

@@ -7,7 +7,7 @@ Mistakes are collected, never raised one at a time: `ConfigError` carries every
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,24 @@ class Rule:
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
         )
+
+
+class LegalValues:
+    """Values of fields that were found legal; a grid has few of them, and very many trials."""
+
+    def __init__(self) -> None:
+        self._known: set[tuple[str, type, object]] = set()
+
+    def unknown(self, values: Mapping[str, Any]) -> list[str]:
+        """The fields whose values are still to be checked; all where one cannot be looked up."""
+        try:
+            return [name for name, v in values.items() if (name, v.__class__, v) not in self._known]
+        except TypeError:
+            return list(values)
+
+    def learn(self, values: Mapping[str, Any]) -> None:
+        """Take these for legal from now on."""
+        self._known.update((name, value.__class__, value) for name, value in values.items())
 
 
 def unknown_key(key: str, known: Iterable[str]) -> Problem:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from runners.rules import ConfigError, Problem, Rule, nearest, unknown_key, violations
+from runners.rules import ConfigError, LegalValues, Problem, Rule, nearest, unknown_key, violations
 
 SHARE = Rule(type=float, minimum=0, below=1)
 COUNT = Rule(type=int, minimum=1)
@@ -91,3 +91,13 @@ def test_an_error_carries_every_problem_in_order() -> None:
     error = ConfigError(iter(problems))
     assert error.problems == tuple(problems)
     assert str(error) == "\n".join(f"{key}: 0 is wrong; mend it" for key in "abc")
+
+
+def test_a_legal_value_is_known_by_field_type_and_value() -> None:
+    """A batch of `True` rows, or of 0.5, that passes because 1 or another field's 0.5 did."""
+    legal = LegalValues()
+    legal.learn({"batch_size": 1, "dropout": 0.5})
+    assert legal.unknown({"batch_size": 1, "dropout": 0.5}) == []
+    assert legal.unknown({"batch_size": True, "dropout": 0.25}) == ["batch_size", "dropout"]
+    assert legal.unknown({"batch_size": 0.5}) == ["batch_size"]
+    assert legal.unknown({"batch_size": 1, "task": ["boolq"]}) == ["batch_size", "task"]
