@@ -9,8 +9,10 @@ Reading order:
 - `source`: the store and the manifest behind a name on the command line.
 - `frame`: one row for each planned trial, whatever became of it.
 - `aggregate`: over tasks, then over seeds; nothing over a missing trial.
-- `panels`: a figure's panel as numbers. `contrasts`: differences paired by seed.
+- `panels`: a figure's panel as numbers; `marginals`: those of a complete grid, and axes
+  crossed; `histories`: training curves and runtimes. `contrasts`: differences paired by seed.
 - `tables`: gaps, tasks, spreads, claims, and the scale curve as text.
+- `findings`: all of these, computed once for figures, tables and the page.
 - `style`, `figures`, `provenance`: how a panel is drawn and what its file says of itself.
 - `page`: a sweep as one HTML page, with every trial in it.
 - `wandb_report`: a report of W&B over the runs that `sweeps track` wrote.

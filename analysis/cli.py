@@ -31,27 +31,38 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def figures(where: str, spec: str | None = None, out: str | None = None) -> None:
+def figures(
+    where: str,
+    spec: str | None = None,
+    out: str | None = None,
+    *,
+    assume: Sequence[str] = (),
+    family: str | None = None,
+) -> None:
     """Draw every figure of a sweep, print its scale curve, and say where the files lie.
 
-    Raises ValueError where the store or the manifest is missing or nothing can
-    be drawn.
+    `assume` and `family` are of Figure 4. Raises ValueError where the store or the
+    manifest is missing, nothing can be drawn, or an assumption is none.
     """
     # Loading pandas and matplotlib takes a second that `--help` should not.
+    from ablation.task_parameters import read_assumptions
     from analysis.draw import draw_sweep
+    from analysis.findings import find
     from analysis.frame import load_trials
     from analysis.report import report
     from analysis.source import open_sweep
 
+    assumptions = read_assumptions(assume)
     sweep = open_sweep(where, spec)
     trials = load_trials(sweep.manifest, sweep.store)
     folder = Path(out) if out else FOLDER / sweep.manifest.name
-    drawing = draw_sweep(sweep.manifest, trials, folder)
+    found = find(sweep.manifest, trials, sweep.store, assumptions=assumptions, family=family)
+    drawing = draw_sweep(found, folder)
     print(report(sweep, trials, drawing, folder))
 
 
 def _figures(options: argparse.Namespace) -> None:
-    figures(options.where, options.spec, options.out)
+    figures(options.where, options.spec, options.out, assume=options.assume, family=options.family)
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -71,11 +82,16 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m analysis", description="What came out of a sweep."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    draw = commands.add_parser(
-        "figures", help="draw Figure 1 and Figure 3 of a sweep, with their tables"
-    )
+    draw = commands.add_parser("figures", help="draw every figure and table of a sweep")
     draw.set_defaults(run=_figures)
     draw.add_argument("--out", metavar="DIR", help="folder of the files [results/figures/NAME]")
+    draw.add_argument(
+        "--family", metavar="FAMILY", help="the ladder of Figure 4, such as t5 [the sweep's]"
+    )
+    draw.add_argument(
+        "--assume", metavar="NAME=N", nargs="+", default=[],
+        help="what Figure 4 assumes, such as prefix_places=3 (ablation/task_parameters.py)",
+    )  # fmt: skip
     page = commands.add_parser("report", help="write one HTML page with all of a sweep in it")
     page.set_defaults(run=_report)
     page.add_argument("--out", metavar="FILE", help="the page [results/reports/NAME.html]")

@@ -1,27 +1,34 @@
-"""Every figure and table of a sweep, from its trials into a folder."""
+"""Every figure and table of a sweep, from its findings into a folder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ablation.search import DESIGN
+from ablation.settings import STUDIED
 from analysis.aggregate import CELL, cell_scores, over_seeds, shared_tasks
 from analysis.figures import ablations, scale
+from analysis.figures.chart import chart_sheet
+from analysis.figures.charts import (
+    convergence_charts,
+    curve_charts,
+    parameter_charts,
+    robustness_chart,
+)
+from analysis.figures.heat import heat_sheet
 from analysis.figures.lines import Caption
+from analysis.figures.notes import named, partial
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
-from analysis.frame import Trials
-from analysis.manifest import Manifest
-from analysis.panels import Panel, build_panel, plans
+from analysis.findings import Findings, Interactions
+from analysis.panels import Panel
 from analysis.provenance import provenance_of
 from analysis.style import paper
-from analysis.tables.claims import Claim, claims, claims_table
+from analysis.tables.claims import Claim, claims_table
 from analysis.tables.gaps import gap_table
 from analysis.tables.search import search_rows, search_table, varied, winners
-from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
 
@@ -38,33 +45,26 @@ class Drawing:
     """Of a search, a line for the best setting of each method."""
 
 
-def draw_sweep(manifest: Manifest, trials: Trials, folder: Path) -> Drawing:
-    """Draw all that the trials allow into `folder`, which is made where it is missing.
+def draw_sweep(found: Findings, folder: Path) -> Drawing:
+    """Draw all that was found into `folder`, which is made where it is missing.
 
-    A search has a table and no figures. Raises ValueError where no cell of any
-    panel is complete.
+    A search has a table and no figures.
     """
-    if manifest.design == DESIGN:
-        return _write_search(trials.frame, folder)
-    panels, notes = _panels(manifest, trials.frame)
     folder.mkdir(parents=True, exist_ok=True)
-    found = claims(panels)
+    if found.is_search:
+        return _write_search(found.frame, folder)
     with paper():
-        figures = [
-            path for panel in panels.values() for path in _draw_single(manifest, panel, folder)
-        ]
-        figures += _draw_page(manifest, panels, folder)
-    tables = _write_tables(trials.frame, panels, found, folder)
+        figures = [path for picture in _pictures(found) for path in _save(picture, found, folder)]
+    tables = _write(tables_of(found), folder)
     return Drawing(
-        panels=panels, claims=tuple(found), paths=(*figures, *tables), notes=tuple(notes)
+        panels=found.panels, claims=found.claims, paths=(*figures, *tables), notes=found.notes
     )
 
 
 def _write_search(frame: pd.DataFrame, folder: Path) -> Drawing:
-    folder.mkdir(parents=True, exist_ok=True)
     rows = search_rows(frame)
     table = search_table(rows)
-    written = frame.assign(panels=frame["panels"].map(lambda names: " ".join(sorted(names))))
+    written = _flat_panels(frame)
     tables = {"search": table, "trials": written, "missing": _not_done(written)}
     return Drawing(
         panels={}, claims=(), paths=tuple(_write(tables, folder)), notes=(),
@@ -72,44 +72,127 @@ def _write_search(frame: pd.DataFrame, folder: Path) -> Drawing:
     )  # fmt: skip
 
 
-def _panels(manifest: Manifest, frame: pd.DataFrame) -> tuple[dict[str, Panel], list[str]]:
-    """The panels that can be drawn, by axis name, and a note for each that cannot."""
-    panels, notes = {}, []
-    for axis in (scale.AXIS, *ablations.AXES):
-        panel = build_panel(frame, axis) if plans(frame, axis) else None
-        if panel is not None and panel.drawable:
-            panels[axis.name] = panel
-            continue
-        why = "the sweep plans no trial for it"
-        if panel is not None:
-            why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
-        notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
-    if not panels:
-        raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
-    return panels, notes
+@dataclass(frozen=True, kw_only=True)
+class _Picture:
+    """A figure, the table that it shows, and the trials that it rests on."""
+
+    stem: str
+    figure: Figure
+    table: pd.DataFrame
+    trials: pd.DataFrame
+    tasks: tuple[str, ...]
+    seeds: tuple[int, int]
+    settings: Mapping[str, str]
 
 
-def _captioned(manifest: Manifest, panel: Panel) -> tuple[Panel, Caption]:
+def _pictures(found: Findings) -> Iterator[_Picture]:
+    for panel in (*found.panels.values(), *found.marginals.values()):
+        ending = "_marginal" if panel.reading == "marginal" else ""
+        stem = f"{_stem(panel.axis.figure)}_{panel.axis.panel}{ending}"
+        yield _of_panels(sheet([_captioned(found, panel)], columns=1), stem, [panel])
+    yield from _pages(found)
+    yield from (_interaction(found, each) for each in found.interactions)
+    yield from _charts(found)
+
+
+def _pages(found: Findings) -> Iterator[_Picture]:
+    """Figure 3 whole, of slices and of marginals, where more than one panel can be drawn."""
+    for panels, ending in ((found.panels, ""), (found.marginals, "_marginal")):
+        there = [panels.get(axis.name) for axis in ablations.AXES]
+        drawn = [panel for panel in there if panel]
+        if len(drawn) > 1:
+            cells = [_captioned(found, panel) if panel else None for panel in there]
+            stem = _stem(drawn[0].axis.figure[:-1]) + ending
+            yield _of_panels(sheet(cells, columns=2), stem, drawn)
+
+
+def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:
     if panel.axis is scale.AXIS:
         return panel, scale.caption(panel)
-    return panel, ablations.caption(panel, manifest.defaults)
+    return panel, ablations.caption(panel, found.manifest.defaults)
 
 
-def _draw_single(manifest: Manifest, panel: Panel, folder: Path) -> tuple[Path, ...]:
-    figure = sheet([_captioned(manifest, panel)], columns=1)
-    stem = f"{_stem(panel.axis.figure)}_{panel.axis.panel}"
-    return _save(figure, stem, manifest, [panel], folder)
+def _of_panels(figure: Figure, stem: str, panels: list[Panel]) -> _Picture:
+    counts = [count for panel in panels for count in panel.seeds]
+    return _Picture(
+        stem=stem, figure=figure,
+        table=pd.concat([_shown(panel) for panel in panels], ignore_index=True),
+        trials=pd.concat([panel.trials for panel in panels]).drop_duplicates("trial_id"),
+        tasks=tuple(dict.fromkeys(task for panel in panels for task in panel.tasks)),
+        seeds=(min(counts), max(counts)), settings={"reading": panels[0].reading},
+    )  # fmt: skip
 
 
-def _draw_page(manifest: Manifest, panels: Mapping[str, Panel], folder: Path) -> tuple[Path, ...]:
-    """Figure 3 whole, where more than one of its panels can be drawn."""
-    there = [panels.get(axis.name) for axis in ablations.AXES]
-    drawn = [panel for panel in there if panel]
-    if len(drawn) < 2:
-        return ()
-    cells = [_captioned(manifest, panel) if panel else None for panel in there]
-    figure = sheet(cells, columns=2)
-    return _save(figure, _stem(drawn[0].axis.figure[:-1]), manifest, drawn, folder)
+def _interaction(found: Findings, crossed: Interactions) -> _Picture:
+    assert found.crossed is not None
+    trials = found.crossed.trials
+    table = pd.concat([table for table, _ in crossed.maps], ignore_index=True)
+    third = "at its default" if crossed.reading == "slice" else "averaged over"
+    note = (
+        f"Mean dev score over {named(found.crossed.tasks)}, n = {table['n'].max()} seeds; "
+        f"the third axis {third} ({crossed.reading})."
+    )
+    figure = heat_sheet(
+        crossed.maps,
+        found.crossed.sizes,
+        note,
+        partial(trials, "Crossed out: no complete seed; star: some seeds missing."),
+    )
+    return _Picture(
+        stem=f"figure_interactions_{crossed.reading}", figure=figure, table=table, trials=trials,
+        tasks=found.crossed.tasks, seeds=_range(table), settings={"reading": crossed.reading},
+    )  # fmt: skip
+
+
+def _charts(found: Findings) -> Iterator[_Picture]:
+    """Figure 4, robustness, runtime and training curves, those that there are."""
+    frame = found.frame
+    if not found.costs.empty:
+        charts = parameter_charts(found.costs, found.assumptions, found.cost_family)
+        yield _Picture(
+            stem="figure_4_parameters", figure=chart_sheet(charts, columns=2), table=found.costs,
+            trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
+            settings={"family": found.cost_family, **found.assumptions.words()},
+        )  # fmt: skip
+    ablated = [panel for name, panel in found.panels.items() if name != scale.AXIS.name]
+    placed = found.spreads.dropna(subset=["mean"]) if len(found.spreads) else found.spreads
+    if len(placed):
+        trials = pd.concat([panel.trials for panel in ablated]).drop_duplicates("trial_id")
+        chart = robustness_chart(found.spreads, ablated[0].tasks, partial(trials))
+        yield _Picture(
+            stem="figure_robustness", figure=chart_sheet([chart], columns=1), table=found.spreads,
+            trials=trials, tasks=ablated[0].tasks, seeds=_range(placed), settings={},
+        )  # fmt: skip
+    yield from _timed(found)
+
+
+def _timed(found: Findings) -> Iterator[_Picture]:
+    frame = found.frame
+    scale_trials = frame[frame["panels"].map(lambda panels: "scale" in panels)]
+    table = found.convergence
+    if len(table) and table.loc[table["method"] == STUDIED, "seconds_mean"].notna().any():
+        length = frame["panels"].map(lambda panels: bool({"scale", "prompt_length"} & panels))
+        task = str(table["task"].iloc[0])
+        trials = frame[length & (frame["task"] == task)]
+        charts = convergence_charts(table, partial(trials))
+        yield _Picture(
+            stem="figure_runtime", figure=chart_sheet(charts, columns=2), table=table,
+            trials=trials, tasks=(task,), seeds=_range(table), settings={},
+        )  # fmt: skip
+    if found.curves:
+        curves = pd.concat(found.curves.values(), ignore_index=True)
+        planned = list(dict.fromkeys(scale_trials["model_size"]))
+        charts = curve_charts(found.curves, found.tasks, planned, partial(scale_trials))
+        columns = found.curves["score"]["method"].nunique() if "score" in found.curves else 2
+        yield _Picture(
+            stem="figure_curves", figure=chart_sheet(charts, columns=columns), table=curves,
+            trials=scale_trials, tasks=found.tasks, seeds=_range(curves), settings={},
+        )  # fmt: skip
+
+
+def _range(table: pd.DataFrame) -> tuple[int, int]:
+    counts = table.loc[table["n"] > 0, "n"]
+    return (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
 
 
 def _stem(name: str) -> str:
@@ -117,17 +200,13 @@ def _stem(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _save(
-    figure: Figure, stem: str, manifest: Manifest, panels: list[Panel], folder: Path
-) -> tuple[Path, ...]:
-    table = _csv(pd.concat([_shown(panel) for panel in panels], ignore_index=True))
-    trials = pd.concat([panel.trials for panel in panels]).drop_duplicates("trial_id")
-    counts = [count for panel in panels for count in panel.seeds]
-    tasks = dict.fromkeys(task for panel in panels for task in panel.tasks)
+def _save(picture: _Picture, found: Findings, folder: Path) -> tuple[Path, ...]:
+    table = _csv(picture.table)
     provenance = provenance_of(
-        stem, manifest, trials, tasks=tasks, seeds=(min(counts), max(counts)), table=table
-    )
-    return save_figure(figure, folder, provenance, table)
+        picture.stem, found.manifest, picture.trials, tasks=picture.tasks, seeds=picture.seeds,
+        table=table, settings=picture.settings,
+    )  # fmt: skip
+    return save_figure(picture.figure, folder, provenance, table)
 
 
 def _shown(panel: Panel) -> pd.DataFrame:
@@ -137,27 +216,23 @@ def _shown(panel: Panel) -> pd.DataFrame:
     return table
 
 
-def _write_tables(
-    frame: pd.DataFrame, panels: Mapping[str, Panel], found: list[Claim], folder: Path
-) -> list[Path]:
-    """Every table that can be made, as CSV."""
-    tables = {
-        "trials": frame.assign(panels=frame["panels"].map(lambda names: " ".join(sorted(names))))
-    }
+def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
+    """Every table that can be made, by the name of its CSV."""
+    frame = found.frame
+    tables = {"trials": _flat_panels(frame)}
     tables["missing"] = _not_done(tables["trials"])
-    if scale.AXIS.name in panels:
-        tables["gaps"] = gap_table(panels[scale.AXIS.name])
-        tables["tasks"] = task_table(panels[scale.AXIS.name])
-    ablated = [panel for panel in panels.values() if panel.axis is not scale.AXIS]
-    if ablated:
-        tables["spreads"] = spread_table(ablated)
+    if scale.AXIS.name in found.panels:
+        tables["gaps"] = gap_table(found.panels[scale.AXIS.name])
+        tables["tasks"] = task_table(found.panels[scale.AXIS.name])
+    if len(found.spreads):
+        tables["spreads"] = found.spreads
     tasks = shared_tasks(frame)
     if tasks:
         tables["cells"] = over_seeds(cell_scores(frame[frame["task"].isin(tasks)]))
     tables |= transfer_tables(frame)
-    if found:
-        tables["claims"] = claims_table(found)
-    return _write(tables, folder)
+    if found.claims:
+        tables["claims"] = claims_table(found.claims)
+    return tables
 
 
 def transfer_tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -175,6 +250,10 @@ def _write(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
         paths.append(folder / f"{name}.csv")
         paths[-1].write_bytes(_csv(table))
     return paths
+
+
+def _flat_panels(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(panels=frame["panels"].map(lambda names: " ".join(sorted(names))))
 
 
 def _not_done(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """A panel as numbers, ready to draw: lines over model sizes, what is missing, what it rests on."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import pandas as pd
 
@@ -13,6 +14,10 @@ from analysis.aggregate import (
     shared_tasks,
 )
 from analysis.frame import in_panel
+
+Reading = Literal["star", "slice", "marginal"]
+"""How other axes are held: at the defaults, as nothing else was run; at the defaults of a
+complete grid; or averaged over all of their values."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +37,7 @@ class Panel:
     scores: pd.DataFrame
     trials: pd.DataFrame
     chance: float
+    reading: Reading = "star"
 
     @property
     def planned(self) -> int:

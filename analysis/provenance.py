@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 import pandas as pd
@@ -32,6 +32,8 @@ class Provenance:
     trial_ids: tuple[str, ...]
     trial_ids_not_done: tuple[str, ...]
     table_sha256: str
+    settings: Mapping[str, str]
+    """What the figure was drawn with beside the trials: its reading, or assumptions."""
 
     def to_json(self) -> str:
         """One line of JSON in ASCII, with sorted keys."""
@@ -46,6 +48,7 @@ def provenance_of(
     tasks: Iterable[str],
     seeds: tuple[int, int],
     table: bytes,
+    settings: Mapping[str, str],
 ) -> Provenance:
     """The provenance of `figure`, which rests on `trials` (rows of a frame) and shows `table`."""
     done = trials["status"] == "done"
@@ -64,6 +67,7 @@ def provenance_of(
         trial_ids=tuple(sorted(trials.loc[done, "trial_id"])),
         trial_ids_not_done=tuple(sorted(trials.loc[~done, "trial_id"])),
         table_sha256=hashlib.sha256(table).hexdigest(),
+        settings=dict(settings),
     )
 
 

@@ -16,7 +16,13 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
-from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, made_of, not_made_of
+from analysis.figures.notes import (
+    INTERVAL_SEEDS,
+    NOTE_LINE,
+    NOTE_POINTS,
+    made_of,
+    not_made_of,
+)
 from analysis.panels import Panel
 from analysis.style import ALERT, QUIET, Look, in_short
 
@@ -54,6 +60,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         line = placed[placed[panel.axis.name] == value]
         look = caption.looks[value]
         _draw_line(axes, line, caption.labels[value], look)
+        _draw_intervals(axes, line, look)
         _draw_seeds(axes, line, look, place)
         _mark_missing(axes, line, look, place)
     _draw_chance(axes, panel.chance)
@@ -81,6 +88,16 @@ def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
     sd = line["sd"].fillna(0.0)
     low, high = line["mean"] - sd, line["mean"] + sd
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
+
+
+def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look) -> None:
+    """The t interval of each mean that has seeds enough."""
+    rows = line[line["n"] >= INTERVAL_SEEDS]
+    if not rows.empty:
+        axes.vlines(
+            rows["model_parameters"].astype("float64"), rows["low"], rows["high"],
+            color=look.color, linewidth=0.8, zorder=2,
+        )  # fmt: skip
 
 
 def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:

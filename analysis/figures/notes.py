@@ -1,6 +1,9 @@
 """The words under a panel: what its means are made of, and what they lack."""
 
 import textwrap
+from collections.abc import Sequence
+
+import pandas as pd
 
 from ablation.task import AXIS as TASK
 from analysis.panels import Panel
@@ -10,6 +13,13 @@ NOTE_POINTS = 6.3
 NOTE_LINE = 0.118
 """Inches of a line of them."""
 _WIDTH = 66
+INTERVAL_SEEDS = 3
+"""From so many seeds on a t interval is drawn; of two it is nine standard deviations wide."""
+_READINGS = {
+    "star": "",
+    "slice": "; slice at the defaults",
+    "marginal": "; marginal over the rest",
+}
 
 
 def note_lines(panel: Panel) -> int:
@@ -23,9 +33,16 @@ def made_of(panel: Panel) -> str:
     seeds = (
         f"n = {most} seed{'s' * (most != 1)}" if fewest == most else f"n = {fewest} to {most} seeds"
     )
-    names = [TASK.label_of(task) for task in panel.tasks]
-    tasks = f"{len(names)} tasks" if len(names) > 3 else " and ".join(names)
-    return f"Line and band: mean ± sd, {seeds}; dots: each seed.\nDev score, mean over {tasks}."
+    tasks = named(panel.tasks)
+    bars = "bars: 95% interval, " if (panel.table["n"] >= INTERVAL_SEEDS).any() else ""
+    first = f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
+    return f"{first}\nDev score, mean over {tasks}{_READINGS[panel.reading]}."
+
+
+def named(tasks: Sequence[str]) -> str:
+    """Tasks in words: by name where they are few."""
+    names = [TASK.label_of(task) for task in tasks]
+    return f"{len(names)} tasks" if len(names) > 3 else " and ".join(names)
 
 
 def not_made_of(panel: Panel) -> str:
@@ -41,3 +58,11 @@ def not_made_of(panel: Panel) -> str:
     if len(nowhere):
         words.append(f"Not placed, no trial done: {', '.join(nowhere)}.")
     return textwrap.fill(" ".join(words), _WIDTH)
+
+
+def partial(trials: pd.DataFrame, marks: str = "") -> str:
+    """What a figure of these trials lacks, or ''; `marks` tells how it is shown."""
+    done = int((trials["status"] == "done").sum())
+    if done == len(trials):
+        return ""
+    return f"partial: {done} of {len(trials)} trials. {marks}".strip()

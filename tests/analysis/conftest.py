@@ -1,5 +1,6 @@
 """Sweeps whose scores follow a formula, in real stores, so that every table has a known answer."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -126,6 +127,13 @@ def record_of(config: TrialConfig, score: float, **changes: Any) -> TrialRecord:
     return replace(record, **changes)
 
 
+def write_history(path: Path, score: float) -> None:
+    """Two evaluations, of which the second is the best point."""
+    lines = [{"step": 5, "score": score / 2, "train_loss": 1.0}]
+    lines += [{"step": 10, "score": score, "train_loss": 0.5}]
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
 class InMemory:
     """The reading side of a store, for tests of what is computed from records."""
 
@@ -171,6 +179,7 @@ class Toy:
     def commit(self, config: TrialConfig, /, **changes: Any) -> None:
         """Commit the record of one trial, with these fields changed."""
         attempt = self.store.begin(config.trial_id)
+        write_history(attempt.folder / "history.jsonl", score_of(config))
         record = record_of(config, score_of(config), attempt=attempt.id)
         assert attempt.commit(replace(record, **changes))
 

@@ -25,6 +25,10 @@ FIGURES = [
     "figure_3b_prompt_init",
     "figure_3c_pretraining_objective",
     "figure_3d_lm_adaptation_steps",
+    "figure_4_parameters",
+    "figure_curves",
+    "figure_robustness",
+    "figure_runtime",
 ]
 TABLES = ["cells", "claims", "gaps", "missing", "spreads", "tasks", "trials"]
 
@@ -79,7 +83,7 @@ def test_table_behind_a_figure_has_what_is_drawn(drawn: Path) -> None:
 
 def test_page_shows_the_tables_of_its_panels(drawn: Path) -> None:
     """A page that lost a panel's rows."""
-    panels = [_rows(drawn / f"{stem}.csv") for stem in FIGURES[2:]]
+    panels = [_rows(drawn / f"{stem}.csv") for stem in FIGURES[2:6]]
 
     assert len(_rows(drawn / "figure_3.csv")) == sum(map(len, panels))
 
@@ -92,11 +96,68 @@ def test_every_file_carries_its_provenance(drawn: Path, whole: Any, stem: str) -
     assert inside == [inside[0]] * 4
     found = inside[0]
     assert (found["figure"], found["spec_name"], found["spec_sha256"]) == (stem, "toy", "5" * 64)
-    assert (found["code"], found["seeds"]) == (["c0de"], [2, 2])
+    counted = stem == "figure_4_parameters"
+    assert found["code"] == ([] if counted else ["c0de"])
+    # Of two seeds that are 1 point apart, the lower is not within 1% of their mean.
+    assert found["seeds"] == ([0, 0] if counted else [1, 2] if stem == "figure_runtime" else [2, 2])
     assert (found["trials_done"], found["trials_planned"]) == (len(found["trial_ids"]),) * 2
     assert set(found["trial_ids"]) <= {config.trial_id for config in whole.configs}
     table = (drawn / f"{stem}.csv").read_bytes()
     assert found["table_sha256"] == hashlib.sha256(table).hexdigest()
+
+
+def test_figure_of_formulas_carries_its_assumptions(small: Any, tmp_path: Path) -> None:
+    """A curve of Figure 4 that nobody can compute again, or a setting that draws the same."""
+    small.run()
+    more = ["--family", "t5", "--assume", "prefix_places=3", "bottleneck=16"]
+    assert main(["figures", small.store.root, "--out", str(tmp_path), *more]) == 0
+
+    found = next(_provenances(tmp_path, "figure_4_parameters"))
+    assert found["settings"]["family"] == "t5"
+    assert (found["settings"]["prefix_places"], found["settings"]["bottleneck"]) == ("3", "16")
+    rows = _rows(tmp_path / "figure_4_parameters.csv")
+    prefix = {row["model_size"]: row["share"] for row in rows if "inference" in row["technique"]}
+    assert float(prefix["small"]) == pytest.approx(1.21, rel=0.01)
+    assert list(prefix) == ["small", "base", "large", "xl", "xxl"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--assume", "prefix_place=3"], "did you mean 'prefix_places'?"),
+        (["--family", "t6"], "family: 't6' is not one of"),
+    ],
+)
+def test_a_setting_of_figure_4_that_is_none_is_an_error(
+    whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    """A misspelt assumption that leaves the figure as it was."""
+    assert main(["figures", whole.store.root, "--out", str(tmp_path / "out"), *words]) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_complete_grid_has_marginals_and_heat_maps(
+    toy: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Slices and marginals that nobody can tell apart."""
+    monkeypatch.setattr("analysis.figures.saving.FORMATS", ("svg",))
+    made = toy(design="complete", axes={"model_size": ["200k"]})
+    made.run()
+    assert main(["figures", made.store.root, "--out", str(tmp_path)]) == 0
+
+    drawn = {path.stem for path in tmp_path.glob("figure*.svg")}
+    assert {
+        "figure_3_marginal",
+        "figure_interactions_marginal",
+        "figure_interactions_slice",
+    } <= drawn
+    readings = {
+        stem: json.loads((tmp_path / f"{stem}.json").read_text())["settings"]["reading"]
+        for stem in ("figure_3", "figure_3_marginal", "figure_interactions_slice")
+    }
+    assert list(readings.values()) == ["slice", "marginal", "slice"]
+    drawn_svg = (tmp_path / "figure_3_marginal.svg").read_text()
+    assert "marginal over the rest" in re.sub(r"&#x20;|\s+", " ", drawn_svg)
 
 
 def test_figure_names_exactly_the_trials_it_shows(drawn: Path, whole: Any) -> None:
@@ -181,7 +242,8 @@ def test_partial_sweep_is_drawn_and_says_what_it_lacks(
         "note: Figure 3a (prompt length) is not drawn: "
         "no cell is complete for any seed (0 of 8 trials)" in said
     )
-    assert {path.stem for path in tmp_path.glob("*.png")} == {"figure_1_scale"}
+    drawn = {path.stem for path in tmp_path.glob("*.png")}
+    assert drawn == {"figure_1_scale", "figure_4_parameters", "figure_curves"}
     missing = _rows(tmp_path / "missing.csv")
     assert len(missing) == 24
     failed = next(row for row in missing if row["status"] == "failed")

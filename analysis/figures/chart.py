@@ -1,0 +1,170 @@
+"""A chart as data, and how it is drawn: lines with bands and every seed's point over any x.
+
+Panels of the study are drawn by `lines`; this is for all other figures. What is drawn
+is the table of each line, so that a page can draw the same without matplotlib.
+"""
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
+
+from analysis.figures.notes import NOTE_LINE, NOTE_POINTS
+from analysis.style import ALERT, QUIET, Look, in_short
+
+_AXES = (2.95, 2.25)
+_LEFT, _RIGHT, _TITLE = 0.58, 0.13, 0.2
+_X_LABEL, _PADDING, _LEGEND_LINE = 0.42, 0.1, 0.142
+_SAMPLE, _LETTER = 0.5, 0.049
+_WIDTH = 66
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One line: `table` has x, mean and sd, and a column `seed_0` and so on for each seed."""
+
+    label: str
+    look: Look
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """One pair of axes; `ticks` are the places of x that are named, in parameters."""
+
+    title: str
+    x_label: str
+    y_label: str
+    lines: tuple[Line, ...]
+    note: str
+    alert: str = ""
+    """What is missing, or ''."""
+    ticks: tuple[int, ...] = ()
+    log_x: bool = False
+    log_y: bool = False
+    levels: Mapping[str, float] | None = None
+    """Horizontal lines by their words."""
+
+
+def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
+    """A figure of charts row by row."""
+    wide, high = _AXES
+    lines = max(len(_columns(chart)[0]) for chart in charts)
+    header = _PADDING + _TITLE + _LEGEND_LINE * lines
+    notes = max(
+        len(_note(chart).splitlines()) + len(_alert(chart).splitlines()) for chart in charts
+    )
+    footer = _PADDING + _X_LABEL + NOTE_LINE * notes
+    width, height = _LEFT + wide + _RIGHT, header + high + footer
+    columns = min(columns, len(charts))
+    rows = -(-len(charts) // columns)
+    figure = Figure(figsize=(columns * width, rows * height))
+    # What is measured in the same unit is read on the same scale.
+    shared: dict[str, Axes] = {}
+    for place, chart in enumerate(charts):
+        row, column = divmod(place, columns)
+        x, y = column * width + _LEFT, (rows - 1 - row) * height + footer
+        across, down = columns * width, rows * height
+        box = (x / across, y / down, wide / across, high / down)
+        axes = figure.add_axes(box, sharey=shared.get(chart.y_label))
+        shared.setdefault(chart.y_label, draw_chart(axes, chart))
+    return figure
+
+
+def draw_chart(axes: Axes, chart: Chart) -> Axes:
+    """Draw `chart` on `axes` and return them."""
+    for line in chart.lines:
+        _draw_line(axes, line, log_y=chart.log_y)
+    for words, level in (chart.levels or {}).items():
+        axes.axhline(level, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
+        axes.annotate(
+            words, xy=(1, level), xycoords=("axes fraction", "data"), xytext=(0, 2),
+            textcoords="offset points", ha="right", color=QUIET, fontsize=NOTE_POINTS,
+        )  # fmt: skip
+    _scale(axes, chart)
+    axes.set_xlabel(chart.x_label)
+    axes.set_ylabel(chart.y_label)
+    axes.legend(
+        title=chart.title, alignment="left", loc="lower left", bbox_to_anchor=(-0.02, 1.0),
+        ncols=len(_columns(chart)), borderpad=0.2, columnspacing=1.4, handlelength=3.2,
+        labelspacing=0.3,
+    )  # fmt: skip
+    _write(axes, chart)
+    return axes
+
+
+def _draw_line(axes: Axes, line: Line, *, log_y: bool) -> None:
+    x = line.table["x"].astype("float64")
+    mean, sd = line.table["mean"].astype("float64"), line.table["sd"].astype("float64").fillna(0.0)
+    look = line.look
+    axes.plot(
+        x, mean, color=look.color, marker=look.marker, linestyle=look.linestyle,
+        label=line.label, zorder=3,
+    )  # fmt: skip
+    low = mean - sd
+    if log_y:
+        # A band that reaches 0 has no lower edge on such an axis: it ends at the lowest value.
+        low = low.where(low > 0, _least(line))
+    axes.fill_between(x, low, mean + sd, color=look.color, alpha=0.13, linewidth=0, zorder=1)
+    for name in line.table.columns[line.table.columns.str.fullmatch(r"seed_\d+")]:
+        axes.plot(
+            x, line.table[name].astype("float64"), color=look.color, marker=".", markersize=3.2,
+            markeredgewidth=0, linestyle="none", zorder=2,
+        )  # fmt: skip
+
+
+def _least(line: Line) -> float:
+    names = ["mean", *line.table.columns[line.table.columns.str.fullmatch(r"seed_\d+")]]
+    values = line.table[names].to_numpy(dtype="float64", na_value=np.nan)
+    positive = values[values > 0]
+    return float(positive.min()) if positive.size else 1.0
+
+
+def _scale(axes: Axes, chart: Chart) -> None:
+    axes.margins(x=0.07)
+    if chart.log_y:
+        axes.set_yscale("log")
+    if chart.log_x:
+        axes.set_xscale("log")
+    if chart.ticks:
+        axes.xaxis.set_major_locator(FixedLocator(sorted(chart.ticks)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(lambda count, _: in_short(count))
+    if len(chart.ticks) == 1:
+        axes.set_xlim(chart.ticks[0] / 3, chart.ticks[0] * 3)
+
+
+def _columns(chart: Chart) -> list[list[str]]:
+    """The labels of the legend in as many columns as the width of the axes takes."""
+    labels = [line.label for line in chart.lines]
+    columns = [labels]
+    for count in range(2, len(labels) + 1):
+        split = [list(column) for column in np.array_split(labels, count)]
+        if sum(_SAMPLE + _LETTER * max(map(len, column)) for column in split) > _AXES[0]:
+            break
+        columns = split
+    return columns
+
+
+def _note(chart: Chart) -> str:
+    return textwrap.fill(chart.note, _WIDTH)
+
+
+def _alert(chart: Chart) -> str:
+    return textwrap.fill(chart.alert, _WIDTH)
+
+
+def _write(axes: Axes, chart: Chart) -> None:
+    below = _X_LABEL
+    for text, color in ((_note(chart), QUIET), (_alert(chart), ALERT)):
+        axes.annotate(
+            text, xy=(0, 0), xycoords="axes fraction", xytext=(0, -72 * below),
+            textcoords="offset points", va="top", color=color, fontsize=NOTE_POINTS,
+            linespacing=1.35,
+        )  # fmt: skip
+        below += NOTE_LINE * len(text.splitlines())

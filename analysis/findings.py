@@ -1,0 +1,223 @@
+"""All that a sweep says, computed once: what figures, tables and the page are drawn from.
+
+Nothing here draws. A part that the sweep has not got is empty, and `notes` says why.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ablation.axis import Axis
+from ablation.grid import SCALE
+from ablation.search import DESIGN as SEARCH
+from ablation.task_parameters import Assumptions, costs
+from analysis.figures import ablations, scale
+from analysis.frame import Trials, in_panel
+from analysis.histories import convergence_table, curve_table, load_histories
+from analysis.manifest import Manifest
+from analysis.marginals import (
+    CROSSED,
+    PAIRS,
+    Crossing,
+    as_slice,
+    crossing,
+    interaction_table,
+    marginal_panel,
+)
+from analysis.panels import Panel, Reading, build_panel, plans
+from analysis.tables.claims import Claim, claims
+from analysis.tables.spreads import spread_table
+from runners.model.family import shipped
+from runners.store import Store
+
+RUNTIME_TASK = "boolq"
+"""What runtimes are told of (Table 5), where the sweep has it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interactions:
+    """Pairs of axes crossed, of one reading: a table for each pair, sizes in order."""
+
+    reading: Reading
+    maps: tuple[tuple[pd.DataFrame, tuple[Axis, Axis]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """A sweep as numbers; panels and marginals are by the name of their axis."""
+
+    manifest: Manifest
+    frame: pd.DataFrame
+    panels: Mapping[str, Panel] = field(default_factory=dict)
+    marginals: Mapping[str, Panel] = field(default_factory=dict)
+    crossed: Crossing | None = None
+    interactions: tuple[Interactions, ...] = ()
+    spreads: pd.DataFrame = field(default_factory=pd.DataFrame)
+    histories: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curves: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Training curves by quantity: score, train_loss."""
+    convergence: pd.DataFrame = field(default_factory=pd.DataFrame)
+    costs: pd.DataFrame = field(default_factory=pd.DataFrame)
+    assumptions: Assumptions = field(default_factory=Assumptions)
+    cost_family: str = ""
+    claims: tuple[Claim, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_search(self) -> bool:
+        """Whether the sweep is a search, which has a table and nothing else."""
+        return self.manifest.design == SEARCH
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks of the default cell."""
+        panel = self.panels.get(scale.AXIS.name)
+        return panel.tasks if panel else ()
+
+
+def find(
+    manifest: Manifest,
+    trials: Trials,
+    store: Store,
+    *,
+    assumptions: Assumptions | None = None,
+    family: str | None = None,
+) -> Findings:
+    """Everything that the trials allow.
+
+    `family` is the ladder of Figure 4, by default that of the sweep. Raises ValueError
+    where no cell of any panel is complete, and for a family that does not ship.
+    """
+    if manifest.design == SEARCH:
+        return Findings(manifest=manifest, frame=trials.frame)
+    frame = trials.frame
+    panels, notes = _panels(manifest, frame)
+    crossed = crossing(frame)
+    marginals: dict[str, Panel] = {}
+    if crossed is not None:
+        panels = {
+            name: panel if name == scale.AXIS.name else as_slice(panel)
+            for name, panel in panels.items()
+        }
+        marginals = _marginals(crossed, notes)
+    histories, unread = load_histories(frame, store)
+    counted, cost_family, why = _costs(manifest, frame, assumptions or Assumptions(), family)
+    return Findings(
+        manifest=manifest, frame=frame, panels=panels, marginals=marginals, crossed=crossed,
+        interactions=_interactions(manifest, crossed), spreads=_spreads(panels, crossed),
+        histories=histories, curves=_curves(histories, frame),
+        convergence=_convergence(histories, frame), costs=counted, cost_family=cost_family,
+        assumptions=assumptions or Assumptions(), claims=tuple(claims(panels)),
+        notes=(*notes, *unread, *why),
+    )  # fmt: skip
+
+
+def _panels(manifest: Manifest, frame: pd.DataFrame) -> tuple[dict[str, Panel], list[str]]:
+    """The panels that can be drawn, by axis name, and a note for each that cannot."""
+    panels, notes = {}, []
+    for axis in (scale.AXIS, *ablations.AXES):
+        panel = build_panel(frame, axis) if plans(frame, axis) else None
+        if panel is not None and panel.drawable:
+            panels[axis.name] = panel
+            continue
+        why = "the sweep plans no trial for it"
+        if panel is not None:
+            why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
+        notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
+    if not panels:
+        raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
+    return panels, notes
+
+
+def _marginals(crossed: Crossing, notes: list[str]) -> dict[str, Panel]:
+    found = {}
+    for axis in CROSSED:
+        panel = marginal_panel(crossed, axis)
+        if panel.drawable:
+            found[axis.name] = panel
+        else:
+            notes.append(
+                f"{axis.figure} as a marginal is not drawn: no value has all of its cells "
+                f"({panel.done} of {panel.planned} trials)"
+            )
+    return found
+
+
+def _interactions(manifest: Manifest, crossed: Crossing | None) -> tuple[Interactions, ...]:
+    if crossed is None:
+        return ()
+    defaults = dict(manifest.defaults)
+    readings: tuple[Reading, ...] = ("marginal", "slice")
+    return tuple(
+        Interactions(
+            reading=reading,
+            maps=tuple(
+                (interaction_table(crossed, pair, reading, defaults), pair) for pair in PAIRS
+            ),
+        )
+        for reading in readings
+    )
+
+
+def _spreads(panels: Mapping[str, Panel], crossed: Crossing | None) -> pd.DataFrame:
+    ablated = [panel for name, panel in panels.items() if name != scale.AXIS.name]
+    return spread_table(ablated, crossed) if ablated else pd.DataFrame()
+
+
+def _curves(histories: pd.DataFrame, frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    counts = _stated(frame)
+    found = {
+        quantity: curve_table(histories, frame, quantity) for quantity in ("score", "train_loss")
+    }
+    return {
+        quantity: table.assign(model_parameters=table["model_size"].map(counts))
+        for quantity, table in found.items()
+        # A curve is of two points or more; prompt design has one.
+        if not table.empty and table["step"].nunique() > 1
+    }
+
+
+def _convergence(histories: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    tasks = in_panel(frame, SCALE)["task"].unique().tolist()
+    if not tasks:
+        return pd.DataFrame()
+    task = RUNTIME_TASK if RUNTIME_TASK in tasks else tasks[0]
+    table = convergence_table(histories, frame, task)
+    if table.empty:
+        return table
+    return table.assign(model_parameters=table["model_size"].map(_stated(frame)))
+
+
+def _stated(frame: pd.DataFrame) -> pd.Series:
+    return frame.dropna(subset=["model_parameters"]).groupby("model_size")[
+        "model_parameters"
+    ].first()  # fmt: skip
+
+
+def _costs(
+    manifest: Manifest, frame: pd.DataFrame, given: Assumptions, family: str | None
+) -> tuple[pd.DataFrame, str, list[str]]:
+    """What Figure 4 shows, of which family, and why it shows nothing where it does not."""
+    families = shipped()
+    name = family or str(frame["model_family"].iloc[0])
+    if family is not None and family not in families:
+        raise ValueError(
+            f"family: {family!r} is not one of {', '.join(families)}; use one of these"
+        )
+    if name not in families:
+        why = f"Figure 4 is not drawn: the shapes of family {name} are not in the store"
+        return pd.DataFrame(), name, [f"{why}; --family draws one that ships"]
+    rungs = families[name].rungs
+    if family is None:
+        planned = set(frame["model_size"])
+        rungs = {size: rung for size, rung in rungs.items() if size in planned}
+    table = pd.DataFrame(
+        {
+            "technique": cost.technique, "model_size": cost.model_size,
+            "model_parameters": cost.model_parameters, "parameters": cost.mean,
+            "parameters_sd": cost.sd, "share": cost.share, "share_sd": cost.share_sd,
+        }
+        for cost in costs(rungs, given)
+    )  # fmt: skip
+    return table, name, []

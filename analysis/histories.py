@@ -1,0 +1,118 @@
+"""What trials scored while they trained: curves over steps, and how long they took to converge.
+
+A row of a history is one evaluation on dev, which `history.jsonl` of a trial has.
+"""
+
+import json
+
+import pandas as pd
+
+from ablation.grid import SCALE
+from analysis.aggregate import summarise
+from analysis.frame import in_panel
+from runners.store import Store
+
+FILE = "history.jsonl"
+CONVERGED = 0.99
+"""Converged is within 1% of the mean of the configuration (Lester et al. 2021, A.1)."""
+_TRIAL = ["trial_id", "method", "model_size", "prompt_length", "prompt_init",
+          "pretraining_objective", "lm_adaptation_steps", "task", "seed"]  # fmt: skip
+_KINDS = {"step": "Int64", "score": "float64", "train_loss": "float64"}
+_ASIDE = ("neighbour_similarity",)
+
+
+def load_histories(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+    """One row for each evaluation of each trial that is done, and notes on what cannot be read.
+
+    Columns: those that name a trial, `train_steps`, `seconds` (of the whole trial), `step`,
+    `score`, `train_loss` and `neighbour_similarity`, NaN where a history has none. An
+    imported trial has no history.
+    """
+    rows, lacking = [], []
+    done = frame[frame["status"] == "done"]
+    if "measured" in done:
+        done = done[done["measured"].isna()]
+    for trial in done.to_dict("records"):
+        try:
+            lines = store.read(trial["trial_id"], FILE).decode().splitlines()
+            found = [json.loads(line) for line in lines]
+        except ValueError as error:
+            lacking.append(str(error))
+            continue
+        known = {name: trial[name] for name in (*_TRIAL, "train_steps")}
+        rows += [
+            {**known, "seconds": trial.get("seconds"),
+             **{name: line.get(name) for name in (*_KINDS, *_ASIDE)}}
+            for line in found
+        ]  # fmt: skip
+    columns = [*_TRIAL, "train_steps", "seconds", *_KINDS, *_ASIDE]
+    table = pd.DataFrame(rows, columns=columns)
+    notes = [
+        f"curves and runtimes are without {len(lacking)} trials whose history cannot be read, "
+        f"the first because {reason}" for reason in lacking[:1]
+    ]  # fmt: skip
+    kinds = {name: frame[name].dtype for name in (*_TRIAL, "train_steps")}
+    numbers = {**_KINDS, **dict.fromkeys(("seconds", *_ASIDE), "float64")}
+    return table.astype({**kinds, **numbers}), notes
+
+
+def curve_table(
+    histories: pd.DataFrame, frame: pd.DataFrame, column: str = "score"
+) -> pd.DataFrame:
+    """Training curves of the default cell: a row for each (method, size, step), over seeds.
+
+    The mean over tasks is that of a seed whose tasks all have `column` at that step; a
+    seed that lacks one has none there. Methods without evaluations while training have
+    no rows.
+    """
+    shown = in_panel(frame, SCALE)
+    planned = shown.groupby(["method", "model_size", "seed"], sort=False)["task"].nunique()
+    rows = histories[histories["trial_id"].isin(shown["trial_id"])].dropna(subset=[column])
+    if rows.empty:
+        return pd.DataFrame()
+    keys = ["method", "model_size", "step"]
+    by_seed = rows.groupby([*keys, "seed"], sort=False)[column].agg(["mean", "count"]).reset_index()
+    wanted = planned.reindex(pd.MultiIndex.from_frame(by_seed[["method", "model_size", "seed"]]))
+    by_seed = by_seed[by_seed["count"].to_numpy() == wanted.to_numpy()]
+    table = summarise(by_seed, keys, "mean").sort_values(keys, kind="stable", ignore_index=True)
+    wide = by_seed.pivot(index=keys, columns="seed", values="mean")
+    wide.columns = [f"seed_{seed}" for seed in wide.columns]
+    return table.merge(wide.reset_index(), on=keys, how="left").assign(quantity=column)
+
+
+def convergence_table(histories: pd.DataFrame, frame: pd.DataFrame, task: str) -> pd.DataFrame:
+    """Table 5: a row for each (method, length, size) of the scale and length panels, on one task.
+
+    A trial has converged at the first evaluation within 1% of the mean best score of its
+    configuration; `steps` and `seconds` are to there, over the seeds that get there
+    (`n`); a seed that does not is in `planned_seeds` alone. Seconds are the trial's own,
+    in the proportion of its steps: no history has a clock, and trials of a pack share one.
+    """
+    shown = frame["panels"].map(lambda panels: bool({SCALE, "prompt_length"} & panels))
+    trials = frame[shown & (frame["task"] == task)]
+    keys = ["method", "prompt_length", "model_size"]
+    rows = histories[histories["trial_id"].isin(trials["trial_id"])]
+    if rows.empty:
+        return pd.DataFrame()
+    best = rows.groupby([*keys, "trial_id"], dropna=False, sort=False)["score"].max().reset_index()
+    target = best.groupby(keys, dropna=False, sort=False)["score"].mean().rename("mean_score")
+    reached = rows.merge(target.reset_index(), on=keys, how="left")
+    reached = reached[
+        (reached["score"] >= CONVERGED * reached["mean_score"]) & reached["step"].gt(0)
+    ]
+    first = reached.sort_values("step", kind="stable").drop_duplicates("trial_id")
+    taken = first["seconds"] * first["step"].astype("float64") / first["train_steps"]
+    first = first.assign(taken=taken.astype("float64"), steps=first["step"].astype("float64"))
+    table = summarise(first, keys, "taken").rename(
+        columns={"mean": "seconds_mean", "sd": "seconds_sd", "low": "seconds_low",
+                 "high": "seconds_high"}
+    )  # fmt: skip
+    steps = summarise(first, keys, "steps")[[*keys, "mean", "sd"]]
+    table = table.merge(steps.rename(columns={"mean": "steps_mean", "sd": "steps_sd"}), on=keys)
+    planned = trials.groupby(keys, dropna=False, sort=False).size().rename("planned_seeds")
+    every = trials.groupby(keys, dropna=False, sort=False)["eval_every"].first()
+    table = planned.reset_index().merge(target.reset_index(), on=keys, how="left").merge(
+        every.reset_index(), on=keys, how="left"
+    ).merge(table, on=keys, how="left")  # fmt: skip
+    table["n"] = table["n"].fillna(0).astype("int64")
+    return table.assign(task=task)

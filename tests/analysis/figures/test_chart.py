@@ -1,0 +1,115 @@
+"""Charts and heat maps as drawn: what is on them, and that nothing is cut off."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from ablation.task_parameters import Assumptions
+from analysis.figures.chart import Chart, Line, chart_sheet
+from analysis.figures.charts import parameter_charts, robustness_chart
+from analysis.figures.heat import draw_map, heat_sheet
+from analysis.marginals import PAIRS, crossing, interaction_table
+from analysis.style import looks, paper
+
+DEFAULTS = {"prompt_length": 20, "prompt_init": "class_label", "lm_adaptation_steps": 1000}
+
+
+def chart(**changes: Any) -> Chart:
+    """Two lines over two sizes."""
+    look = looks(["a", "b"], "a")
+    table = pd.DataFrame({"x": [10, 1000], "mean": [1.0, 2.0], "sd": [2.0, 0.1], "seed_0": [1, 2]})
+    lines = tuple(Line(label=name, look=look[name], table=table) for name in ("a", "b"))
+    words = {"title": "T", "x_label": "X", "y_label": "Y", "note": "n " * 60, "alert": "partial"}
+    return Chart(**({**words, "lines": lines, "ticks": (10, 1000), "log_x": True} | changes))
+
+
+def test_words_of_charts_stay_on_the_sheet_and_off_each_other() -> None:
+    """Notes cut off at the edge, or a legend on top of the chart above it."""
+    with paper():
+        figure = chart_sheet([chart()] * 4, columns=2)
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+    page = figure.bbox
+    assert all(page.x0 <= box.x0 and box.x1 <= page.x1 for box in boxes)
+    assert all(page.y0 <= box.y0 and box.y1 <= page.y1 for box in boxes)
+    pairs = [(a, b) for place, a in enumerate(boxes) for b in boxes[place + 1 :]]
+    assert not any(a.overlaps(b) for a, b in pairs)
+
+
+def test_charts_of_one_unit_share_their_scale() -> None:
+    """Two methods side by side of which the worse looks like the better."""
+    far = chart(lines=tuple(
+        Line(label="a", look=line.look, table=line.table * 10) for line in chart().lines
+    ))  # fmt: skip
+    with paper():
+        figure = chart_sheet([chart(), far, chart(y_label="other")], columns=3)
+    limits = [axes.get_ylim() for axes in figure.axes]
+    assert limits[0] == limits[1] != limits[2]
+
+
+def test_a_band_below_zero_ends_on_a_logarithmic_axis() -> None:
+    """An axis that runs down to 1e-300, because a standard deviation exceeds its mean."""
+    with paper():
+        figure = chart_sheet([chart(log_y=True)], columns=1)
+    assert figure.axes[0].get_ylim()[0] > 0.5
+
+
+def test_looks_of_lines_differ_without_colour() -> None:
+    """Seven techniques that are one and the same in a grey print."""
+    costs = pd.DataFrame(
+        {"technique": name, "model_size": "a", "model_parameters": 10, "parameters": 1.0,
+         "parameters_sd": 0.0, "share": 1.0, "share_sd": 0.0}
+        for name in ("model_tuning", "prefix_training", "adapters", "prefix_inference", "warp",
+                     "prompt_tuning", "prompt_design")
+    )  # fmt: skip
+    lines = parameter_charts(costs, Assumptions(), "t5")[0].lines
+    assert len({(line.look.marker, str(line.look.linestyle)) for line in lines}) == 7
+
+
+def test_a_setting_without_a_seed_is_named_under_the_chart() -> None:
+    """A line that is shorter than the others, and nobody is told."""
+    rows = {
+        "settings": 2,
+        "model_parameters": [10, 100],
+        "mean": [1.0, None],
+        "sd": 0.1,
+        "n": [2, 0],
+    }
+    spreads = pd.DataFrame({"axis": "prompt_length", "model_size": ["a", "b"], **rows})
+    found = robustness_chart(spreads, ["boolq"], "partial: 1 of 2 trials.")
+    assert found.alert == "partial: 1 of 2 trials. Not drawn: prompt length at b."
+
+
+def test_a_heat_map_marks_what_is_missing_and_what_is_thin(frame_of: Any) -> None:
+    """A cell of nothing drawn as the lowest score, or one seed as good as two."""
+    frame = frame_of(
+        design="complete",
+        scorer=lambda c: 50.0,
+        done=lambda c: c.model_size == "60k" and not (c.prompt_length == 1 and (
+            c.prompt_init == "class_label" or c.seed == 0)),
+    )  # fmt: skip
+    found = crossing(frame)
+    assert found is not None
+    table = interaction_table(found, PAIRS[0], "slice", DEFAULTS)
+    with paper():
+        axes = Figure().add_subplot()
+        rows = table[table["model_size"] == "60k"]
+        draw_map(axes, rows, PAIRS[0], Normalize(0, 100), first=True)
+    assert sorted(text.get_text() for text in axes.texts) == ["50.0", "50.0", "50.0*"]
+    (patch,) = axes.patches
+    assert patch.get_extents().min == pytest.approx(axes.transData.transform((0.5, -0.5)))
+
+
+@pytest.mark.parametrize("alert", ["", "partial: 1 of 2 trials."])
+def test_words_of_heat_maps_stay_on_the_sheet(frame_of: Any, alert: str) -> None:
+    """Labels of long names cut off at the left, or maps over each other."""
+    found = crossing(frame_of(design="complete", scorer=lambda c: 50.0))
+    assert found is not None
+    maps = [(interaction_table(found, pair, "slice", DEFAULTS), pair) for pair in PAIRS]
+    with paper():
+        figure = heat_sheet(maps, found.sizes, "A note.", alert)
+        boxes = [axes.get_tightbbox() for axes in figure.axes]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
+    assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
