@@ -13,13 +13,14 @@ VERSION := -c 'import sys; print(sys.version)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install sweep figures test test-slow lint format clean
+.PHONY: help install sweep figures bench test test-slow lint format clean
 
 help:
 	@echo 'make sweep      install, run $(SPEC), draw its figures'
 	@echo 'make figures    draw the figures of $(SPEC) again'
 	@echo 'make test       the tests'
 	@echo 'make test-slow  the tests that kill processes or run for minutes'
+	@echo 'make bench      speed and memory against the peers: hours, on an idle machine'
 	@echo 'make lint       ruff, mypy and the directions of imports'
 	@echo 'make format     let ruff order imports and lay out the code'
 	@echo 'make clean      remove $(VENV) and caches; results stay'
@@ -51,6 +52,9 @@ sweep: $(INSTALLED)
 
 figures: $(INSTALLED)
 	$(BIN)/python -m analysis figures $(SPEC)
+
+bench: $(INSTALLED)
+	$(BIN)/python -m benchmarks
 
 # One thread a process, so that two cores are shared and not fought over; and no hub.
 test test-slow: export OMP_NUM_THREADS := 1

@@ -1,0 +1,137 @@
+"""One step of training at the shape of T5 1.1 small, on inputs as long as BoolQ's.
+
+The peer is the stock model of `transformers` with its default attention, and PEFT around it
+where a prompt is tuned; both sides compute in bfloat16. Its loop is bare, which
+is kinder to it than the Trainer would be.
+"""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from peft import PromptTuningConfig, TaskType, get_peft_model
+from transformers.optimization import Adafactor as PeerAdafactor
+
+from benchmarks.shape import TARGET, Shape, padded, stock_flops
+from benchmarks.table import Line, in_turn, seconds
+from runners.data.batching import Encoded
+from runners.model.backbone import Backbone, Weights
+from runners.model.sharded_t5 import trainable
+from runners.training.adafactor import Adafactor
+from runners.training.language_model import gradients
+from runners.training.pack import train_step
+from runners.training.trial import Member, TrialRun
+
+Step = Callable[[], object]
+PEAK_SIZE = 2048
+
+
+def measure(shape: Shape, prompts: tuple[int, ...], repeats: int) -> Iterator[Line]:
+    """A line for each prompt length, with its share of the matrix-multiply peak; then the model."""
+    peak = [_peak(), _peak(), _peak()]
+    yield Line(
+        what=f"matrix product, {PEAK_SIZE}, bfloat16, one thread", unit="GFLOP/s",
+        ours=[found / 1e9 for found in peak],
+    )  # fmt: skip
+    for prompt in prompts:
+        yield _prompt_tuning(shape, prompt, repeats, max(peak))
+    yield _whole(shape, repeats, "model tuning", shape.lengths, TARGET)
+    even = (128,) * len(shape.lengths)
+    yield _whole(shape, repeats, "LM adaptation, 128 and 128 tokens", even, 128)
+
+
+def _peak() -> float:
+    """Operations a second of a large matrix product in bfloat16."""
+    a, b = (torch.randn(PEAK_SIZE, PEAK_SIZE).bfloat16() for _ in range(2))
+    torch.mm(a, b)
+    return 5 * 2 * PEAK_SIZE**3 / seconds(lambda: [torch.mm(a, b) for _ in range(5)])
+
+
+def _prompt_tuning(shape: Shape, prompt: int, repeats: int, peak: float) -> Line:
+    model = shape.model(torch.bfloat16)
+    ours, peer = _our_prompt(shape, prompt), peer_prompt(shape, prompt)
+    own, theirs = _timed(ours, peer, repeats)
+    flops = stock_flops(model, shape.lengths, prompt)
+    share, stock = (flops / min(found) / peak for found in (own, theirs))
+    note = f"{flops / 1e9:.0f} GFLOP without padding: {share:.0%} of the peak, peer {stock:.0%}"
+    return Line(
+        what=f"step of prompt tuning, T5 {shape.size}, {len(shape.lengths)} rows, prompt {prompt}",
+        unit="s", ours=own, peer=theirs, note=note,
+    )  # fmt: skip
+
+
+def _our_prompt(shape: Shape, prompt: int) -> Step:
+    backbone = shape.backbone(shape.model(torch.bfloat16), torch.bfloat16)
+    config = shape.config(prompt_length=prompt)
+    run = TrialRun(
+        members=(Member(config=config, data=None),),  # type: ignore[arg-type]
+        train=shape.rows(), data="", kept=frozenset(),
+        parameters={"prompt": torch.randn(prompt, backbone.width)},
+    )  # fmt: skip
+
+    def step() -> None:
+        [loss] = train_step(backbone, [run])
+        run.update(loss)
+
+    return step
+
+
+def peer_prompt(shape: Shape, prompt: int) -> Step:
+    """A step of prompt tuning by PEFT."""
+    config = PromptTuningConfig(task_type=TaskType.SEQ_2_SEQ_LM, num_virtual_tokens=prompt)
+    tuned = get_peft_model(shape.model(torch.bfloat16), config)
+    return _peer(tuned, shape.rows(), learning_rate=0.3, scale=False)
+
+
+def _whole(shape: Shape, repeats: int, what: str, lengths: tuple[int, ...], target: int) -> Line:
+    """A step that moves every weight: kept in float32, computed in bfloat16."""
+    rows = Shape(size=shape.size, lengths=lengths, target=target).rows()
+    model = shape.model(torch.float32)
+    backbone = shape.backbone(model, torch.bfloat16)
+    weights = trainable(backbone)
+    ours = _our_model(backbone, weights, rows)
+    peer = _peer(shape.model(torch.float32), rows, learning_rate=1e-3, scale=True)
+    own, theirs = _timed(ours, peer, repeats)
+    return Line(what=f"step of {what}, T5 {shape.size}", unit="s", ours=own, peer=theirs)
+
+
+def _our_model(backbone: Backbone, weights: Weights, rows: list[Encoded]) -> Step:
+    optimizer = Adafactor(learning_rate=1e-3, weight_decay=0.0, parameter_scaling=True)
+    state = optimizer.initial_state(weights)
+    for weight in weights.values():
+        weight.requires_grad_(True)
+    taken = [0]
+
+    def step() -> None:
+        _, found = gradients(backbone, weights, rows)
+        taken[0] += 1
+        optimizer.step(weights, found, state, step=taken[0])
+
+    return step
+
+
+def _peer(
+    model: torch.nn.Module, rows: list[Encoded], *, learning_rate: float, scale: bool
+) -> Step:
+    """Forward, backward and Adafactor of `transformers`."""
+    batch = padded(rows)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = PeerAdafactor(
+        parameters, lr=learning_rate, scale_parameter=scale, relative_step=False
+    )
+    model.train()
+
+    def step() -> None:
+        with torch.autocast("cpu", torch.bfloat16, enabled=scale):
+            loss = model(**batch).loss
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _timed(ours: Step, peer: Step, repeats: int) -> tuple[list[float], list[float]]:
+    """Seconds of each, after one step of both that is not counted."""
+    ours()
+    peer()
+    return in_turn(lambda: seconds(ours), lambda: seconds(peer), repeats)
