@@ -39,7 +39,6 @@ class Trial:
     rows: tuple[tuple[str, str, str], ...] = ()
     """Input, target and answer of the first `EXAMPLES` dev examples."""
     examples: int = 0
-    neighbours: tuple[Any, ...] = ()
     defect: str | None = None
 
 

@@ -117,16 +117,16 @@ def _row(cell: pd.DataFrame, tasks: tuple[str, ...]) -> Row:
 
 
 def cell_words(trial: pd.Series) -> str:
-    """A cell in words: `2m · Prompt tuning · 20 · Class label · LM adaptation, 500 steps`."""
-    words = [str(trial["model_size"]), METHOD.label_of(trial["method"])]
+    """A cell in words: `2m · prompt of 20, class label · LM adaptation 500`."""
     objective = ABLATED[2].label_of(trial["pretraining_objective"])
-    if not pd.isna(trial["prompt_length"]):
-        length = int(trial["prompt_length"])
-        words.append(f"{length} token{'s' * (length != 1)}")
-        words.append(ABLATED[1].label_of(trial["prompt_init"]))
     steps = int(trial["lm_adaptation_steps"])
-    words.append(f"{objective}, {steps:,} steps" if steps else objective)
-    return " · ".join(words)
+    model = f"{objective} {steps:,}" if steps else objective
+    if pd.isna(trial["prompt_length"]):
+        tuned = METHOD.label_of(trial["method"]).lower()
+    else:
+        init = ABLATED[1].label_of(trial["prompt_init"]).lower()
+        tuned = f"prompt of {int(trial['prompt_length'])}, {init}"
+    return " · ".join([str(trial["model_size"]), tuned, model])
 
 
 def _mark(trial: Mapping[Any, Any]) -> Mark:

@@ -186,9 +186,6 @@
       make("p", { class: "quiet", id: "errors" }, `${number(wrong.length)} of ${number(all.length)} answers are not their target, letter by letter.${part}`), toggle, list);
   };
 
-  const neighbours = (rows) => make("section", {}, make("h3", {}, "Nearest words of the vocabulary"),
-    make("ol", { class: "quiet" }, ...rows.map((row) => make("li", {}, row))));
-
   const dialog = $("trial");
   let opener = null;
   const content = (id, chunk, mark) => {
@@ -213,7 +210,6 @@
     const drawn = curve(trial.history);
     if (drawn) body.append(make("h3", {}, "While it trained"), drawn);
     body.append(make("h3", {}, "Config"), pairs({ trial_id: id, ...trial.config }));
-    if (trial.neighbours) body.append(neighbours(trial.neighbours));
     if (trial.answers.length) body.append(answers(chunk, trial));
     if (Object.keys(trial.origin).length) body.append(make("h3", {}, "Origin"), pairs({ ...trial.origin, files: `trials/${id.slice(0, 2)}/${id}/${trial.origin.attempt}/` }));
     const head = make("div", { class: "trial-head" }, make("h2", { id: "trial-title" }, title), go("‹ Previous", all[at - 1]), go("Next ›", all[at + 1]), close);

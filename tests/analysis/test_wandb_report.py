@@ -11,7 +11,7 @@ from analysis.source import open_sweep
 
 pytest.importorskip("wandb_workspaces", reason="the extra `reports` is not installed")
 
-from analysis.wandb_report import Place, publish, report_of, spec_of
+from analysis.wandb_report import Place, report_of, spec_of
 
 
 @pytest.fixture(autouse=True)
@@ -93,29 +93,21 @@ def test_without_a_key_the_spec_is_written(
     assert json.loads(first)["width"] == "fluid"
 
 
-def test_publishing_again_replaces_the_report(whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_a_key_one_report_is_published_and_then_replaced(
+    small: Any, stand_in: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     """A new report at every call, until nobody knows which one is current."""
-    saved: list[tuple[str, str, str]] = []
+    small.run()
+    words = ["wandb-report", small.store.root, "--entity", "me"]
+    assert main(words) == 0
+    address = capsys.readouterr().out.strip().splitlines()[-1]
+    assert address.startswith(f"{stand_in.url}/me/promptscale/reports/Prompt-tuning:-toy--")
+    (first,) = stand_in.views
+    assert first["displayName"] == "Prompt tuning: toy"
+    assert asked(grids(json.loads(first["spec"]))[0]["runSets"][0])["group"] == "toy"
 
-    class Listed:
-        display_name, id = "Prompt tuning: toy", "the-id"
-
-    class Api:
-        default_entity = "team"
-
-        def create_project(self, name: str, entity: str) -> None:
-            """Nothing."""
-
-        def reports(self, path: str) -> list[Any]:
-            """One of that title."""
-            assert path == "team/promptscale"
-            return [Listed()]
-
-    report = report_of(open_sweep(whole.store.root), Place())
-    monkeypatch.setattr("wandb.Api", Api)
-    monkeypatch.setattr(
-        type(report), "save", lambda self: saved.append((self.entity, self.project, self.id))
-    )
-    monkeypatch.setattr(type(report), "url", property(lambda self: f"https://there/{self.id}"))
-    assert publish(report, Place()) == "https://there/the-id"
-    assert saved == [("team", "promptscale", "the-id")]
+    small.store.withdraw(small.configs[0].trial_id, "to test")
+    assert main(words) == 0
+    (second,) = stand_in.views
+    assert second["id"] == first["id"]
+    assert "7 of 8 trials are done" in second["spec"]

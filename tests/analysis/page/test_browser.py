@@ -164,7 +164,7 @@ def test_filters_leave_what_fits(shown: Any) -> None:
     assert shown.run(script) == "12 of 84 trials"
     rows = shown.texts("#map tbody th")
     assert [row.split(" · ")[:2] for row in rows] == [
-        [size, "Model tuning"] for size in ("60k", "200k", "2m")
+        [size, "model tuning"] for size in ("60k", "200k", "2m")
     ]
     shown.run("document.querySelector('#filters button[type=reset]').click()")
     shown.until("return document.getElementById('shown').textContent === '84 of 84 trials'")
