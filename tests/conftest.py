@@ -131,39 +131,30 @@ class StandIn:
     """Reports."""
 
     def answer(self, query: str, values: dict[str, Any]) -> dict[str, Any]:
-        """The data of one GraphQL operation."""
-        if "__type(" in query or "__schema" in query:
-            return dict.fromkeys(re.findall(r"(\w+)\s*:\s*__type", query))
-        if "upsertBucket" in query:
-            return {"upsertBucket": {"bucket": self._upsert(values), "inserted": True}}
-        if "upsertModel" in query:
-            made = {"model": _PROJECT, "project": _PROJECT, "inserted": True}
-            return {"upsertModel": made, "result": made}
-        if "createRunFiles" in query:
-            urls = [{"name": n, "uploadUrl": f"{self.url}/upload/{n}"} for n in values["files"]]
-            told = {"runID": _id(values["run"]), "uploadHeaders": [], "files": urls}
-            return {"createRunFiles": told}
-        if "upsertView" in query:
-            return {"upsertView": {"view": self._view(values), "inserted": True}}
-        if "allViews" in query:
-            nodes = [{"node": {**view, "user": _USER}, "cursor": view["id"]} for view in self.views]
-            views = {"edges": nodes, "pageInfo": _LAST_PAGE}
-            return {"project": {**_PROJECT, "allViews": views}}
-        if "projects(" in query or "models(" in query:
-            projects = {"edges": [{"node": _LISTED, "cursor": "1"}], "pageInfo": _LAST_PAGE}
-            return {"models": projects, "projects": projects, "entity": {"projects": projects}}
-        if "runs(" in query:
-            edges = [{"node": self._node(key), "cursor": key} for key in self.runs]
-            runs = {"edges": edges, "pageInfo": _LAST_PAGE}
-            return {
-                "project": {**_PROJECT, "runCount": len(edges), "readOnly": False, "runs": runs}
-            }
-        viewer = {"viewer": _USER}
-        if "serverInfo" in query:
-            versions = {"max_cli_version": "0.99.0", "min_cli_version": "0.1.0"}
-            viewer["serverInfo"] = {"features": [], "cliVersionInfo": versions,
-                                    "latestLocalVersionInfo": None}  # fmt: skip
-        return viewer
+        """The data of one GraphQL operation, which is known by a field that it asks for."""
+        answers: dict[str, Callable[[], dict[str, Any]]] = {
+            "__type(": lambda: dict.fromkeys(re.findall(r"(\w+)\s*:\s*__type", query)),
+            "upsertBucket": lambda: {"upsertBucket": {"bucket": self._upsert(values)}},
+            "upsertModel": lambda: {"upsertModel": _MADE, "result": _MADE},
+            "upsertView": lambda: {"upsertView": {"view": self._view(values), "inserted": True}},
+            "createRunFiles": lambda: {"createRunFiles": self._places(values)},
+            "allViews": lambda: {"project": {**_PROJECT, "allViews": _page(self.views, _USER)}},
+            "models(": lambda: {"models": _page([_LISTED], _LISTED["user"])},
+            "runs(": lambda: {"project": self._listed()},
+            "serverInfo": lambda: {"serverInfo": _SERVER, "viewer": _USER},
+        }
+        found = next((answer for field, answer in answers.items() if field in query), None)
+        return found() if found else {"viewer": _USER}
+
+    def _places(self, values: dict[str, Any]) -> dict[str, Any]:
+        """Where the files of a run are to be sent."""
+        urls = [{"name": n, "uploadUrl": f"{self.url}/upload/{n}"} for n in values["files"]]
+        return {"runID": _id(values["run"]), "uploadHeaders": [], "files": urls}
+
+    def _listed(self) -> dict[str, Any]:
+        """The project with all its runs."""
+        runs = _page([self._node(key) for key in self.runs], _USER)
+        return {**_PROJECT, "runCount": len(self.runs), "readOnly": False, "runs": runs}
 
     def _view(self, values: dict[str, Any]) -> dict[str, Any]:
         """A report that is made, or put in the place of the one of its id."""
@@ -220,7 +211,6 @@ def _id(name: str) -> str:
     return base64.b64encode(name.encode()).decode()
 
 
-_LAST_PAGE = {"endCursor": None, "hasNextPage": False}
 _ENTITY = {"id": _id("entity"), "name": "me"}
 _PROJECT = {"id": _id("project"), "name": "promptscale", "entity": _ENTITY, "entityName": "me",
             "internalId": _id("project")}  # fmt: skip
@@ -230,6 +220,17 @@ _USER = {
 }  # fmt: skip
 _LISTED = {**_PROJECT, "createdAt": "2030-01-01T00:00:00Z", "isBenchmark": False,
            "user": {**_USER, "deletedAt": None}}  # fmt: skip
+_MADE = {"model": _PROJECT, "project": _PROJECT, "inserted": True}
+_SERVER: dict[str, Any] = {
+    "features": [], "latestLocalVersionInfo": None,
+    "cliVersionInfo": {"max_cli_version": "0.99.0", "min_cli_version": "0.1.0"},
+}  # fmt: skip
+
+
+def _page(nodes: list[dict[str, Any]], user: dict[str, Any]) -> dict[str, Any]:
+    """Everything on one page, each with a user."""
+    edges = [{"node": {**node, "user": user}, "cursor": node["id"]} for node in nodes]
+    return {"edges": edges, "pageInfo": {"endCursor": None, "hasNextPage": False}}
 
 
 class _Server(ThreadingHTTPServer):
