@@ -18,6 +18,7 @@ from runners.rules import nearest
 
 VERBS = {
     "plan": ("sweeps.cli", "what a sweep is, has, lacks and waits for"),
+    "doctor": ("sweeps.cli", "what would go wrong in a run"),
     "run": ("sweeps.cli", "run what is missing"),
     "status": ("sweeps.cli", "how far a sweep is, and what failed"),
     "track": ("sweeps.cli", "mirror a sweep's store to W&B, every trial a run"),

@@ -4,6 +4,7 @@ python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, la
 python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
 python -m sweeps plan sweeps/specs/paper.yaml --cluster sweep.yaml    # and what it takes there
 python -m sweeps plan sweeps/specs/laptop.yaml --json      # the same for programs
+python -m sweeps doctor sweeps/specs/laptop.yaml           # can it run? what would go wrong?
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
 python -m sweeps track sweeps/specs/laptop.yaml            # every trial as a run of W&B
@@ -114,6 +115,15 @@ def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
     return run(spec)
 
 
+def _doctor(spec: SweepSpec, options: argparse.Namespace) -> int:
+    # The hub's client takes a second to load, and only this verb needs it.
+    from sweeps.doctor import as_text, examine
+
+    found = examine(spec, options.cluster)
+    print(as_text(found))
+    return 2 if any(each.verdict == "bad" for each in found) else 0
+
+
 def _status(spec: SweepSpec, _: argparse.Namespace) -> int:
     print(summary.standing(survey(spec)))
     return 0
@@ -161,6 +171,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     for name, verb, words in (
         ("plan", _plan, "what a sweep is, has, lacks and waits for; nothing is run"),
+        ("doctor", _doctor, "what would go wrong in a run, as far as can be known before"),
         ("run", _run, "run what is missing; a finished trial never runs again"),
         ("status", _status, "how far a sweep is, and what failed"),
         ("track", _track, "mirror the store to W&B, every trial a run; again to write what is new"),
@@ -174,6 +185,7 @@ def _parser() -> argparse.ArgumentParser:
         if name == "plan":
             command.add_argument("--trials", action="store_true", help="list what is not done")
             command.add_argument("--json", action="store_true", help="docs/plan.schema.json")
+        if name in ("plan", "doctor"):
             command.add_argument(
                 "--cluster", metavar="FILE", help="forecast for its nodes, such as sweep.yaml"
             )

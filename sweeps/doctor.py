@@ -1,0 +1,199 @@
+"""What can be known before hours are spent: `python -m sweeps doctor SPEC`.
+
+Each look gives findings: good, of concern, or bad. A sweep with a bad one would fail,
+now or after hours. Nodes are looked at where RAY_ADDRESS names their cluster
+(`sweeps.doctor_nodes`); all else is known here.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from huggingface_hub import constants, file_exists, try_to_load_from_cache
+
+# What its client raises where nobody answers; which client that is has changed.
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
+
+from runners.config import TUNES_MODEL
+from runners.model.family import Place
+from runners.storage.files import open_files
+from runners.storage.layout import new_name
+from sweeps import nodes
+from sweeps.forecast.estimate import Forecast, forecast
+from sweeps.forecast.machine import this_machine
+from sweeps.forecast.tables import NO_NODE, misfit_text
+from sweeps.nodes import NodeType
+from sweeps.plan import Plan, survey
+from sweeps.spec import SweepSpec
+from sweeps.tracking.settings import has_key, mode_of
+
+Verdict = Literal["good", "concern", "bad"]
+TRIAL_BYTES = 1e6
+"""What a record with its history and predictions takes on disk, at most, and a checkpoint of it."""
+PROBE = b"promptscale doctor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at, how it is, and what to do where it is not good."""
+
+    subject: str
+    verdict: Verdict
+    said: str
+
+
+def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
+    """Everything that can be known of a sweep before it runs, on the nodes of a cluster's file.
+
+    Raises ValueError where the store is none, or the cluster's file has mistakes.
+    """
+    plan = survey(spec)
+    machines = [this_machine()] if cluster is None else list(nodes.load(cluster))
+    workers = spec.execution.workers if cluster is None else None
+    found = [
+        Finding(subject="spec", verdict="good", said=f"{len(spec.trials):,} trials, all legal"),
+        *_absent(plan),
+        *_mixed(plan),
+        store_finding(spec.execution.store),
+        *_disk(plan),
+        *_room(plan, machines, forecast(plan, machines, workers=workers)),
+        *_models(plan),
+        _tracking(spec),
+    ]
+    if os.environ.get("RAY_ADDRESS"):
+        # Ray takes seconds to load, and has nothing to say of a machine alone.
+        from sweeps.doctor_nodes import node_findings
+
+        found += node_findings(spec)
+    return found
+
+
+def as_text(found: Sequence[Finding]) -> str:
+    """A line for each finding, and the sum."""
+    marks = {"good": "ok  ", "concern": "look", "bad": "BAD "}
+    lines = [f"{marks[each.verdict]}  {each.subject}: {each.said}" for each in found]
+    bad = sum(each.verdict == "bad" for each in found)
+    concerns = sum(each.verdict == "concern" for each in found)
+    last = "it can run" if not bad else f"{bad} thing{'s' * (bad > 1)} to mend before it can run"
+    return "\n".join([*lines, f"{last}, {concerns} to look at" if concerns else last])
+
+
+def store_finding(root: str) -> Finding:
+    """Whether files can be made in a store in one atomic step, read again, and removed."""
+    files, name = open_files(root), f"doctor-{new_name()}"
+    try:
+        made = files.create(name, PROBE)
+        told = files.read(name)
+        files.remove(name)
+    except (OSError, ValueError) as error:
+        said = f"{root} cannot be written ({error}); name another in execution.store"
+        return Finding(subject="store", verdict="bad", said=said)
+    if not made or told != PROBE:
+        said = f"{root} gives back other bytes than were written; name another folder"
+        return Finding(subject="store", verdict="bad", said=said)
+    said = f"{files.root} can be written, in atomic steps"
+    return Finding(subject="store", verdict="good", said=said)
+
+
+def _absent(plan: Plan) -> Iterator[Finding]:
+    for each in plan.spec.absent:
+        said = f"{plan.spec.path}:{each.line}: {each.problem}"
+        yield Finding(subject="data", verdict="bad", said=said)
+
+
+def _mixed(plan: Plan) -> Iterator[Finding]:
+    """Results of other code, data or checkpoints, of which those of the latter forbid a run."""
+    for drift in plan.drifts:
+        verdict: Verdict = "bad" if drift in plan.foreign else "concern"
+        yield Finding(subject="results", verdict=verdict, said=str(drift))
+
+
+def _disk(plan: Plan) -> Iterator[Finding]:
+    """Whether there is room for everything that is not done yet, where the store is a folder."""
+    if "://" in plan.root:
+        return
+    rungs = plan.spec.study.family.rungs
+    needed = TRIAL_BYTES * sum(work.state.status != "done" for work in plan.trials)
+    missing = [work for work in plan.milestones if work.state.status != "done"]
+    needed += sum(4.0 * rungs[work.adaptation.model_size].parameters for work in missing)
+    # A run that changes the model keeps a checkpoint of it, of which two are there for a moment.
+    running = [work.adaptation.model_size for work in missing]
+    running += [w.config.model_size for w in plan.trials if w.config.method in TUNES_MODEL]
+    largest = max((rungs[size].parameters for size in running), default=0)
+    needed += 2 * 4.0 * largest * plan.spec.execution.workers
+    nearest = Path(plan.root)
+    while not nearest.exists():
+        nearest = nearest.parent
+    free = shutil.disk_usage(nearest).free
+    said = f"{needed / 1e9:,.1f} GB needed at most, {free / 1e9:,.1f} GB free at {nearest}"
+    yield Finding(subject="disk", verdict="good" if free > needed else "bad", said=said)
+
+
+def _room(plan: Plan, machines: Sequence[NodeType], found: Forecast | None) -> Iterator[Finding]:
+    """Whether workers can be placed, and have memory for what they are given."""
+    execution = plan.spec.execution
+    if found is None:
+        yield Finding(subject="workers", verdict="bad", said=NO_NODE)
+        return
+    there = sum(place.slots for place in found.places)
+    said = f"room for {there} on {', '.join(node.name for node in machines)}"
+    if there < execution.workers:
+        said += f", and the spec wants {execution.workers}; the others would wait for ever"
+    verdict: Verdict = "bad" if there < execution.workers else "good"
+    yield Finding(subject="workers", verdict=verdict, said=said)
+    lines = misfit_text(found)
+    for line in lines:
+        yield Finding(subject="memory", verdict="bad", said=line)
+    if not lines:
+        yield Finding(subject="memory", verdict="good", said="everything that is left has room")
+
+
+def _models(plan: Plan) -> Iterator[Finding]:
+    """Whether every checkpoint and tokenizer that is needed can be had."""
+    family = plan.spec.study.family
+    sizes = {work.config.model_size for work in plan.trials if work.state.status != "done"}
+    wanted: dict[Place, None] = {}
+    for size in family.rungs:
+        if size in sizes:
+            rung = family.rungs[size]
+            wanted |= dict.fromkeys((rung.checkpoint, rung.tokenizer))
+            steps = {w.config.lm_adaptation_steps for w in plan.trials}
+            wanted |= dict.fromkeys(p for at, p in rung.adapted.items() if at in steps)
+    for place in wanted:
+        yield place_finding(place)
+
+
+def place_finding(place: Place) -> Finding:
+    """Whether a checkpoint or tokenizer is here, in the hub's cache, or at the hub."""
+    if place.hub_id is None:
+        missing = place.missing()
+        verdict: Verdict = "good" if missing is None else "bad"
+        return Finding(subject="model", verdict=verdict, said=missing or f"{place} is here")
+    told = str(place)
+    if isinstance(
+        try_to_load_from_cache(place.hub_id, "config.json", revision=place.revision), str
+    ):
+        return Finding(subject="model", verdict="good", said=f"{told} is in the hub's cache")
+    if constants.HF_HUB_OFFLINE:
+        said = f"{told} is not in the hub's cache, and HF_HUB_OFFLINE forbids to get it"
+        return Finding(subject="model", verdict="bad", said=said)
+    try:
+        there = file_exists(place.hub_id, "config.json", revision=place.revision)
+    except (OSError, HTTPError) as error:
+        said = f"{told} is not in the hub's cache, and the hub does not answer ({error})"
+        return Finding(subject="model", verdict="bad", said=said)
+    said = f"{told} is {'' if there else 'not '}at the hub"
+    return Finding(subject="model", verdict="good" if there else "bad", said=said)
+
+
+def _tracking(spec: SweepSpec) -> Finding:
+    tracking = spec.execution.tracking
+    mode = mode_of(tracking)
+    when = "while trials train" if tracking.live else "by `sweeps track`"
+    if mode == "online" and not has_key():
+        said = "online, and wandb finds no key; `wandb login`, or mode: offline"
+        return Finding(subject="W&B", verdict="bad" if tracking.live else "concern", said=said)
+    return Finding(subject="W&B", verdict="good", said=f"{mode}, {when}")

@@ -1,0 +1,125 @@
+"""What can be known before hours are spent, found out."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants
+
+from runners.model.family import Place
+from runners.store import Store
+from sweeps.cli import main
+from sweeps.doctor import Finding, as_text, examine, place_finding, store_finding
+from sweeps.forecast.machine import this_machine
+from sweeps.spec import SweepSpec
+from sweeps.tracking.settings import Tracking
+
+Act = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No cluster, no key, no hub, and a machine of two cores."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("sweeps.doctor.has_key", lambda: False)
+    machine = replace(this_machine(), cpus=2, memory_gb=8.0, gpu=None, gpus=0)
+    monkeypatch.setattr("sweeps.doctor.this_machine", lambda: machine)
+
+
+@pytest.fixture
+def here(spec: SweepSpec, store: Store) -> SweepSpec:
+    """The small sweep with its store in a folder of the test."""
+    tracking = Tracking(mode="offline")
+    execution = replace(spec.execution, store=store.root, tracking=tracking)
+    return replace(spec, execution=execution)
+
+
+def with_execution(spec: SweepSpec, **changes: object) -> SweepSpec:
+    """The sweep with other execution settings."""
+    return replace(spec, execution=replace(spec.execution, **changes))
+
+
+def bad(found: list[Finding]) -> dict[str, str]:
+    """What is bad, by subject."""
+    return {each.subject: each.said for each in found if each.verdict == "bad"}
+
+
+def test_a_sound_sweep_is_sound_and_nothing_stays(here: SweepSpec, store: Store) -> None:
+    """A doctor who finds something in everyone, or who leaves his tools in the store."""
+    found = examine(here, None)
+    assert bad(found) == {}
+    assert {"spec", "store", "disk", "workers", "memory", "model", "W&B"} == {
+        each.subject for each in found
+    }
+    assert as_text(found).endswith("it can run")
+    assert [path.name for path in Path(store.root).rglob("*") if path.is_file()] == []
+
+
+def test_too_many_workers_and_too_little_memory(
+    here: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Workers that wait for ever for cores that there are not; a first step that dies."""
+    assert "the spec wants 9" in bad(examine(with_execution(here, workers=9), None))["workers"]
+    asked = with_execution(here, gpus_per_worker=1.0)
+    assert bad(examine(asked, None))["workers"].startswith("No forecast")
+    small = replace(this_machine(), cpus=2, memory_gb=0.5, gpu=None, gpus=0)
+    monkeypatch.setattr("sweeps.doctor.this_machine", lambda: small)
+    assert "with one row at a time" in bad(examine(here, None))["memory"]
+
+
+def test_a_full_disk_is_seen(here: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sweep that dies when its disk is full, days later."""
+    monkeypatch.setattr("sweeps.doctor.shutil.disk_usage", lambda _: _Usage(free=10**6))
+    assert "0.0 GB free" in bad(examine(here, None))["disk"]
+
+
+class _Usage:
+    def __init__(self, free: int) -> None:
+        self.free = free
+
+
+def test_a_store_where_nothing_can_be_written(tmp_path: Path) -> None:
+    """Trials that train for hours and cannot commit."""
+    (tmp_path / "file").write_text("")
+    found = store_finding(str(tmp_path / "file" / "store"))
+    assert found.verdict == "bad"
+    assert "name another in execution.store" in found.said
+
+
+def test_models_are_looked_for(tmp_path: Path) -> None:
+    """A checkpoint that is missed when its turn comes."""
+    assert place_finding(Place(path=tmp_path)).verdict == "good"
+    assert place_finding(Place(path=tmp_path / "none")).verdict == "bad"
+    hub = place_finding(Place(hub_id="google/t5-v1_1-small-that-nobody-has"))
+    assert hub.verdict == "bad"
+    assert "HF_HUB_OFFLINE forbids" in hub.said
+
+
+def test_results_of_other_code_are_of_concern(here: SweepSpec, commit: Act) -> None:
+    """Half a figure from yesterday's code, of which nobody was told."""
+    commit(here.trials[0].config.trial_id, code="c0")
+    (told,) = (each for each in examine(here, None) if each.subject == "results")
+    assert told.verdict == "concern"
+    assert "1 done with c0" in told.said
+
+
+def test_runs_that_cannot_be_tracked(here: SweepSpec) -> None:
+    """Workers that die one by one for want of a key."""
+    live = with_execution(here, tracking=Tracking(mode="online", live=True))
+    assert "wandb login" in bad(examine(live, None))["W&B"]
+    later = with_execution(here, tracking=Tracking(mode="online"))
+    assert bad(examine(later, None)) == {}
+
+
+def test_the_exit_code_says_whether_it_can_run(
+    tmp_path: Path, text: str, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`doctor && run` that runs whatever was found."""
+    path = tmp_path / "small.yaml"
+    path.write_text(text.replace("results/small", store.root))
+    assert main(["doctor", str(path)]) == 0
+    path.write_text(path.read_text().replace("workers: 2", "workers: 99"))
+    assert main(["doctor", str(path)]) == 2
+    assert "1 thing to mend before it can run" in capsys.readouterr().out
