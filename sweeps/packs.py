@@ -47,6 +47,17 @@ class Pack:
     losses: int = 0
     reached: float = 0.0
 
+    @property
+    def model(self) -> tuple[object, ...]:
+        """What a worker has to hold for it; workers keep the last one that they had."""
+        if self.adaptation is not None:
+            return self.adaptation.run_id, None, None
+        if not self.trials:
+            return None, None, None
+        first = self.trials[0]
+        dtype = "float32" if first.method in TUNES_MODEL else first.compute_dtype
+        return (first.model_family, first.model_size), first.lm_adaptation_steps, dtype
+
     def singles(self) -> tuple["Pack", ...]:
         """The pack's runs one by one, for a pack that died: who fails alone has failed."""
         priced = list(zip(self.trials, self.costs, strict=True))

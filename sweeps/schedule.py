@@ -15,8 +15,11 @@ from ray.tune.search import Searcher
 from sweeps.failures import Loss
 from sweeps.packs import Pack
 
-RETRIES = 2
-"""A pack is given to so many more workers when those that had it were lost and got no further."""
+RETRIES = 1
+"""A pack is given to so many more workers when those that had it were lost and got no further.
+
+One lost worker may be chance; of the second the pack is the likely cause, and it is split.
+"""
 LOOK_SECONDS = 1.0
 """Milestones are looked for at most so often, since the store may be far away."""
 PATIENCE_SECONDS = 300.0
@@ -36,6 +39,8 @@ class PackSearch(Searcher):
         self._given: dict[str, Pack] = {}
         self._reached: dict[str, float] = {}
         self._is_there = is_there
+        self._freed: list[tuple[object, ...]] = []
+        """The models that free workers hold, the first that became free first."""
         self._there: set[str] = set()
         self._looked = float("-inf")
         self._moved = time.monotonic()
@@ -45,13 +50,37 @@ class PackSearch(Searcher):
         if not self._waiting and not self._given:
             return cast("dict[str, Any]", Searcher.FINISHED)
         self._look()
-        for place, pack in enumerate(self._waiting):
-            if pack.parent is None or pack.parent in self._there:
-                self._given[trial_id] = self._waiting.pop(place)
-                return {"pack": pack}
+        place = self._next()
+        if place is not None:
+            self._given[trial_id] = self._waiting.pop(place)
+            return {"pack": self._given[trial_id]}
         idle = time.monotonic() - self._moved
         assert self._given or idle < PATIENCE_SECONDS, "all packs wait for what nobody makes"
         return None
+
+    def _next(self) -> int | None:
+        """Where the pack waits that is handed out now; None where none is ready.
+
+        The most urgent one, or the most urgent of the model that the worker which became
+        free holds already: Tune gives the next pack to that one. Not so where the most
+        urgent pack is as long as all that waits would take on all workers, for then
+        everyone would wait for it in the end.
+        """
+        ready = [
+            place
+            for place, pack in enumerate(self._waiting)
+            if pack.parent is None or pack.parent in self._there
+        ]
+        if not ready:
+            return None
+        held = self._freed.pop(0) if self._freed else None
+        first = self._waiting[ready[0]]
+        if first.adaptation is None and held is not None:
+            a_worker = sum(pack.cost for pack in self._waiting) / (len(self._given) + 1)
+            if first.cost < a_worker:
+                alike = (place for place in ready if self._waiting[place].model == held)
+                return next(alike, ready[0])
+        return ready[0]
 
     def on_trial_result(self, trial_id: str, result: dict[str, Any]) -> None:
         """A worker goes on."""
@@ -62,7 +91,7 @@ class PackSearch(Searcher):
     ) -> None:
         """A pack is done, or its worker died, which `died` tells next."""
         if not error:
-            del self._given[trial_id]
+            self._freed.append(self._given.pop(trial_id).model)
             self._reached.pop(trial_id, None)
         self._looked = float("-inf")
         self._moved = time.monotonic()

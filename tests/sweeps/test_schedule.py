@@ -214,3 +214,40 @@ def test_waiting_for_what_nobody_makes_is_an_error(
     monkeypatch.setattr("sweeps.schedule.PATIENCE_SECONDS", 0.0)
     with pytest.raises(AssertionError, match="wait for what nobody makes"):
         search.suggest("1")
+
+
+def of_model(name: str, cost: float, trial: TrialConfig, steps: int) -> Pack:
+    """A pack of one trial on the model after so many steps of a released adaptation."""
+    config = replace(
+        trial, pretraining_objective="lm_adaptation", lm_adaptation_steps=steps,
+        lm_adaptation_batch_size=None, lm_adaptation_learning_rate=None, lm_adaptation_seed=None,
+    )  # fmt: skip
+    return Pack(name=name, cost=cost, trials=(config,), costs=(cost,))
+
+
+def test_a_worker_keeps_its_model(milestones: Milestones, trials: tuple[TrialConfig, ...]) -> None:
+    """Workers that load 22 GB anew for each pack, because another model's was a little longer."""
+    costs = (5.0, 4.9, 4.8, 4.7, 4.6, 4.5)
+    packs = [
+        of_model(f"{'ab'[place % 2]}{place}", cost, trials[-1], 100 + place % 2)
+        for place, cost in enumerate(costs)
+    ]
+    search = PackSearch(packs, milestones)
+    assert [given(search, "1"), given(search, "2")] == packs[:2]
+    search.on_trial_complete("2", result={})
+    assert given(search, "3") == packs[3]
+    search.on_trial_complete("1", result={})
+    assert given(search, "4") == packs[2]
+
+
+def test_a_long_pack_does_not_wait_for_its_model(
+    milestones: Milestones, trials: tuple[TrialConfig, ...]
+) -> None:
+    """The longest pack of all, begun last because no worker held its model."""
+    long = of_model("long", 50.0, trials[-1], 100)
+    short = [of_model(f"short {cost}", cost, trials[-1], 200) for cost in (3.0, 2.0, 1.0)]
+    search = PackSearch([short[0], long, *short[1:]], milestones)
+    given(search, "1")
+    given(search, "2")
+    search.on_trial_complete("1", result={})
+    assert given(search, "3") == short[1]
