@@ -45,7 +45,7 @@ def main() -> None:
 def _quiet() -> None:
     """One thread a process, no hub, and no words of the peers between the rows."""
     os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "false"}
-    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    os.environ |= {"TRANSFORMERS_VERBOSITY": "error", "PYTHONWARNINGS": "ignore"}
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
 
