@@ -2,6 +2,9 @@
 
 PYTHON ?= python3
 SPEC ?= sweeps/specs/laptop.yaml
+PROMPTS ?= shipped
+MODEL ?= boolq
+TEXT ?= passage: The bag was painted black. question: was the bag painted white
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,11 +16,13 @@ VERSION := -c 'import sys; print(sys.version)'
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install sweep figures bench test test-slow lint format clean
+.PHONY: help install sweep figures serve ask bench test test-slow lint format clean
 
 help:
 	@echo 'make sweep      install, run $(SPEC), draw its figures'
 	@echo 'make figures    draw the figures of $(SPEC) again'
+	@echo 'make serve      serve the prompts that ship, or PROMPTS=..., on port 8000'
+	@echo 'make ask        one answer of a shipped prompt, or of MODEL=... to TEXT=...'
 	@echo 'make test       the tests'
 	@echo 'make test-slow  the tests that kill processes or run for minutes'
 	@echo 'make bench      speed and memory against the peers: hours, on an idle machine'
@@ -55,6 +60,13 @@ figures: $(INSTALLED)
 
 bench: $(INSTALLED)
 	$(BIN)/python -m benchmarks
+
+serve: $(INSTALLED)
+	$(BIN)/python -m runners.serving $(PROMPTS)
+
+ask: $(INSTALLED)
+	@echo '$(MODEL): $(TEXT)'
+	@$(BIN)/python -m runners.serving $(PROMPTS) --ask '$(MODEL)' '$(TEXT)'
 
 # One thread a process, so that two cores are shared and not fought over; and no hub.
 test test-slow: export OMP_NUM_THREADS := 1

@@ -40,7 +40,7 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
         given = parse_overrides(options.overrides)
         given = {**given, **_data_of(given, catalogue)}
-        config = from_mapping(_with_overrides(defaults, given, catalogue))
+        config = from_mapping(with_overrides(defaults, given, catalogue))
         record = run_alone(config, Store(options.store), catalogue, device=options.device)
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -64,7 +64,7 @@ def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, 
     return found
 
 
-def _with_overrides(
+def with_overrides(
     defaults: Mapping[str, object], given: Mapping[str, object], catalogue: Catalogue
 ) -> dict[str, object]:
     """The defaults with what is given.

@@ -1,11 +1,12 @@
 """Prompts of committed trials as files that other programs read."""
 
 import hashlib
+import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,9 @@ from runners.store import Defect, DefectError, Store
 PROMPT = "prompt.safetensors"
 """The file of a committed trial that has its prompt, as the tensor `prompt` [P, H]."""
 TENSOR = "prompt"
+TRIAL = "trial.json"
+"""What an exported PEFT folder says of its trial, for those who serve it; PEFT does not read it."""
+_TOLD = ("trial_id", "label", "config", "metrics", "files")
 
 
 def prompt_trial(store: Store, trial_id: str) -> TrialRecord:
@@ -131,11 +135,13 @@ class _Adapter:
     vectors: Vectors
     base: Base
     card: str
+    trial: str
 
     def write(self, folder: Path) -> None:
         """Write it into a folder, which is made where it is missing."""
         folder.mkdir(exist_ok=True)
         write_peft(folder, self.vectors, base=self.base, card=self.card)
+        (folder / TRIAL).write_text(self.trial, encoding="utf-8")
 
 
 def _adapter(
@@ -154,7 +160,11 @@ def _adapter(
         else released_base(config, record, catalogue)
     )
     text = card(record, config, base=base, place=place if model else base.name, choice=choice)
-    return _Adapter(config=config, vectors=prompt_of(record, store), base=base, card=text)
+    told = {name: value for name, value in asdict(record).items() if name in _TOLD}
+    return _Adapter(
+        config=config, vectors=prompt_of(record, store), base=base, card=text,
+        trial=json.dumps(told, indent=1, sort_keys=True, allow_nan=False) + "\n",
+    )  # fmt: skip
 
 
 def _write_base(config: TrialConfig, store: Store, catalogue: Catalogue, folder: Path) -> None:

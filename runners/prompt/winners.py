@@ -83,6 +83,11 @@ def find_winners(store: Store, filters: Config, by: str) -> Contest:
     )
 
 
+def best_first(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Trials from the winner down, as `find_winners` ranks them."""
+    return sorted(records, key=_rank)
+
+
 def whole(config: Config) -> Config:
     """A record's config with the defaults of fields that came after it was written."""
     return {name: config.get(name, _DEFAULTS.get(name)) for name in RULES}

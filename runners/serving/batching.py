@@ -13,7 +13,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
-from runners.serving.engine import Answer, Asked, Emit
+from runners.serving.engine import Asked, Emit
+from runners.serving.protocol import Answer, NotComputed
 
 TOKENS = 16_384
 """Prompt and input positions of one batch, padding and copies included."""
@@ -176,7 +177,7 @@ class Batcher:
                 await self._answer(batch[: len(batch) // 2])
                 await self._answer(batch[len(batch) // 2 :])
             elif not batch[0].answer.done():
-                batch[0].answer.set_exception(BatchError(str(error)))
+                batch[0].answer.set_exception(NotComputed(str(error)))
             return
         seconds = time.monotonic() - started
         for each, answer in zip(batch, answers, strict=True):
@@ -197,7 +198,3 @@ class Batcher:
 
         asked = [each.asked for each in batch]
         return await loop.run_in_executor(self._thread, self._respond, asked, emit)
-
-
-class BatchError(RuntimeError):
-    """A batch that the model could not compute."""

@@ -6,7 +6,7 @@ neighbours nor its padding.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,36 +16,7 @@ from runners.data.batching import Encoded
 from runners.evaluation import Questions, embed_rows, log_likelihoods
 from runners.model.backbone import Backbone
 from runners.prompt.soft_prompt import stack
-
-
-@dataclass(frozen=True, kw_only=True)
-class Query:
-    """One question to one prompt: written out greedily, or chosen where there are choices."""
-
-    prompt: str
-    """The key of the prompt in the bank."""
-    input_ids: tuple[int, ...]
-    """T tokens, end-of-sequence included where the model wants one."""
-    limit: int
-    """The most tokens of an answer, end-of-sequence included."""
-    choices: tuple[tuple[int, ...], ...] = ()
-    """The tokens of each answer that may be chosen, end-of-sequence included."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What came of a query, and of the batch that it was in."""
-
-    ids: tuple[int, ...] = ()
-    """Tokens of a written answer, end-of-sequence included unless it was cut at its limit."""
-    log_likelihoods: tuple[float, ...] = ()
-    """Of each choice, in nats, summed over its tokens."""
-    batch: int = 1
-    """Queries of the batch."""
-    prompts: int = 1
-    """Different prompts of the batch."""
-    seconds: float = field(default=0.0, compare=False)
-    """How long the batch took."""
+from runners.serving.protocol import Answer, Query
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

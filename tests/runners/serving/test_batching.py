@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.serving.batching import Batcher, BatchError, next_batch
-from runners.serving.engine import Answer, Asked, Emit
+from runners.serving.batching import Batcher, next_batch
+from runners.serving.engine import Asked, Emit
+from runners.serving.protocol import Answer, NotComputed
 
 _shape = st.tuples(st.sampled_from((1, 2, 5, 11, 20)), st.integers(1, 80), st.integers(0, 3))
 
@@ -147,7 +148,7 @@ def test_a_question_that_cannot_be_computed_fails_alone(make_asked: Callable[...
     )
     asked = [make_asked(5, 3, seed=n) for n in range(5)]
     found = asyncio.run(_asking(_Model(), [*asked[:3], bad, *asked[3:]], wait=0.1))
-    assert isinstance(found[3], BatchError)
+    assert isinstance(found[3], NotComputed)
     assert str(found[3]) == "out of memory"
     del found[3]
     assert [each.ids for each in found] == [each.query.input_ids for each in asked]
@@ -167,7 +168,7 @@ def test_tokens_are_told_once_each_even_after_a_failure(make_asked: Callable[...
             batcher.ask(good, told.append), batcher.ask(bad), return_exceptions=True
         )
         await asyncio.sleep(0)
-        assert isinstance(failed, BatchError)
+        assert isinstance(failed, NotComputed)
         assert tuple(told) == answer.ids
         await batcher.close()
 

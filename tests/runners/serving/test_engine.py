@@ -13,7 +13,8 @@ from runners.catalogue import Catalogue
 from runners.model.codec import Codec
 from runners.model.loading import load_pretrained
 from runners.model.t5_backbone import T5Backbone
-from runners.serving.engine import Asked, Query, respond
+from runners.serving.engine import Asked, respond
+from runners.serving.protocol import Query
 
 LENGTHS = (1, 2, 5, 11, 20)
 END = 1

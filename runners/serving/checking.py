@@ -1,0 +1,149 @@
+"""Whether the answers that are served are those that were recorded at evaluation, one by one.
+
+The dev examples of all prompts are asked together, in batches that mix the
+tasks, through the code that answers requests. Where a store has the recorded
+answers they are compared example by example; where only their checksum came with
+a prompt, all of them at once. Precision below float32 rounds otherwise in other
+batches, so an example at the edge may differ there.
+"""
+
+import asyncio
+import hashlib
+import json
+import random
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runners.catalogue import Catalogue
+from runners.data.source import TaskData, load_task_data
+from runners.serving.desk import Desk, Item, Refusal
+from runners.serving.frozen import load_frozen
+from runners.serving.limits import Limits
+from runners.serving.models import Directory, ServedPrompt, served_model
+from runners.serving.replica import Replica
+from runners.serving.sources import PREDICTIONS, Found
+from runners.store import Store
+
+AT_ONCE = 256
+"""Questions that are under way together."""
+_SHOWN = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """How the answers of one prompt compare with those recorded."""
+
+    prompt: ServedPrompt
+    score: float
+    examples: int
+    differing: tuple[str, ...] | None
+    """What differs, example by example; None where only a checksum was there, and is another."""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether every answer is the recorded one."""
+        return self.differing == ()
+
+
+def check(found: Found, catalogue: Catalogue, *, device: str = "cpu") -> int:
+    """Compare and tell; returns 0 where every answer is the recorded one, else 1.
+
+    Prompts without recorded answers are named and not compared. Raises
+    ValueError where data cannot be read, or nothing is there to compare with.
+    """
+    prompts = {p.key: p for model in found.models for p in model.prompts}
+    recorded = [p for p in prompts.values() if p.predictions]
+    for prompt in prompts.values():
+        if not prompt.predictions:
+            print(f"{prompt.label}: no recorded answers, not compared", file=sys.stderr)
+    if not recorded:
+        raise ValueError("no prompt comes with recorded answers; give trials of a store")
+    results = compare(recorded, found, catalogue, device=device)
+    for each in results:
+        print(_line(each))
+    return 0 if all(each.agrees for each in results) else 1
+
+
+def compare(
+    prompts: Sequence[ServedPrompt], found: Found, catalogue: Catalogue, *, device: str = "cpu"
+) -> list[Checked]:
+    """Each prompt's served answers beside its recorded ones."""
+    backbone = load_frozen(found.frozen, catalogue, device=device)
+    data = {p.key: load_task_data(p.config, backbone.codec, catalogue) for p in prompts}
+    replica = Replica(backbone)
+    models = [served_model(p.key, [p]) for p in prompts]
+    limits = Limits(waiting=AT_ONCE, seconds=3600)
+    desk = Desk(Directory(found.frozen, models), backbone.codec, replica, limits)
+    answers = asyncio.run(_answers(desk, replica, prompts, data))
+    return [_checked(p, data[p.key], answers[p.key]) for p in prompts]
+
+
+async def _answers(
+    desk: Desk, replica: Replica, prompts: Sequence[ServedPrompt], data: dict[str, TaskData]
+) -> dict[str, list[str]]:
+    """The answer to every dev example by the key of the prompt, asked in a mixed order."""
+    places = [(p.key, n) for p in prompts for n in range(len(data[p.key].dev_examples))]
+    random.Random(0).shuffle(places)
+    by_key = {p.key: p for p in prompts}
+    answers = {p.key: [""] * len(data[p.key].dev_examples) for p in prompts}
+    for start in range(0, len(places), AT_ONCE):
+        part = places[start : start + AT_ONCE]
+        replies = await desk.reply([_item(by_key[key], data[key], n) for key, n in part])
+        for (key, n), reply in zip(part, replies, strict=True):
+            if isinstance(reply, Refusal):
+                raise ValueError(f"{by_key[key].label}, dev example {n}: {reply}")
+            answers[key][n] = reply.voices[0].text
+    await replica.close()
+    return answers
+
+
+def _item(prompt: ServedPrompt, data: TaskData, place: int) -> Item:
+    example = data.dev_examples[place]
+    # Examples have their prefix, which the desk would put before them again.
+    text = example.input.removeprefix(prompt.prefix)
+    if prompt.config.answer_by == "likelihood":
+        return Item(model=prompt.key, text=text, labels=example.choices, chooses=True)
+    return Item(model=prompt.key, text=text, max_tokens=data.target_limit)
+
+
+def _checked(prompt: ServedPrompt, data: TaskData, answers: list[str]) -> Checked:
+    metrics, _ = data.judge(answers)
+    rows = [
+        {"key": e.key, "input": e.input, "target": e.target, "prediction": answer}
+        for e, answer in zip(data.dev_examples, answers, strict=True)
+    ]
+    lines = [json.dumps(row) for row in rows]
+    differing: tuple[str, ...] | None = ()
+    text = "".join(f"{line}\n" for line in lines).encode()
+    if hashlib.sha256(text).hexdigest() != prompt.predictions:
+        differing = None
+        if prompt.origin:
+            before = Store(prompt.origin).read(prompt.key, PREDICTIONS).decode().splitlines()
+            differing = _differences(before, lines)
+    return Checked(
+        prompt=prompt, score=metrics["score"], examples=len(answers), differing=differing
+    )
+
+
+def _differences(recorded: Sequence[str], served: Sequence[str]) -> tuple[str, ...]:
+    if len(recorded) != len(served):
+        return (f"{len(recorded)} examples are recorded and dev has {len(served)}",)
+    found = []
+    for place, (before, now) in enumerate(zip(recorded, served, strict=True)):
+        if before != now:
+            then, answer = json.loads(before)["prediction"], json.loads(now)["prediction"]
+            found.append(f"example {place}: recorded {then!r}, served {answer!r}")
+    return tuple(found)
+
+
+def _line(checked: Checked) -> str:
+    prompt = checked.prompt
+    head = f"{prompt.label} ({prompt.key}): {checked.examples} examples, "
+    known = f" (recorded {prompt.score:.2f})" if prompt.score is not None else ""
+    if checked.agrees:
+        return f"{head}all as recorded, score {checked.score:.2f}"
+    if checked.differing is None:
+        return f"{head}not all as recorded by their checksum, score {checked.score:.2f}{known}"
+    shown = "; ".join(checked.differing[:_SHOWN])
+    return f"{head}{len(checked.differing)} differ ({shown}), score {checked.score:.2f}{known}"

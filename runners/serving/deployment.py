@@ -1,0 +1,195 @@
+"""Serving under Ray Serve: replicas of the frozen model behind one HTTP front.
+
+Of serving, only this module knows Ray.
+
+A question names its prompt by a key that stands for one prompt for ever, and a
+replica that lacks it asks back for its vectors; so replicas come and go, and
+prompts are replaced, without a replica ever holding what is stale. A replica
+that dies has its questions asked once more, of another.
+"""
+
+import dataclasses
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any
+
+import ray
+from ray import serve
+from ray.exceptions import RayActorError, RayTaskError
+from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
+from ray.serve.handle import DeploymentHandle
+
+from runners.catalogue import Catalogue
+from runners.prompt.vectors import Vectors
+from runners.serving.app import Upkeep, build_app
+from runners.serving.batching import TOKENS, WAIT_SECONDS
+from runners.serving.desk import Desk
+from runners.serving.frozen import Frozen, load_codec, load_frozen
+from runners.serving.guard import LOG, App
+from runners.serving.limits import Limits
+from runners.serving.models import Directory, ServedModel
+from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query, Unavailable
+from runners.serving.replica import Replica
+from runners.store import Store
+
+APP = "promptscale"
+MODEL = "model"
+_GONE = (RayActorError, DeploymentUnavailableError, BackPressureError)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setup:
+    """Everything that a front and its replicas are made from; it travels to them as it is."""
+
+    models: tuple[ServedModel, ...]
+    frozen: Frozen
+    store: str | None = None
+    catalogue: Catalogue = dataclasses.field(default_factory=Catalogue)
+    limits: Limits = dataclasses.field(default_factory=Limits)
+    device: str = "cpu"
+    threads: int = 1
+    tokens: int = TOKENS
+    wait: float = WAIT_SECONDS
+    token: str | None = None
+
+
+class ModelReplica:
+    """A replica as an actor."""
+
+    def __init__(self, setup: Setup) -> None:
+        import torch
+
+        torch.set_num_threads(setup.threads)
+        backbone = load_frozen(setup.frozen, setup.catalogue, device=setup.device)
+        self._replica = Replica(backbone, tokens=setup.tokens, wait=setup.wait)
+
+    async def answer(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Answer | Failed] | Missing:
+        """As `Replica.answer`."""
+        return await self._replica.answer(queries, prompts)
+
+    async def tokens(
+        self, query: Query, prompts: Mapping[str, Vectors]
+    ) -> AsyncIterator[int | Missing | Failed]:
+        """As `Replica.tokens`."""
+        async for token in self._replica.tokens(query, prompts):
+            yield token
+
+    async def process(self) -> int:
+        """The id of its process, which tests kill."""
+        return os.getpid()
+
+
+class Replicas:
+    """All replicas as one `Backend`."""
+
+    def __init__(self, handle: DeploymentHandle[Any]) -> None:
+        self._handle = handle
+
+    async def ask(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Answer | Failed]:
+        """As `Backend.ask`; asked once more where a replica died with it."""
+        try:
+            return await self._ask(queries, prompts)
+        except _GONE:
+            LOG.warning("a replica is gone; its questions are asked again")
+        try:
+            return await self._ask(queries, prompts)
+        except _GONE as error:
+            raise _unavailable() from error
+
+    async def _ask(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Answer | Failed]:
+        found: list[Answer | Failed] | Missing = await self._handle.answer.remote(list(queries), {})
+        if isinstance(found, Missing):
+            found = await self._handle.answer.remote(list(queries), dict(prompts))
+        assert not isinstance(found, Missing)
+        return found
+
+    async def stream(self, query: Query, prompts: Mapping[str, Vectors]) -> AsyncIterator[int]:
+        """As `Backend.stream`; what was said already is not said again after a replica died."""
+        said = 0
+        for attempt in (0, 1):
+            try:
+                place = 0
+                streaming: Any = self._handle.options(stream=True)
+                tokens = streaming.tokens.remote(query, dict(prompts))
+                async for token in tokens:
+                    if isinstance(token, Failed):
+                        raise NotComputed(token.message)
+                    place += 1
+                    if place > said:
+                        said = place
+                        yield token
+            except _GONE as error:
+                if attempt:
+                    raise _unavailable() from error
+            else:
+                return
+
+    async def is_ready(self) -> bool:
+        """Whether a replica answers."""
+        try:
+            await self._handle.process.remote()
+        except (*_GONE, RayTaskError):
+            return False
+        return True
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the replica died, and so did the one that was asked after it; try again")
+
+
+def build(setup: Setup, *, replicas: Mapping[str, Any] | None = None) -> serve.Application:
+    """The application: a front, and replicas as `replicas` says in the words of Ray Serve."""
+    options = {"num_replicas": 1, "max_ongoing_requests": 1024, "health_check_period_s": 2}
+    model: Any = serve.deployment(name=MODEL, **{**options, **(replicas or {})})(ModelReplica)
+
+    @serve.ingress(lambda: _front(setup))
+    class Front:
+        """Answers HTTP; holds the names, the tokenizer and no model."""
+
+        def __init__(self, _: DeploymentHandle[Any]) -> None:
+            """The model is bound, so that it is deployed together with its front."""
+
+    front: Any = serve.deployment(
+        name="front", num_replicas=1, max_ongoing_requests=4096,
+        ray_actor_options={"num_cpus": 0},
+    )(Front)  # fmt: skip
+    application: serve.Application = front.bind(model.bind(setup))
+    return application
+
+
+def _front(setup: Setup) -> App:
+    """The front's ASGI application, made where it runs."""
+    if not LOG.handlers:
+        LOG.addHandler(logging.StreamHandler(sys.stderr))
+    LOG.setLevel(logging.INFO)
+    handle = serve.get_deployment_handle(MODEL, app_name=APP)
+    desk = Desk(
+        Directory(setup.frozen, setup.models), load_codec(setup.frozen, setup.catalogue),
+        Replicas(handle), setup.limits,
+    )  # fmt: skip
+    store = Store(setup.store) if setup.store else None
+    return build_app(desk, Upkeep(store=store, catalogue=setup.catalogue, token=setup.token))
+
+
+def start(setup: Setup, *, host: str, port: int, replicas: int) -> Callable[[], None]:
+    """Serve from a Ray of this process, on loopback but for HTTP; returns what stops it."""
+    ray.init(
+        address="local", num_cpus=replicas, include_dashboard=False, configure_logging=False,
+        log_to_driver=True,
+    )  # fmt: skip
+    serve.start(http_options={"host": host, "port": port, "request_timeout_s": 120})
+    serve.run(build(setup, replicas={"num_replicas": replicas}), name=APP)
+
+    def stop() -> None:
+        serve.shutdown()
+        ray.shutdown()  # type: ignore[no-untyped-call]
+
+    return stop

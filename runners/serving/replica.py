@@ -1,0 +1,104 @@
+"""One replica: a frozen model, a bank of prompts, and a batcher between them and their askers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from functools import partial
+
+from runners.model.backbone import Backbone, device_of
+from runners.prompt.vectors import Vectors
+from runners.serving.bank import BYTES, Bank
+from runners.serving.batching import TOKENS, WAIT_SECONDS, Batcher
+from runners.serving.engine import Asked, respond
+from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query
+
+
+class Replica:
+    """A model that answers; itself a `Backend` for a process of its own.
+
+    `tokens` bounds a batch by its padded positions, `wait` how long an idle
+    model waits for more questions, in seconds.
+    """
+
+    def __init__(
+        self, backbone: Backbone, *, tokens: int = TOKENS, wait: float = WAIT_SECONDS,
+        bank_bytes: int = BYTES,
+    ) -> None:  # fmt: skip
+        self.bank = Bank(backbone.width, device_of(backbone.weights), most_bytes=bank_bytes)
+        self._batcher = Batcher(partial(respond, backbone), tokens=tokens, wait=wait)
+
+    async def ask(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Answer | Failed]:
+        """As `Backend.ask`."""
+        found = await self.answer(queries, prompts)
+        assert not isinstance(found, Missing)
+        return found
+
+    async def answer(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Answer | Failed] | Missing:
+        """An answer to each query, or the prompts that neither the bank nor `prompts` has."""
+        asked = self._asked(queries, prompts)
+        if isinstance(asked, Missing):
+            return asked
+        return list(await asyncio.gather(*map(self._one, asked)))
+
+    async def stream(self, query: Query, prompts: Mapping[str, Vectors]) -> AsyncIterator[int]:
+        """As `Backend.stream`."""
+        async for token in self.tokens(query, prompts):
+            assert not isinstance(token, Missing)
+            if isinstance(token, Failed):
+                raise NotComputed(token.message)
+            yield token
+
+    async def tokens(
+        self, query: Query, prompts: Mapping[str, Vectors]
+    ) -> AsyncIterator[int | Missing | Failed]:
+        """The tokens of one written answer; or `Missing`, or `Failed`, and nothing more."""
+        asked = self._asked([query], prompts)
+        if isinstance(asked, Missing):
+            yield asked
+            return
+        written: asyncio.Queue[int | None] = asyncio.Queue()
+        answering = asyncio.create_task(self._batcher.ask(asked[0], written.put_nowait))
+        answering.add_done_callback(lambda _: written.put_nowait(None))
+        try:
+            while (token := await written.get()) is not None:
+                yield token
+            try:
+                await answering
+            except NotComputed as error:
+                yield Failed(message=str(error))
+        finally:
+            answering.cancel()
+
+    async def is_ready(self) -> bool:
+        """Always, for it is made with its model."""
+        return True
+
+    async def close(self) -> None:
+        """Stop; whoever waits is cancelled."""
+        await self._batcher.close()
+
+    def _asked(
+        self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
+    ) -> list[Asked] | Missing:
+        keys = [query.prompt for query in queries]
+        for key in self.bank.missing(keys):
+            if key in prompts:
+                self.bank.put(key, prompts[key])
+        held = {key: self.bank.get(key) for key in dict.fromkeys(keys)}
+        missing = tuple(key for key, prompt in held.items() if prompt is None)
+        if missing:
+            return Missing(keys=missing)
+        return [
+            Asked(query=query, prompt=prompt)
+            for query in queries
+            if (prompt := held[query.prompt]) is not None
+        ]
+
+    async def _one(self, asked: Asked) -> Answer | Failed:
+        try:
+            return await self._batcher.ask(asked)
+        except NotComputed as error:
+            return Failed(message=str(error))

@@ -1,0 +1,137 @@
+"""Replies and refusals as the JSON of responses, and what clients are told of errors."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, Response
+
+from runners.serving.desk import Refusal, Reply
+from runners.serving.guard import error_body
+from runners.tasks.voting import TIE_RULE
+
+RETRY_SECONDS = 1
+"""What a client that is turned away is told to wait."""
+
+
+def completed(reply: Reply | Refusal) -> dict[str, Any]:
+    """One choice of a completion, without its place."""
+    if isinstance(reply, Refusal):
+        return {"text": "", "finish_reason": "error", "vote": None, "error": item_error(reply)}
+    return {
+        "text": reply.text, "finish_reason": reply.finish, "vote": votes(reply), "error": None,
+    }  # fmt: skip
+
+
+def classified(reply: Reply | Refusal) -> dict[str, Any]:
+    """One result of a classification, without its place."""
+    if isinstance(reply, Refusal):
+        return {"label": None, "scores": None, "vote": None, "error": item_error(reply)}
+    return {"label": reply.text, "scores": reply.scores, "vote": votes(reply), "error": None}
+
+
+def votes(reply: Reply) -> dict[str, Any] | None:
+    """What a vote came to; None where one prompt answered alone."""
+    if not reply.model.is_ensemble:
+        return None
+    vote = reply.vote
+    return {
+        "votes": dict(vote.votes), "shares": vote.shares, "tied": vote.tied, "tie_rule": TIE_RULE,
+        "answers": [{"prompt": v.prompt, "text": v.text} for v in reply.voices],
+    }  # fmt: skip
+
+
+def usage(replies: Sequence[Reply | Refusal]) -> dict[str, int]:
+    """Tokens read and written."""
+    said = [reply for reply in replies if isinstance(reply, Reply)]
+    read = sum(reply.input_tokens for reply in said)
+    written = sum(voice.tokens for reply in said for voice in reply.voices)
+    return {
+        "prompt_tokens": read, "completion_tokens": written, "total_tokens": read + written,
+    }  # fmt: skip
+
+
+def item_error(refusal: Refusal) -> dict[str, str | None]:
+    """A refusal as the error of an item."""
+    status = status_of(refusal)
+    return error_body(status, refusal.code, str(refusal), refusal.param)["error"]
+
+
+def status_of(refusal: Refusal) -> int:
+    """The HTTP status of a request that is refused."""
+    return {"model_not_found": 404, "bad_model": 409, "not_computed": 500}.get(refusal.code, 400)
+
+
+def raise_single(replies: Sequence[Reply | Refusal], *, is_one: bool) -> None:
+    """An item that stands alone is the request, and its error is the request's."""
+    if is_one and isinstance(replies[0], Refusal):
+        raise replies[0]
+
+
+def check_text(text: str, key: str) -> None:
+    """Raises `Refusal` for what is no Unicode text."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        said = f"{key} has half of a surrogate pair, which is no text; send Unicode"
+        raise Refusal("not_unicode", key, said)
+
+
+def shown(value: object) -> str:
+    """Something that a client sent, short and in ASCII."""
+    text = ascii(value)
+    return text if len(text) <= 80 else f"{text[:80]}..."
+
+
+def as_json(content: Any, *, status: int = 200, retry: bool = False) -> Response:
+    """Content as a response; with `retry`, clients are told when to come back."""
+    headers = {"Retry-After": str(RETRY_SECONDS)} if retry else None
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def as_event(content: Any) -> bytes:
+    """Content as one event of a stream."""
+    return f"data: {json.dumps(content)}\n\n".encode()
+
+
+async def on_invalid(_: Request, error: Any) -> Response:
+    """Every value that is not as the schema says, by its place; none is sent back."""
+    said = []
+    for each in error.errors():
+        where = ".".join(str(part)[:40] for part in each["loc"] if part != "body")
+        said.append(f"{where or 'body'}: {each['msg']}"[:200])
+    found = error.errors()[0]
+    param = ".".join(str(part)[:40] for part in found["loc"] if part != "body") or None
+    body = error_body(400, "bad_request", ascii("; ".join(said[:20]))[1:-1], param and ascii(param))
+    return as_json(body, status=400)
+
+
+async def on_http(_: Request, error: Any) -> Response:
+    """A route or method that is not there, or that somebody may not use."""
+    code = getattr(error, "code", {404: "no_route", 405: "no_method"}.get(error.status_code, "bad"))
+    return as_json(error_body(error.status_code, code, str(error.detail)), status=error.status_code)
+
+
+async def on_refusal(_: Request, error: Any) -> Response:
+    """A request that is refused."""
+    return as_json({"error": item_error(error)}, status=status_of(error))
+
+
+async def on_busy(_: Request, error: Any) -> Response:
+    """Too much is under way."""
+    return as_json(error_body(429, "busy", str(error)), status=429, retry=True)
+
+
+async def on_unavailable(_: Request, error: Any) -> Response:
+    """No replica answered."""
+    return as_json(error_body(503, "unavailable", str(error)), status=503, retry=True)
+
+
+async def on_late(_: Request, error: Any) -> Response:
+    """An answer took too long."""
+    said = "the answer took too long; ask again later"
+    return as_json(error_body(503, "too_late", said), status=503, retry=True)
+
+
+async def on_broken(_: Request, error: Any) -> Response:
+    """A mistake of ours, of which the log has the traceback."""
+    return as_json(error_body(500, "broken", "the server failed; its log says how"), status=500)
