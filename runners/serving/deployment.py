@@ -189,7 +189,7 @@ def start(setup: Setup, *, host: str, port: int, replicas: int) -> Callable[[], 
     serve.run(build(setup, replicas={"num_replicas": replicas}), name=APP)
 
     def stop() -> None:
-        serve.shutdown()
-        ray.shutdown()  # type: ignore[no-untyped-call]
+        serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
 
     return stop

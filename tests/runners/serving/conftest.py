@@ -1,6 +1,8 @@
 """Questions to a random model, and what it is that asks them."""
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,3 +87,122 @@ def _served(task: str, prompt: torch.Tensor, seed: int) -> ServedPrompt:
         }
     )  # fmt: skip
     return served_prompt(prompt.numpy(), config, FROZEN, Catalogue(), key=config.trial_id)
+
+
+TEXT = "passage: The bag is black. question: is the bag red"
+_GOOD = {"model": "boolq", "prompt": TEXT}
+_LABEL = {"model": "boolq", "input": TEXT}
+_DEEP = b'{"model": ' + b"[" * 1500 + b"]" * 1500 + b"}"
+
+
+def _with(**changes: Any) -> bytes:
+    return json.dumps({**_GOOD, **changes}).encode()
+
+
+def _class(**changes: Any) -> bytes:
+    return json.dumps({**_LABEL, **changes}).encode()
+
+
+COMPLETE, CLASSIFY, MODELS = "/v1/completions", "/v1/classify", "/v1/models"
+HOSTILE: Sequence[tuple[str, str, bytes, int]] = (
+    # What is no JSON, or not of the form.
+    ("POST", COMPLETE, b"", 400),
+    ("POST", COMPLETE, b"{", 400),
+    ("POST", COMPLETE, b"null", 400),
+    ("POST", COMPLETE, b"[]", 400),
+    ("POST", COMPLETE, b'"text"', 400),
+    ("POST", COMPLETE, b"NaN", 400),
+    ("POST", COMPLETE, b"\xff\xfe\x00", 400),
+    ("POST", COMPLETE, b"\x00" * 100, 400),
+    ("POST", COMPLETE, b'{"model": "boolq", "prompt": "\xff"}', 400),
+    ("POST", COMPLETE, _DEEP, 400),
+    ("POST", COMPLETE, b'{"model": "boolq", "prompt": "x"} {}', 400),
+    ("POST", COMPLETE, b'{"model": "boolq"}', 400),
+    ("POST", COMPLETE, b'{"prompt": "x"}', 400),
+    ("POST", COMPLETE, b"{}", 400),
+    ("POST", COMPLETE, b'{"model": "boolq", "prompt": "x", "max_tokens": NaN}', 400),
+    ("POST", COMPLETE, b'{"model": "boolq", "prompt": "x", "temperature": NaN}', 400),
+    ("POST", COMPLETE, b'{"model": "boolq", "prompt": "x", "temperature": 1e999}', 400),
+    ("POST", COMPLETE, b'{"model": "rte", "prompt": "x", "max_tokens": ' + b"9" * 3000 + b"}", 400),
+    ("POST", COMPLETE, b"model=boolq&prompt=x", 400),
+    ("POST", COMPLETE, b"<xml/>", 400),
+    # Values of other types and beyond their bounds.
+    ("POST", COMPLETE, _with(prompt=None), 400),
+    ("POST", COMPLETE, _with(prompt=5), 400),
+    ("POST", COMPLETE, _with(prompt={}), 400),
+    ("POST", COMPLETE, _with(prompt=[]), 400),
+    ("POST", COMPLETE, _with(prompt=[TEXT, 5]), 400),
+    ("POST", COMPLETE, _with(prompt=[[1, 2, 3]]), 400),
+    ("POST", COMPLETE, _with(prompt=["x"] * 9), 400),
+    ("POST", COMPLETE, _with(prompt="word " * 300), 400),
+    ("POST", COMPLETE, _with(prompt="x" * 2001), 400),
+    ("POST", COMPLETE, _with(prompt="\ud800"), 400),
+    ("POST", COMPLETE, _with(model="\udfff"), 400),
+    ("POST", COMPLETE, _with(model=["boolq", "rte"]), 400),
+    ("POST", COMPLETE, _with(model=[]), 400),
+    ("POST", COMPLETE, _with(model=None), 400),
+    ("POST", COMPLETE, _with(max_tokens=0), 400),
+    ("POST", COMPLETE, _with(max_tokens=-1), 400),
+    ("POST", COMPLETE, _with(max_tokens=17), 400),
+    ("POST", COMPLETE, _with(max_tokens=10**30), 400),
+    ("POST", COMPLETE, _with(max_tokens="5"), 400),
+    ("POST", COMPLETE, _with(max_tokens=1.5), 400),
+    ("POST", COMPLETE, _with(max_tokens=True), 400),
+    ("POST", COMPLETE, _with(temperature=0.7), 400),
+    ("POST", COMPLETE, _with(temperature="hot"), 400),
+    ("POST", COMPLETE, _with(n=2), 400),
+    ("POST", COMPLETE, _with(stream="yes"), 400),
+    ("POST", COMPLETE, _with(stream=True, prompt=[TEXT]), 400),
+    ("POST", COMPLETE, _with(stream=True, model="boolq-vote"), 400),
+    ("POST", COMPLETE, _with(best_of=3), 400),
+    ("POST", COMPLETE, _with(__proto__={"a": 1}), 400),
+    ("POST", COMPLETE, _with(prompt_embeds="gASVAAAA"), 400),
+    # Names that are paths, code or nothing.
+    ("POST", COMPLETE, _with(model=""), 404),
+    ("POST", COMPLETE, _with(model="../../etc/passwd"), 404),
+    ("POST", COMPLETE, _with(model="/etc/passwd"), 404),
+    ("POST", COMPLETE, _with(model="boolq\x00"), 404),
+    ("POST", COMPLETE, _with(model="BOOLQ"), 404),
+    ("POST", COMPLETE, _with(model="{{7*7}}"), 404),
+    ("POST", COMPLETE, _with(model="x" * 1000), 404),
+    ("POST", COMPLETE, _with(model="boolq", stream=True, prompt="word " * 300), 400),
+    ("POST", COMPLETE, _with(model="nobody", stream=True), 404),
+    ("GET", f"{MODELS}/..%2f..%2fetc%2fpasswd", b"", 404),
+    ("GET", f"{MODELS}/nobody", b"", 404),
+    ("GET", f"{MODELS}/%00", b"", 404),
+    ("GET", "/etc/passwd", b"", 404),
+    ("GET", "//etc/passwd", b"", 404),
+    ("GET", "/..%2f..%2fetc%2fpasswd", b"", 404),
+    ("GET", "/docs", b"", 404),
+    # Labels.
+    ("POST", CLASSIFY, _class(model="record"), 400),
+    ("POST", CLASSIFY, _class(labels=[]), 400),
+    ("POST", CLASSIFY, _class(labels=["one"]), 400),
+    ("POST", CLASSIFY, _class(labels=["a", "a"]), 400),
+    ("POST", CLASSIFY, _class(labels=["a", ""]), 400),
+    ("POST", CLASSIFY, _class(labels=["a", "b" * 201]), 400),
+    ("POST", CLASSIFY, _class(labels=["a", "\ud800"]), 400),
+    ("POST", CLASSIFY, _class(labels=[str(n) for n in range(33)]), 400),
+    ("POST", CLASSIFY, _class(labels="a,b"), 400),
+    ("POST", CLASSIFY, _class(input=[]), 400),
+    ("POST", CLASSIFY, _class(prompt=TEXT), 400),
+    # Methods and upkeep without a store.
+    ("GET", COMPLETE, b"", 405),
+    ("DELETE", COMPLETE, b"", 405),
+    ("PATCH", COMPLETE, b"{}", 405),
+    ("TRACE", COMPLETE, b"", 405),
+    ("POST", MODELS, b"{}", 405),
+    ("PUT", f"{MODELS}/new", b'{"trials": ["0123456789abcdef"]}', 403),
+    ("PUT", f"{MODELS}/new", b'{"trials": "/etc/passwd"}', 400),
+    ("PUT", f"{MODELS}/new", b'{"path": "/etc/passwd"}', 400),
+    ("DELETE", f"{MODELS}/boolq", b"", 403),
+    # Sizes.
+    ("POST", COMPLETE, b" " * 5000, 413),
+    ("POST", COMPLETE, _with(prompt="x" * 4200), 413),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def hostile() -> Sequence[tuple[str, str, bytes, int]]:
+    """Requests that deserve no answer: method, path, body, and the status that they deserve."""
+    return HOSTILE
