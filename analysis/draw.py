@@ -54,7 +54,7 @@ def draw_sweep(found: Findings, folder: Path) -> Drawing:
     if found.is_search:
         return _write_search(found.frame, folder)
     with paper():
-        figures = [path for picture in _pictures(found) for path in _save(picture, found, folder)]
+        figures = [path for picture in pictures(found) for path in _save(picture, found, folder)]
     tables = _write(tables_of(found), folder)
     return Drawing(
         panels=found.panels, claims=found.claims, paths=(*figures, *tables), notes=found.notes
@@ -73,7 +73,7 @@ def _write_search(frame: pd.DataFrame, folder: Path) -> Drawing:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Picture:
+class Picture:
     """A figure, the table that it shows, and the trials that it rests on."""
 
     stem: str
@@ -85,7 +85,8 @@ class _Picture:
     settings: Mapping[str, str]
 
 
-def _pictures(found: Findings) -> Iterator[_Picture]:
+def pictures(found: Findings) -> Iterator[Picture]:
+    """Every figure of a sweep that is no search; call it inside `style.paper()`."""
     for panel in (*found.panels.values(), *found.marginals.values()):
         ending = "_marginal" if panel.reading == "marginal" else ""
         stem = f"{_stem(panel.axis.figure)}_{panel.axis.panel}{ending}"
@@ -95,7 +96,7 @@ def _pictures(found: Findings) -> Iterator[_Picture]:
     yield from _charts(found)
 
 
-def _pages(found: Findings) -> Iterator[_Picture]:
+def _pages(found: Findings) -> Iterator[Picture]:
     """Figure 3 whole, of slices and of marginals, where more than one panel can be drawn."""
     for panels, ending in ((found.panels, ""), (found.marginals, "_marginal")):
         there = [panels.get(axis.name) for axis in ablations.AXES]
@@ -112,9 +113,9 @@ def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:
     return panel, ablations.caption(panel, found.manifest.defaults)
 
 
-def _of_panels(figure: Figure, stem: str, panels: list[Panel]) -> _Picture:
+def _of_panels(figure: Figure, stem: str, panels: list[Panel]) -> Picture:
     counts = [count for panel in panels for count in panel.seeds]
-    return _Picture(
+    return Picture(
         stem=stem, figure=figure,
         table=pd.concat([_shown(panel) for panel in panels], ignore_index=True),
         trials=pd.concat([panel.trials for panel in panels]).drop_duplicates("trial_id"),
@@ -123,7 +124,7 @@ def _of_panels(figure: Figure, stem: str, panels: list[Panel]) -> _Picture:
     )  # fmt: skip
 
 
-def _interaction(found: Findings, crossed: Interactions) -> _Picture:
+def _interaction(found: Findings, crossed: Interactions) -> Picture:
     assert found.crossed is not None
     trials = found.crossed.trials
     table = pd.concat([table for table, _ in crossed.maps], ignore_index=True)
@@ -138,18 +139,18 @@ def _interaction(found: Findings, crossed: Interactions) -> _Picture:
         note,
         partial(trials, "Crossed out: no complete seed; star: some seeds missing."),
     )
-    return _Picture(
+    return Picture(
         stem=f"figure_interactions_{crossed.reading}", figure=figure, table=table, trials=trials,
         tasks=found.crossed.tasks, seeds=_range(table), settings={"reading": crossed.reading},
     )  # fmt: skip
 
 
-def _charts(found: Findings) -> Iterator[_Picture]:
+def _charts(found: Findings) -> Iterator[Picture]:
     """Figure 4, robustness, runtime and training curves, those that there are."""
     frame = found.frame
     if not found.costs.empty:
         charts = parameter_charts(found.costs, found.assumptions, found.cost_family)
-        yield _Picture(
+        yield Picture(
             stem="figure_4_parameters", figure=chart_sheet(charts, columns=2), table=found.costs,
             trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
             settings={"family": found.cost_family, **found.assumptions.words()},
@@ -159,14 +160,14 @@ def _charts(found: Findings) -> Iterator[_Picture]:
     if len(placed):
         trials = pd.concat([panel.trials for panel in ablated]).drop_duplicates("trial_id")
         chart = robustness_chart(found.spreads, ablated[0].tasks, partial(trials))
-        yield _Picture(
+        yield Picture(
             stem="figure_robustness", figure=chart_sheet([chart], columns=1), table=found.spreads,
             trials=trials, tasks=ablated[0].tasks, seeds=_range(placed), settings={},
         )  # fmt: skip
     yield from _timed(found)
 
 
-def _timed(found: Findings) -> Iterator[_Picture]:
+def _timed(found: Findings) -> Iterator[Picture]:
     frame = found.frame
     scale_trials = frame[frame["panels"].map(lambda panels: "scale" in panels)]
     table = found.convergence
@@ -175,7 +176,7 @@ def _timed(found: Findings) -> Iterator[_Picture]:
         task = str(table["task"].iloc[0])
         trials = frame[length & (frame["task"] == task)]
         charts = convergence_charts(table, partial(trials))
-        yield _Picture(
+        yield Picture(
             stem="figure_runtime", figure=chart_sheet(charts, columns=2), table=table,
             trials=trials, tasks=(task,), seeds=_range(table), settings={},
         )  # fmt: skip
@@ -184,7 +185,7 @@ def _timed(found: Findings) -> Iterator[_Picture]:
         planned = list(dict.fromkeys(scale_trials["model_size"]))
         charts = curve_charts(found.curves, found.tasks, planned, partial(scale_trials))
         columns = found.curves["score"]["method"].nunique() if "score" in found.curves else 2
-        yield _Picture(
+        yield Picture(
             stem="figure_curves", figure=chart_sheet(charts, columns=columns), table=curves,
             trials=scale_trials, tasks=found.tasks, seeds=_range(curves), settings={},
         )  # fmt: skip
@@ -200,7 +201,7 @@ def _stem(name: str) -> str:
     return name.lower().replace(" ", "_")
 
 
-def _save(picture: _Picture, found: Findings, folder: Path) -> tuple[Path, ...]:
+def _save(picture: Picture, found: Findings, folder: Path) -> tuple[Path, ...]:
     table = _csv(picture.table)
     provenance = provenance_of(
         picture.stem, found.manifest, picture.trials, tasks=picture.tasks, seeds=picture.seeds,

@@ -96,6 +96,12 @@ def _request(url: str, method: str, values: dict[str, Any] | None = None) -> Any
         return json.load(answer)["value"]
 
 
+@pytest.fixture
+def plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages without the figures of matplotlib, which take a second each time."""
+    monkeypatch.setattr("analysis.page.build.further_pictures", lambda *_: [])
+
+
 @pytest.fixture(scope="session")
 def webdriver() -> Iterator[str]:
     """The address of a WebDriver server."""

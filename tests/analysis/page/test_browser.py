@@ -96,6 +96,14 @@ def test_text_stands_out_from_its_ground(shown: Any, scheme: str) -> None:
     assert shown.run(script) == []
 
 
+def test_further_figures_are_seen(shown: Any) -> None:
+    """An image that the page's own policy, or its address, keeps from being shown."""
+    script = """return [...document.querySelectorAll('.printed img')]
+      .map(e => { e.loading = 'eager'; return e.complete && e.naturalWidth > 100; })"""
+    shown.until(f"return (() => {{ {script} }})().every(Boolean)")
+    assert len(shown.run(script)) >= 2
+
+
 def test_no_script_fails(shown: Any) -> None:
     """A page that is half dead because of one missing element."""
     assert shown._ask("se/log", {"type": "browser"}) == []

@@ -17,8 +17,10 @@ from analysis.page.details import EXAMPLES, LETTERS, Reader
 from analysis.page.watch import watch
 from analysis.source import open_sweep
 
+pytestmark = pytest.mark.usefixtures("plain_pages")
+
 Commit = Callable[..., None]
-VOID = ("meta", "input")
+VOID = ("meta", "input", "img")
 
 
 @pytest.fixture
@@ -229,6 +231,8 @@ def test_watching_follows_a_sweep_to_its_end(small: Any, tmp_path: Path) -> None
 
 def test_a_watched_page_reloads_without_javascript_too(small: Any) -> None:
     """A page on a phone that shows this morning's sweep."""
-    assert '<noscript><meta http-equiv="refresh" content="9"></noscript>' in page_of(small, 9)
+    html = page_of(small, 9)
+    assert '<noscript><meta http-equiv="refresh" content="9"></noscript>' in html
+    assert "Further figures stand in the last page" in html
     small.run()
     assert "refresh" not in page_of(small, 9).partition("<style>")[0]

@@ -7,6 +7,8 @@ import pytest
 
 from analysis.cli import main
 
+pytestmark = pytest.mark.usefixtures("plain_pages")
+
 
 def test_a_page_is_written_and_named(
     small: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
