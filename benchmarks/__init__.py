@@ -6,6 +6,7 @@
 - `shape`: a T5 of the shape of small, rows of real lengths, operations of the stock model
 - `steps`: a step of prompt tuning, model tuning and LM adaptation
 - `answers`: greedy answers to a dev set
+- `serving`: mixed batches against PEFT adapters in a loop, and the bank
 - `memory`: several trials over one frozen model
 - `orchestration`: what is not training
 - `sweeps`, `peer_sweep`: a whole sweep, ours and a peer's

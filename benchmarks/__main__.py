@@ -88,6 +88,15 @@ def _answers(tiny: bool, repeats: int) -> Iterator[Line]:
     return answers.measure("60k" if tiny else "2m", (1, 8), 64 if tiny else 500, repeats)
 
 
+def _serving(tiny: bool, repeats: int) -> Iterator[Line]:
+    import torch
+
+    from benchmarks import serving
+
+    torch.set_num_threads(1)
+    return serving.measure(28 if tiny else 448, 100 if tiny else 1000, repeats)
+
+
 def _memory(tiny: bool, repeats: int) -> Iterator[Line]:
     from benchmarks import memory
 
@@ -103,6 +112,7 @@ def _orchestration(tiny: bool, repeats: int) -> Iterator[Line]:
 PARTS: dict[str, Part] = {
     "steps": _steps,
     "answers": _answers,
+    "serving": _serving,
     "memory": _memory,
     "orchestration": _orchestration,
     "sweeps": _sweeps,

@@ -127,3 +127,11 @@ def _batches(
         batch.append((k, i))
     if batch:
         yield batch
+
+
+if __name__ == "__main__":
+    import sys
+
+    from runners.ensemble import main
+
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Several prompts of one task as one, and whether answers are those recorded at evaluation."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runners.alone import run_alone
+from runners.catalogue import Catalogue
+from runners.config import TrialConfig
+from runners.ensemble import judge_ensemble, main
+from runners.serving.__main__ import main as serve
+from runners.store import Store
+from runners.tasks.voting import vote_each
+
+Make = Callable[..., TrialConfig]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the store of `voters` is."""
+    return tmp_path_factory.mktemp("voters") / "store"
+
+
+@pytest.fixture
+def voters(trained: Path, config: Make) -> tuple[Store, list[str]]:
+    """Three trials of WiC that differ in their seeds, and one of RTE behind them."""
+    store, ids = Store(trained), []
+    for task, seed in (("wic", 0), ("wic", 1), ("wic", 2), ("rte", 0)):
+        trial = config(task=task, seed=seed, learning_rate=3.0, train_steps=4, eval_every=4)
+        record = run_alone(trial, store, Catalogue())
+        assert record is not None
+        ids.append(record.trial_id)
+    return store, ids
+
+
+def test_the_vote_in_one_batch_is_the_vote_over_recorded_answers(
+    voters: tuple[Store, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches voters that see each other's rows, and a vote that is not theirs."""
+    store, ids = voters
+    judged = judge_ensemble(ids[:3], store, Catalogue())
+    recorded = [
+        [json.loads(line)["prediction"] for line in store.read(i, "predictions.jsonl").splitlines()]
+        for i in ids[:3]
+    ]
+    assert list(judged.recorded) == vote_each(recorded)
+    assert judged.differing == []
+    for trial, score in zip(ids, judged.alone, strict=False):
+        record = store.get(trial)
+        assert record is not None
+        assert score == pytest.approx(record.metrics["score"])
+    assert main(["--ensemble", store.root, *ids[:3]]) == 0
+    assert "other than the vote over recorded answers: 0" in capsys.readouterr().out
+
+
+def test_voters_of_two_tasks_are_refused(voters: tuple[Store, list[str]]) -> None:
+    """Catches answers to other questions that are counted as votes."""
+    store, ids = voters
+    with pytest.raises(ValueError, match="let prompts of one task vote"):
+        judge_ensemble(ids, store, Catalogue())
+
+
+def test_served_answers_are_checked_one_by_one(
+    voters: tuple[Store, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a check that passes whatever is served, and one that fails where all is well."""
+    store, ids = voters
+    assert serve([store.root, "--check", "--device", "cpu"]) == 0
+    assert capsys.readouterr().out.count("all as recorded") == 2
+    best = next(i for i in ids if i in _checked(store, capsys))
+    file = Path(store.path(best, "predictions.jsonl"))
+    before = file.read_text()
+    first, rest = before.split("\n", 1)
+    file.write_text(json.dumps({**json.loads(first), "prediction": "never"}) + "\n" + rest)
+    record = Path(store.path(best, "predictions.jsonl")).parents[1] / "record.json"
+    told = json.loads(record.read_text())
+    whole = record.read_text()
+    told["files"]["predictions.jsonl"] = "0" * 64
+    record.write_text(json.dumps(told, sort_keys=True) + "\n")
+    for index in Path(store.root, "index").glob("*"):
+        index.unlink()
+    try:
+        assert serve([store.root, "--check", "--device", "cpu"]) == 1
+        assert "1 differ (example 0: recorded 'never'" in capsys.readouterr().out
+    finally:
+        file.write_text(before)
+        record.write_text(whole)
+
+
+def _checked(store: Store, capsys: pytest.CaptureFixture[str]) -> str:
+    serve([store.root, "--check", "--device", "cpu"])
+    return capsys.readouterr().out
