@@ -12,6 +12,7 @@ Reading order:
 - `panels`: a figure's panel as numbers; `marginals`: those of a complete grid, and axes
   crossed; `histories`: training curves and runtimes. `contrasts`: differences paired by seed.
 - `tables`: gaps, tasks, spreads, claims, and the scale curve as text.
+- `ensembles`: prompts that vote (Table 3). `neighbours`: what prompts are near to.
 - `findings`: all of these, computed once for figures, tables and the page.
 - `style`, `figures`, `provenance`: how a panel is drawn and what its file says of itself.
 - `page`: a sweep as one HTML page, with every trial in it.

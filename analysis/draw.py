@@ -23,11 +23,13 @@ from analysis.figures.notes import named, partial
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
+from analysis.neighbours import cluster_table, neighbour_table
 from analysis.panels import Panel
 from analysis.provenance import provenance_of
 from analysis.style import paper
 from analysis.tables.claims import Claim, claims_table
 from analysis.tables.gaps import gap_table
+from analysis.tables.printed import printed_files
 from analysis.tables.search import search_rows, search_table, varied, winners
 from analysis.tables.tasks import task_table
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
@@ -55,7 +57,11 @@ def draw_sweep(found: Findings, folder: Path) -> Drawing:
         return _write_search(found.frame, folder)
     with paper():
         figures = [path for picture in pictures(found) for path in _save(picture, found, folder)]
-    tables = _write(tables_of(found), folder)
+    numbers = tables_of(found)
+    tables = _write(numbers, folder)
+    for name, text in printed_files(numbers).items():
+        tables.append(folder / name)
+        tables[-1].write_text(text, encoding="utf-8")
     return Drawing(
         panels=found.panels, claims=found.claims, paths=(*figures, *tables), notes=found.notes
     )
@@ -231,6 +237,13 @@ def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
     if tasks:
         tables["cells"] = over_seeds(cell_scores(frame[frame["task"].isin(tasks)]))
     tables |= transfer_tables(frame)
+    more = {
+        "table_3_ensembling": found.ensembles, "table_4_parameters": found.lengths,
+        "table_5_runtimes": found.convergence, "neighbours": neighbour_table(frame),
+        "prompt_tokens": found.neighbours,
+        "prompt_clusters": cluster_table(found.neighbours) if len(found.neighbours) else None,
+    }  # fmt: skip
+    tables |= {name: table for name, table in more.items() if table is not None and len(table)}
     if found.claims:
         tables["claims"] = claims_table(found.claims)
     return tables

@@ -10,8 +10,10 @@ import pandas as pd
 
 from ablation.axis import Axis
 from ablation.grid import SCALE
+from ablation.parameter_count import prompt_share, trained_by_prompt_tuning
 from ablation.search import DESIGN as SEARCH
 from ablation.task_parameters import Assumptions, costs
+from analysis.ensembles import ensemble_table
 from analysis.figures import ablations, scale
 from analysis.frame import Trials, in_panel
 from analysis.histories import convergence_table, curve_table, load_histories
@@ -25,6 +27,7 @@ from analysis.marginals import (
     interaction_table,
     marginal_panel,
 )
+from analysis.neighbours import neighbours_of
 from analysis.panels import Panel, Reading, build_panel, plans
 from analysis.tables.claims import Claim, claims
 from analysis.tables.spreads import spread_table
@@ -61,6 +64,11 @@ class Findings:
     costs: pd.DataFrame = field(default_factory=pd.DataFrame)
     assumptions: Assumptions = field(default_factory=Assumptions)
     cost_family: str = ""
+    ensembles: pd.DataFrame = field(default_factory=pd.DataFrame)
+    lengths: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Table 4: what prompts of the sweep's lengths train at each size."""
+    neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """A row for each prompt token, with the pieces near it."""
     claims: tuple[Claim, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -102,6 +110,8 @@ def find(
         }
         marginals = _marginals(crossed, notes)
     histories, unread = load_histories(frame, store)
+    ensembles, voteless = ensemble_table(frame, store)
+    neighbours, unseen = neighbours_of(frame, store)
     counted, cost_family, why = _costs(manifest, frame, assumptions or Assumptions(), family)
     return Findings(
         manifest=manifest, frame=frame, panels=panels, marginals=marginals, crossed=crossed,
@@ -109,7 +119,8 @@ def find(
         histories=histories, curves=_curves(histories, frame),
         convergence=_convergence(histories, frame), costs=counted, cost_family=cost_family,
         assumptions=assumptions or Assumptions(), claims=tuple(claims(panels)),
-        notes=(*notes, *unread, *why),
+        ensembles=ensembles, neighbours=neighbours, lengths=_lengths(frame),
+        notes=(*notes, *unread, *voteless, *unseen, *why),
     )  # fmt: skip
 
 
@@ -221,3 +232,26 @@ def _costs(
         for cost in costs(rungs, given)
     )  # fmt: skip
     return table, name, []
+
+
+def _lengths(frame: pd.DataFrame) -> pd.DataFrame:
+    """Table 4 for the sizes and lengths that the sweep has, of a family that ships."""
+    planned = frame.dropna(subset=["prompt_length"]).drop_duplicates(
+        ["model_family", "model_size", "prompt_length"]
+    )
+    families = shipped()
+    rows = []
+    for row in planned.sort_values("prompt_length", kind="stable").to_dict("records"):
+        family = families.get(str(row["model_family"]))
+        rung = family.rungs.get(str(row["model_size"])) if family else None
+        if rung is not None:
+            length = int(row["prompt_length"])
+            trained = trained_by_prompt_tuning(rung, length)
+            rows.append(
+                {
+                    "model_size": rung.name, "prompt_length": length, "trainable": trained,
+                    "total": rung.parameters + trained, "percent": prompt_share(rung, length),
+                }
+            )  # fmt: skip
+    table = pd.DataFrame(rows)
+    return table.sort_values(["total", "prompt_length"], ignore_index=True) if rows else table

@@ -5,5 +5,6 @@
 - `spreads`: how much each axis matters at each size.
 - `claims`: what the study says, as effects with intervals.
 - `transfer`: Tables 1 and 2, what best points score on other tasks.
+- `printed`: all that are printed, in Markdown and LaTeX.
 - `terminal`: the scale curve and the tables of transfer in plain text.
 """

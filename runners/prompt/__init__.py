@@ -1,7 +1,7 @@
 """Soft prompts: trained vectors before the embedded input.
 
 - `soft_prompt`: many prompts in one batch, each row with its own.
-- `initializers`: where a prompt starts.
+- `initializers`: where a prompt starts. `neighbours`: what it is near to.
 
 Outside a model, without torch:
 

@@ -9,6 +9,7 @@ from runners.data.source import DevData
 from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Backbone, Weights, device_of
 from runners.model.sharded_t5 import ShardedT5
+from runners.prompt.neighbours import near_prompt
 from runners.training.batch_sizes import TOKENS_A_BATCH
 from runners.training.memory import Room
 from runners.training.method import METHODS, Method
@@ -29,6 +30,10 @@ def evaluate(backbone: Backbone, runs: Sequence[TrialRun], room: Room | None = N
     judged = iter(_judged(backbone, weights, exams, runs[0].config.answer_by, room))
     for run in runs:
         run.evaluated(list(itertools.islice(judged, len(run.members))))
+        if "prompt" in run.parameters:
+            near = near_prompt(run.parameters["prompt"], backbone).similarity
+            for member in run.members:
+                member.history[-1]["neighbour_similarity"] = round(near, 6)
 
 
 def evaluate_transfer(

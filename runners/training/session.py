@@ -16,6 +16,7 @@ from runners.config import TrialConfig, to_mapping
 from runners.data.source import DevData
 from runners.model.backbone import Backbone, device_of
 from runners.model.device import describe
+from runners.prompt.neighbours import near_prompt, neighbour_rows, summary
 from runners.record import Failure, TrialRecord
 from runners.store import Store
 from runners.training.memory import Rooms
@@ -55,6 +56,8 @@ class Session:
     """Trials that began anew although they had a checkpoint, and which of its origins moved."""
     started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     _saved: float = field(default_factory=time.monotonic)
+    _starts: dict[str, float] = field(default_factory=dict)
+    """How near the prompt of each run was to the vocabulary at its start."""
 
     def train(self, configs: Iterable[TrialConfig]) -> Iterator[Sequence[TrialRun]]:
         """Train what the store does not have; yields the live trials after each step of all."""
@@ -74,7 +77,11 @@ class Session:
             missing = [config for config in asked if config.trial_id not in done]
             self.committed += len(asked) - len(missing)
             if missing:
-                yield self._restored(start(missing, self.backbone, self.catalogue))
+                fresh = start(missing, self.backbone, self.catalogue)
+                if "prompt" in fresh.parameters:
+                    near = near_prompt(fresh.parameters["prompt"], self.backbone)
+                    self._starts[fresh.config.run_id] = near.similarity
+                yield self._restored(fresh)
             elif self.ranks.is_first:
                 self.store.clear_state(asked[0].run_id)
 
@@ -121,8 +128,15 @@ class Session:
         for task, (_, predictions) in member.transferred.items():
             answers = _predictions(member.transfer[task], predictions)
             _write_lines(attempt.folder / f"predictions-{task}.jsonl", answers)
+        neighbours = {}
         if "prompt" in best.parameters:
-            save_file({"prompt": best.parameters["prompt"]}, attempt.folder / "prompt.safetensors")
+            prompt = best.parameters["prompt"]
+            save_file({"prompt": prompt}, attempt.folder / "prompt.safetensors")
+            near = near_prompt(prompt, self.backbone)
+            _write_lines(attempt.folder / "neighbours.jsonl", neighbour_rows(near, self.backbone))
+            start_similarity = self._starts[run.config.run_id]
+            words = member.data.task.init_words
+            neighbours = {"neighbours": summary(near, start_similarity, words, self.backbone)}
         metrics = {
             **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
             "best_step": best.step, **_transferred(member),
@@ -138,7 +152,7 @@ class Session:
             label=member.config.label,
             config=to_mapping(member.config),
             metrics=metrics,
-            provenance=self._provenance(run, member),
+            provenance={**self._provenance(run, member), **neighbours},
             files={},
         )
         attempt.commit(record)
@@ -234,6 +248,9 @@ def _predictions(data: DevData, predictions: Sequence[str]) -> Iterator[dict[str
             "input": example.input,
             "target": example.target,
             "prediction": prediction,
+            # What a score needs beside the answer, so that votes can be scored without the data.
+            "references": example.references,
+            "holds": example.holds,
         }
 
 

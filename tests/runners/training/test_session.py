@@ -53,6 +53,14 @@ def test_a_finished_trial_is_committed_with_all_that_explains_it(
     assert len(predictions) == 12
     prompt = load(store.read(trial.trial_id, "prompt.safetensors"))["prompt"]
     assert prompt.shape == (5, backbone.width)
+    rows = [
+        json.loads(line) for line in store.read(trial.trial_id, "neighbours.jsonl").splitlines()
+    ]
+    assert [(row["position"], len(row["pieces"])) for row in rows] == [(n, 5) for n in range(5)]
+    near = record.provenance["neighbours"]
+    assert near["best"] == pytest.approx(sum(row["cosines"][0] for row in rows) / 5, abs=1e-5)
+    assert near["best"] == best["neighbour_similarity"]
+    assert near["start"] == pytest.approx(1.0, abs=0.35)
 
 
 def test_the_start_is_noted_on_demand_and_changes_nothing(

@@ -1,0 +1,101 @@
+"""What prompts are near to: a summary by init and size, the neighbours, and clusters of tokens.
+
+The neighbours come with each trial (`neighbours.jsonl`), as its session found them.
+Clusters are of prompt tokens of one prompt by the pieces that they share: average
+linkage over Jaccard distances of their top five, cut where two clusters share less than
+a fifth on average.
+"""
+
+import json
+from typing import Any
+
+import pandas as pd
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import squareform
+
+from analysis.frame import in_panel
+from runners.store import Store
+
+FILE = "neighbours.jsonl"
+CUT = 0.8
+"""Mean Jaccard distance at which clusters stay apart."""
+_PANELS = ("scale", "prompt_init")
+_TRIAL = ["trial_id", "model_size", "prompt_init", "prompt_length", "task", "seed"]
+
+
+def neighbour_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """A row for each (init, size): cosine to the vocabulary at start and best; verbalizers.
+
+    Empty where no trial of the default cell or of the panel of inits has neighbours.
+    """
+    if "neighbours.best" not in frame:
+        return pd.DataFrame()
+    rows = _shown(frame).dropna(subset=["neighbours.best"])
+    groups = rows.groupby(["prompt_init", "model_size"], sort=False)
+    return groups.agg(
+        start=("neighbours.start", "mean"), best=("neighbours.best", "mean"),
+        found=("neighbours.verbalizers_found", "sum"),
+        verbalizers=("neighbours.verbalizers", "sum"), n=("trial_id", "size"),
+    ).reset_index()  # fmt: skip
+
+
+def neighbours_of(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+    """A row for each prompt token of the default cell and the panel of inits.
+
+    Columns: those that name the trial, `position`, `pieces` and `cosines`, nearest first
+    and parted by spaces, and `cluster`, a number within the trial; a token that shares
+    nothing has a cluster of its own. Notes tell what cannot be read.
+    """
+    rows: list[dict[str, Any]] = []
+    lacking: list[str] = []
+    if "neighbours.best" not in frame:
+        return pd.DataFrame(), []
+    for trial in _shown(frame).dropna(subset=["neighbours.best"]).to_dict("records"):
+        try:
+            text = store.read(trial["trial_id"], FILE).decode()
+            found = [json.loads(line) for line in text.splitlines()]
+        except ValueError as error:
+            lacking.append(str(error))
+            continue
+        known = {name: trial[name] for name in _TRIAL}
+        for row, cluster in zip(found, clusters([row["pieces"] for row in found]), strict=True):
+            cosines = " ".join(f"{value:.3f}" for value in row["cosines"])
+            rows.append({**known, "position": row["position"], "pieces": " ".join(row["pieces"]),
+                         "cosines": cosines, "cluster": cluster})  # fmt: skip
+    notes = [
+        f"neighbours are without {len(lacking)} trials, the first because {reason}"
+        for reason in lacking[:1]
+    ]
+    return pd.DataFrame(rows), notes
+
+
+def clusters(neighbours: list[list[str]]) -> list[int]:
+    """A number for each prompt token, equal where their neighbours overlap; 1 is the first."""
+    if len(neighbours) < 2:
+        return [1] * len(neighbours)
+    sets = [set(pieces) for pieces in neighbours]
+    distances = [[1 - len(a & b) / len(a | b) for b in sets] for a in sets]
+    tree = linkage(squareform(distances, checks=False), method="average")
+    found = fcluster(tree, CUT, criterion="distance")
+    order: dict[int, int] = {}
+    return [order.setdefault(int(number), len(order) + 1) for number in found]
+
+
+def cluster_table(neighbours: pd.DataFrame) -> pd.DataFrame:
+    """Clusters of two tokens or more: trial, positions, and their pieces, the most shared first."""
+    rows = []
+    for key, part in neighbours.groupby([*_TRIAL, "cluster"], sort=False):
+        if len(part) < 2:
+            continue
+        pieces = part["pieces"].str.split(" ").explode().value_counts()
+        known = dict(zip(_TRIAL, key, strict=False))
+        positions = " ".join(map(str, part["position"]))
+        rows.append({**known, "positions": positions, "tokens": len(part),
+                     "pieces": " ".join(pieces.index[:5])})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _shown(frame: pd.DataFrame) -> pd.DataFrame:
+    parts = [in_panel(frame, panel) for panel in _PANELS]
+    shown = pd.concat(parts)
+    return shown[~shown["trial_id"].duplicated()]

@@ -1,0 +1,231 @@
+"""The tables of the study in Markdown and LaTeX, from computed frames.
+
+A printed table is rows of words; what is missing is a dash, and a mean over fewer seeds
+than planned says so. The numbers in full are in the CSV of the same name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ablation.method import AXIS as METHOD
+from ablation.task import AXIS as TASK
+from runners.tasks.voting import TIE_RULE
+
+NOTHING = "-"
+_RUNTIME = (
+    "Until the first evaluation within 1% of the mean best score of the setting. Seconds "
+    "are a trial's own time in proportion to its steps, where packs share the machine."
+)
+_NEAR = (
+    "Cosine to the nearest piece of the vocabulary, mean over positions, at the start and "
+    "at the best point; verbalizers whose pieces are all among the top five of a prompt."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Printed:
+    """A table in words: `name` is that of its files."""
+
+    name: str
+    title: str
+    note: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def markdown(table: Printed) -> str:
+    """The table for a page of Markdown, with title and note."""
+    lines = [_row(table.heads), _row(["---", *["---:"] * (len(table.heads) - 1)])]
+    lines += [_row([cell.replace("|", "\\|") for cell in row]) for row in table.rows]
+    return "\n".join([f"**{table.title}**", "", *lines, "", table.note, ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def latex(table: Printed) -> str:
+    """The table as a `table` environment that needs the package booktabs."""
+    body = [" & ".join(map(_escaped, row)) + r" \\" for row in (table.heads, *table.rows)]
+    return "\n".join(
+        [
+            r"\begin{table}", r"\centering", r"\small",
+            r"\begin{tabular}{l" + "r" * (len(table.heads) - 1) + "}", r"\toprule", body[0],
+            r"\midrule", *body[1:], r"\bottomrule", r"\end{tabular}",
+            rf"\caption{{{_escaped(table.title)}. {_escaped(table.note)}}}",
+            rf"\label{{tab:{table.name.replace('_', '-')}}}", r"\end{table}", "",
+        ]
+    )  # fmt: skip
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "▁": r"\_", "<": r"$<$", ">": r"$>$",
+}  # fmt: skip
+
+
+def _escaped(text: str) -> str:
+    return "".join(_LATEX.get(letter, letter) for letter in text)
+
+
+def _shown(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that are printed: of Table 3 no score that repeats a task's one metric."""
+    if name != "table_3_ensembling":
+        return table
+    metrics = table.groupby(["model_size", "task"])["metric"].transform("size")
+    return table[(table["metric"] != "score") | (metrics != 2)]
+
+
+Column = tuple[str, Callable[[Mapping[str, Any]], str]]
+
+
+def printed_tables(tables: Mapping[str, pd.DataFrame]) -> list[Printed]:
+    """Those of the computed tables that are printed, in the order of the paper."""
+    return [
+        Printed(
+            name=name, title=title, note=note, heads=tuple(head for head, _ in columns),
+            rows=tuple(
+                tuple(cell({str(key): value for key, value in row.items()}) for _, cell in columns)
+                for row in _shown(name, tables[name]).to_dict("records")
+            ),
+        )
+        for name, (title, note, columns) in _layouts(tables).items()
+        if name in tables and len(tables[name])
+    ]  # fmt: skip
+
+
+def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, list[Column]]]:
+    shift = tables.get("table_1_domain_shift", pd.DataFrame())
+    methods = [name for name in ("model_tuning", "prompt_tuning") if f"{name}_mean" in shift]
+    size: Column = ("Size", lambda row: str(row["model_size"]))
+    seeds = "Mean ± sd over seeds; (n of m) where seeds are missing."
+    return {
+        "table_1_domain_shift": (
+            "Table 1: domain shift",
+            f"Tuned and selected on one task, judged on others as they are. {seeds}",
+            [
+                ("Evaluated on", lambda row: _task(row["evaluated"])),
+                ("Tuned on", lambda row: _task(row["task"])), size,
+                ("Metric", lambda row: str(row["metric"])),
+                *[_scored(METHOD.label_of(name), name) for name in methods],
+                *([("Difference", lambda row: _signed(row["difference"]))]
+                  if "difference" in shift else []),
+            ],
+        ),
+        "table_2_paraphrase_transfer": (
+            "Table 2: paraphrase transfer",
+            f"Answers are said in the words of the task that is asked. {seeds}",
+            [
+                ("Tuned on", lambda row: _task(row["task"])),
+                ("Evaluated on", lambda row: _task(row["evaluated"])), size,
+                ("Method", lambda row: METHOD.label_of(row["method"])),
+                ("Accuracy", lambda row: _mean(row, "accuracy", "")),
+                ("F1", lambda row: _mean(row, "f1", "")),
+            ],
+        ),
+        "table_3_ensembling": (
+            "Table 3: ensembles of prompts",
+            f"Majority vote of the prompts of all seeds. Ties: {TIE_RULE}.",
+            [
+                ("Task", lambda row: _task(row["task"])), size,
+                ("Metric", lambda row: str(row["metric"])),
+                ("Average", lambda row: _number(row["average"])),
+                ("Best", lambda row: _number(row["best"])),
+                ("Ensemble", lambda row: _number(row["ensemble"])),
+                ("Prompts", lambda row: _count(row["voters"])),
+                ("Ties", lambda row: _count(row["ties"])),
+            ],
+        ),
+        "table_4_parameters": (
+            "Table 4: parameters of a prompt",
+            "Trained, with the frozen model, and their share in percent.",
+            [
+                size, ("Prompt length", lambda row: _count(row["prompt_length"])),
+                ("Trainable", lambda row: _count(row["trainable"])),
+                ("Total", lambda row: _count(row["total"])),
+                ("Percent", lambda row: f"{row['percent']:.5f}%"),
+            ],
+        ),
+        "table_5_runtimes": (
+            "Table 5: time to convergence",
+            _RUNTIME,
+            [
+                ("Method", lambda row: METHOD.label_of(row["method"])),
+                ("Prompt length", lambda row: _count(row["prompt_length"])), size,
+                ("Task", lambda row: _task(row["task"])),
+                ("Seconds", lambda row: _mean(row, "seconds", "")),
+                ("Steps", lambda row: _mean(row, "steps", "")),
+            ],
+        ),
+        "tasks": (
+            "Scores of each task at the default setting", seeds,
+            [
+                ("Task", lambda row: _task(row["task"])), size,
+                ("Method", lambda row: METHOD.label_of(row["method"])),
+                ("Score", _plain),
+                ("Chance", lambda row: _number(row["chance"])),
+            ],
+        ),
+        "neighbours": (
+            "What prompts are near to",
+            _NEAR,
+            [
+                ("Start", lambda row: str(row["prompt_init"])), size,
+                ("Cosine at the start", lambda row: _number(row["start"], 3)),
+                ("Cosine at the best point", lambda row: _number(row["best"], 3)),
+                ("Verbalizers", lambda row: f"{row['found']:.0f} of {row['verbalizers']:.0f}"),
+                ("Prompts", lambda row: _count(row["n"])),
+            ],
+        ),
+    }  # fmt: skip
+
+
+def _task(name: str) -> str:
+    return TASK.label_of(str(name))
+
+
+def _scored(label: str, method: str) -> Column:
+    return label, lambda row: _mean(row, method, f"{method}_")
+
+
+def _mean(row: Mapping[str, Any], column: str, prefix: str) -> str:
+    return _words(row[f"{column}_mean"], row[f"{column}_sd"], row[f"{prefix}n"],
+                  row[f"{prefix}planned_seeds"])  # fmt: skip
+
+
+def _plain(row: Mapping[str, Any]) -> str:
+    return _words(row["mean"], row["sd"], row["n"], row["planned_seeds"])
+
+
+def _words(mean: Any, sd: Any, n: Any, planned: Any) -> str:
+    """`71.3 ± 0.8`, and `(2 of 3)` where seeds are missing."""
+    if pd.isna(mean):
+        return NOTHING
+    text = _number(mean) if pd.isna(sd) else f"{mean:.1f} ± {sd:.1f}"
+    return text if n == planned else f"{text} ({n:.0f} of {planned:.0f})"
+
+
+def _number(value: Any, digits: int = 1) -> str:
+    return NOTHING if pd.isna(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: Any) -> str:
+    return NOTHING if pd.isna(value) else f"{value:+.1f}"
+
+
+def _count(value: Any) -> str:
+    return NOTHING if pd.isna(value) else f"{int(value):,}"
+
+
+def printed_files(tables: Mapping[str, pd.DataFrame]) -> dict[str, str]:
+    """The text of every file of printed tables by its name, and `tables.md` with all of them."""
+    printed = printed_tables(tables)
+    files = {f"{table.name}.md": markdown(table) for table in printed}
+    files |= {f"{table.name}.tex": latex(table) for table in printed}
+    if printed:
+        files["tables.md"] = "\n".join(markdown(table) for table in printed)
+    return files

@@ -1,0 +1,49 @@
+"""Tables in words."""
+
+import pandas as pd
+
+from analysis.tables.printed import Printed, latex, markdown, printed_tables
+
+TABLE = Printed(name="a_b", title="T & U", note="50%", heads=("A", "B"), rows=(("x_1", "1 ± 2"),))
+
+
+def test_markdown_has_a_row_for_each_row() -> None:
+    """A table whose head and rows have other numbers of columns."""
+    lines = markdown(TABLE).splitlines()
+    assert lines[2:5] == ["| A | B |", "| --- | ---: |", "| x_1 | 1 ± 2 |"]
+
+
+def test_latex_escapes_what_latex_reads() -> None:
+    """A name with an underscore that stops the reader's compiler."""
+    text = latex(TABLE)
+    assert r"x\_1 & 1 $\pm$ 2 \\" in text
+    assert r"\caption{T \& U. 50\%}" in text
+    assert r"\label{tab:a-b}" in text
+
+
+def test_a_metric_that_is_the_score_is_printed_once() -> None:
+    """Every line of Table 3 twice, where a task has one metric."""
+    known = {
+        "model_size": "2m",
+        "average": 1.0,
+        "best": 1.0,
+        "ensemble": 1.0,
+        "voters": 2,
+        "ties": 0,
+    }
+    names = [("boolq", "accuracy"), ("boolq", "score"), ("cb", "f1"), ("cb", "accuracy"),
+             ("cb", "score"), ("mean", "score")]  # fmt: skip
+    table = pd.DataFrame({**known, "task": task, "metric": metric} for task, metric in names)
+    (printed,) = printed_tables({"table_3_ensembling": table})
+    assert [row[2] for row in printed.rows] == ["accuracy", "f1", "accuracy", "score", "score"]
+
+
+def test_missing_seeds_are_told() -> None:
+    """A mean over one seed of three that looks like one over three."""
+    table = pd.DataFrame([
+        {"model_size": "2m", "method": "prompt_tuning", "prompt_length": 5, "task": "boolq",
+         "seconds_mean": 3.0, "seconds_sd": None, "steps_mean": None, "steps_sd": None, "n": 1,
+         "planned_seeds": 3}
+    ])  # fmt: skip
+    (printed,) = printed_tables({"table_5_runtimes": table})
+    assert printed.rows[0][-2:] == ("3.0 (1 of 3)", "-")

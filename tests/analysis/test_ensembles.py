@@ -1,0 +1,69 @@
+"""Votes of the prompts of a task, from answers in real stores."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from analysis.ensembles import ensemble_table
+
+TARGETS = ["True", "False", "True", "False"]
+ANSWERS = {0: ["True", "False", "False", "False"], 1: ["False", "False", "True", "False"],
+           2: ["True", "True", "True", "False"]}  # fmt: skip
+
+
+@pytest.fixture
+def voters(toy: Any) -> Any:
+    """One size and BoolQ, three prompts with one wrong answer each, none committed."""
+    lone = {"prompt_length": [20], "prompt_init": ["class_label"]}
+    lone |= {"pretraining_objective": ["lm_adaptation"], "lm_adaptation_steps": [1000]}
+    axes = {"model_size": ["60k"], "task": ["boolq"], "seed": [0, 1, 2], **lone}
+    return toy(axes=axes, baselines=[])
+
+
+def commit(made: Any, record: Any, *, scores: dict[int, float] | None = None) -> None:
+    """Commit each seed's answers with its score."""
+    for config in made.configs:
+        answers = ANSWERS[config.seed]
+        right = 100 * sum(a == t for a, t in zip(answers, TARGETS, strict=True)) / 4
+        attempt = made.store.begin(config.trial_id)
+        lines = [
+            {"key": [n], "input": f"q{n}", "target": target, "prediction": answer}
+            for n, (target, answer) in enumerate(zip(TARGETS, answers, strict=True))
+        ]
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (attempt.folder / "predictions.jsonl").write_text(text)
+        score = (scores or {}).get(config.seed, right)
+        assert attempt.commit(replace(record(config, score), attempt=attempt.id))
+
+
+def test_average_best_and_vote_of_three_prompts(voters: Any, record: Any) -> None:
+    """An ensemble that is the best prompt, or an average of another metric."""
+    commit(voters, record)
+    table, notes = ensemble_table(voters.trials().frame, voters.store)
+    assert notes == []
+    row = table.set_index("metric").loc["score"]
+    assert (row["average"], row["best"], row["ensemble"]) == (75.0, 75.0, 100.0)
+    assert (row["voters"], row["planned_seeds"], row["ties"]) == (3, 3, 0)
+
+
+def test_answers_that_do_not_give_the_recorded_score_are_not_voted_on(
+    voters: Any, record: Any
+) -> None:
+    """A vote scored by other rules than the trials were."""
+    commit(voters, record, scores={1: 50.0})
+    table, notes = ensemble_table(voters.trials().frame, voters.store)
+    assert table.empty
+    assert len(notes) == 1
+    assert "do not give its score" in notes[0]
+
+
+def test_one_prompt_alone_is_no_ensemble(voters: Any, record: Any) -> None:
+    """Table 3 with one voter, whose vote is the prompt itself."""
+    voters.commit(voters.configs[0])
+    table, notes = ensemble_table(voters.trials().frame, voters.store)
+    assert table.empty
+    assert notes == [
+        "Table 3 has no row for boolq at 60k: 1 of 3 prompts are done, and a vote takes two"
+    ]
