@@ -25,6 +25,7 @@ VERBS = {
     "verify": ("sweeps.cli", "read a sweep's store and say what is wrong with it"),
     "withdraw": ("sweeps.cli", "take back results, so that their trials run again"),
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
+    "compare": ("analysis.cli", "hold a sweep against what is published"),
     "figures": ("analysis.cli", "draw the figures from the store"),
     "report": ("analysis.cli", "write one HTML page with all of a sweep in it"),
     "wandb-report": ("analysis.cli", "publish the report of a sweep in W&B, or write its spec"),

@@ -4,6 +4,7 @@ python -m analysis figures results/laptop                  # a store with one sw
 python -m analysis figures results/laptop --spec laptop    # one of several sweeps
 python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep of a spec
 python -m analysis figures results/laptop --out figures    # into another folder
+python -m analysis compare results/laptop                  # against what is published
 python -m analysis report results/laptop                   # one page, results/reports/laptop.html
 python -m analysis report results/laptop --watch 30        # kept current while the sweep runs
 python -m analysis wandb-report results/laptop             # a report of W&B over its runs
@@ -21,14 +22,17 @@ WATCH_SECONDS = 30
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code: 0, or 1 with the reason on stderr."""
+    """Run one command and return its exit code: 0, or 1 with the reason on stderr.
+
+    `compare` returns 3 where a claim fails that the spec says must hold.
+    """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        code: int | None = options.run(options)
     except (ValueError, OSError) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 1
-    return 0
+    return code or 0
 
 
 def figures(
@@ -77,6 +81,12 @@ def _wandb_report(options: argparse.Namespace) -> None:
     wandb_report(options.where, options.spec, options.out, vars(options))
 
 
+def _compare(options: argparse.Namespace) -> int:
+    from analysis.comparing import compare
+
+    return compare(options.where, options.spec, options.out, options.tolerance, options.digitised)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m analysis", description="What came out of a sweep."
@@ -107,7 +117,12 @@ def _parser() -> argparse.ArgumentParser:
     online.add_argument("--entity", help="user or team [that of the key]")
     online.add_argument("--project", default="promptscale", help="project of the runs")
     online.add_argument("--images", metavar="URL", help="where the PNG files of `figures` are")
-    for command in (draw, page, online):
+    beside = commands.add_parser("compare", help="hold a sweep against what is published")
+    beside.set_defaults(run=_compare)
+    beside.add_argument("--out", metavar="DIR", help="folder of compare.csv [results/figures/NAME]")
+    beside.add_argument("--tolerance", metavar="POINTS", type=float, help="points off [1]")
+    beside.add_argument("--digitised", metavar="CSV", help="your reading of a published figure")
+    for command in (draw, page, online, beside):
         command.add_argument(
             "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
         )

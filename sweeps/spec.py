@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ablation import grid, study
+from ablation.claim_names import CLAIMS
 from ablation.grid import GridTrial
 from ablation.study import Study
 from runners import catalogue_section
@@ -22,7 +23,7 @@ from sweeps import document, execution
 from sweeps.document import Document, Located
 from sweeps.execution import Execution
 
-KEYS = ("name", *study.KEYS, *catalogue_section.KEYS, "execution")
+KEYS = ("name", *study.KEYS, *catalogue_section.KEYS, "must_hold", "execution")
 """The keys of a spec, in order."""
 
 
@@ -112,6 +113,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         return None
     top.only(KEYS)
     name = _name(top)
+    _check_claims(top)
     chosen = execution.read(top.section("execution"))
     base = Path(path).parent
     catalogue = catalogue_section.read_catalogue(top, base)
@@ -145,6 +147,19 @@ def _check_ranks(top: Section, chosen: Execution, family: Family) -> None:
         elif count > 1 and family.architecture != "t5":
             rule = f"is not there for {family.name}, for only T5 trains over several ranks"
             ranks.report(size, count, rule, "leave it out")
+
+
+def _check_claims(top: Section) -> None:
+    """Reports what stands under `must_hold` and is no claim; analysis reads it from the spec."""
+    names = top.values.get("must_hold", [])
+    if not isinstance(names, list):
+        top.report("must_hold", names, "is not a list", "write the names of claims in brackets")
+        return
+    for name in names:
+        if name not in CLAIMS:
+            near = nearest(str(name), CLAIMS)
+            remedy = f"did you mean {near!r}?" if near else "use one of these"
+            top.report("must_hold", name, f"is not one of {', '.join(CLAIMS)}", remedy)
 
 
 def _name(top: Section) -> str | None:

@@ -34,6 +34,8 @@ _TIMES = 3.0
 class Claim:
     """One claim: the effect that speaks for or against it, and the rule it must meet."""
 
+    name: str
+    """What a spec calls it in `must_hold`: one of `ablation.claim_names.CLAIMS`."""
     claim: str
     effect: str
     measured: Interval
@@ -76,6 +78,7 @@ def claims_table(found: Sequence[Claim]) -> pd.DataFrame:
     """One row a claim: effect in words, mean, sd, n, t interval, rule, `holds` and `certain`."""
     return pd.DataFrame(
         {
+            "name": claim.name,
             "claim": claim.claim,
             "effect": claim.effect,
             "mean": claim.measured.mean,
@@ -95,18 +98,21 @@ def _closing(scale: Panel) -> Iterator[Claim]:
     gaps = difference(scale, *METHODS)
     smallest, largest = scale.sizes[0], scale.sizes[-1]
     yield Claim(
+        name="gap_closes",
         claim="the gap closes with size",
         effect=f"gap at {smallest} less gap at {largest}, points",
         measured=weighted(gaps, {smallest: 1.0, largest: -1.0}),
         rule=">", bound=0.0,
     )  # fmt: skip
     yield Claim(
+        name="gap_closes",
         claim="the gap closes with size",
         effect="slope of the gap, points for ten times the parameters",
         measured=slope(gaps, scale.parameters),
         rule="<", bound=0.0,
     )  # fmt: skip
     yield Claim(
+        name="gap_thrice_at_smallest",
         claim=f"the gap at the smallest size is {_TIMES:g} times that at the largest, or more",
         effect=f"gap at {smallest} less {_TIMES:g} gaps at {largest} (0 or more), points",
         # A gap in favour of prompts at the largest size is as good as none, and not thrice so.
@@ -125,10 +131,12 @@ def _aims(scale: Panel) -> Iterator[Claim]:
     gaps = difference(scale, *METHODS)
     smallest, largest = scale.sizes[0], scale.sizes[-1]
     yield Claim(
+        name="smallest_is_not_enough",
         claim="the smallest model is not enough for a prompt", effect=f"gap at {smallest}, points",
         measured=at(gaps, smallest), rule=">=", bound=_WIDE,
     )  # fmt: skip
     yield Claim(
+        name="matches_at_largest",
         claim="prompt tuning matches model tuning at the largest size",
         effect=f"gap at {largest}, points",
         measured=at(gaps, largest), rule="<=", bound=_CLOSE,
@@ -143,6 +151,7 @@ def _learned(tuned: pd.DataFrame, size: str) -> Claim:
     best = tuned.sort_values("above", ascending=False, kind="stable").iloc[_LEARNED_TASKS - 1]
     margin = {name: best[name] - best["chance"] for name in ("low", "high")}
     return Claim(
+        name="model_tuning_learns",
         claim=f"model tuning learns {_LEARNED_TASKS} tasks or more at the largest size",
         effect=f"its number {_LEARNED_TASKS} at {size}, {best['task']}, less chance, points",
         measured=Interval(mean=best["above"], sd=best["sd"], n=int(best["n"]), **margin),
@@ -152,6 +161,7 @@ def _learned(tuned: pd.DataFrame, size: str) -> Claim:
 
 def _fades(panel: Panel) -> Claim:
     return Claim(
+        name=f"{panel.axis.name}_fades",
         claim=f"{panel.axis.label.lower()} matters less for larger models",
         effect="slope of best less worst setting, points for ten times the parameters",
         measured=slope(spread(panel), panel.parameters),
@@ -164,16 +174,19 @@ def _unlocking(objective: Panel) -> Iterator[Claim]:
     everywhere = {size: 1 / len(objective.sizes) for size in objective.sizes}
     claim = "span corruption is hard to prompt until LM adaptation"
     yield Claim(
+        name="adaptation_unlocks",
         claim=claim, effect="LM adaptation less span corruption, mean over sizes, points",
         measured=weighted(gains, everywhere), rule=">", bound=0.0,
     )  # fmt: skip
     for size in objective.sizes:
         yield Claim(
+        name="adaptation_unlocks",
             claim=claim, effect=f"LM adaptation less span corruption at {size}, points",
             measured=at(gains, size), rule=">", bound=0.0,
         )  # fmt: skip
     margins = objective.seed_scores()[PRETRAINED] - objective.chance
     yield Claim(
+        name="chance_before_adaptation",
         claim="a prompted span-corruption model is no better than chance",
         effect="span corruption less chance, mean over sizes, points",
         measured=weighted(margins, everywhere), rule="<=", bound=0.0,

@@ -106,7 +106,7 @@ def test_verdict_follows_the_mean_and_certainty_the_interval(
     """A claim that holds because nothing was measured; one sure of a wide interval."""
     measured = Interval(mean=mean, sd=1.0, n=2, low=low, high=high)
 
-    claim = Claim(claim="c", effect="e", measured=measured, rule=rule, bound=0.0)
+    claim = Claim(name="gap_closes", claim="c", effect="e", measured=measured, rule=rule, bound=0.0)
 
     assert (claim.holds, claim.certain) == (holds, certain)
 
@@ -139,7 +139,14 @@ def test_sweep_with_less_to_compare_claims_less(frame_of: Any) -> None:
 
 def test_table_says_each_claim_in_a_row() -> None:
     """A rule or a number in the wrong column."""
-    claim = Claim(claim="c", effect="e", measured=interval([1.0, 3.0]), rule=">=", bound=1.5)
+    claim = Claim(
+        name="gap_closes",
+        claim="c",
+        effect="e",
+        measured=interval([1.0, 3.0]),
+        rule=">=",
+        bound=1.5,
+    )
 
     row = claims_table([claim]).iloc[0]
 

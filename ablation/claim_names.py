@@ -1,0 +1,15 @@
+"""The claims of the study by the names that a spec calls them in `must_hold`."""
+
+CLAIMS: tuple[str, ...] = (
+    "gap_closes",
+    "gap_thrice_at_smallest",
+    "smallest_is_not_enough",
+    "matches_at_largest",
+    "model_tuning_learns",
+    "prompt_length_fades",
+    "prompt_init_fades",
+    "pretraining_objective_fades",
+    "adaptation_unlocks",
+    "chance_before_adaptation",
+)
+"""A claim can have several effects; it holds where the mean of each meets its rule."""

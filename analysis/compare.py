@@ -1,0 +1,146 @@
+"""What was measured beside what is published, and the claims that a spec says must hold."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from ablation.claim_names import CLAIMS
+from ablation.published import FAMILY, Published, published
+from analysis.findings import Findings
+from analysis.tables.claims import Claim
+from analysis.tables.transfer import domain_shift_table, paraphrase_table
+
+TOLERANCE = 1.0
+"""Points that a mean may be off, unless twice the published spread is more."""
+COLUMNS = ("figure", "series", "parameters", "score")
+"""What a user's digitised CSV has: such as figure_1, prompt_tuning, 77000000, 61.5."""
+
+
+def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
+    """A row for each published number that the sweep has measured, with their difference.
+
+    `within` says whether it is no more than `tolerance` points, or than twice the
+    published standard deviation where that is more. Empty for any family but T5.
+    """
+    if set(found.frame["model_family"]) != {FAMILY}:
+        return pd.DataFrame()
+    measured = list(_measured(found))
+    rows = []
+    for number in published():
+        for key, mean, n in measured:
+            if key == _key(number) and pd.notna(mean):
+                allowed = max(tolerance, 2 * (number.sd or 0.0))
+                rows.append(_row(number, mean, n, allowed))
+    return pd.DataFrame(rows)
+
+
+def _row(number: Published, mean: float, n: float, allowed: float) -> dict[str, object]:
+    difference = mean - number.value
+    return {
+        "quantity": number.quantity, "model_size": number.model_size,
+        "evaluated": number.evaluated, "method": number.method, "metric": number.metric,
+        "published": number.value, "published_sd": number.sd, "verified": number.verified,
+        "measured": mean, "n": n, "difference": difference, "tolerance": allowed,
+        "within": abs(difference) <= allowed, "source": number.source,
+    }  # fmt: skip
+
+
+Key = tuple[str, str, str, str, str]
+
+
+def _key(number: Published) -> Key:
+    return (
+        number.quantity, number.model_size, number.evaluated, number.method, number.metric
+    )  # fmt: skip
+
+
+def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
+    """Every mean that a published number may be of, by its key, and its seeds."""
+    for row in domain_shift_table(found.frame).to_dict("records"):
+        for method in ("model_tuning", "prompt_tuning"):
+            key = ("table_1", row["model_size"], row["evaluated"], method, row["metric"])
+            yield key, row.get(f"{method}_mean", float("nan")), row.get(f"{method}_n", 0)
+    for row in paraphrase_table(found.frame).to_dict("records"):
+        for metric in ("accuracy", "f1"):
+            key = ("table_2", row["model_size"], row["evaluated"], row["method"], metric)
+            yield key, row[f"{metric}_mean"], row["n"]
+    for row in found.ensembles.to_dict("records"):
+        for column in ("average", "best", "ensemble"):
+            key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"])
+            yield key, row[column], row["voters"]
+
+
+def must_hold(found: Findings) -> tuple[str, ...]:
+    """The claims that the sweep's spec says must hold."""
+    values = yaml.safe_load(found.manifest.spec)
+    return tuple(values.get("must_hold", ())) if isinstance(values, dict) else ()
+
+
+def broken(found: Findings, names: Sequence[str]) -> list[str]:
+    """A line for each of these claims that does not hold, or that nothing speaks to.
+
+    Raises ValueError for a name that no claim has.
+    """
+    unknown = [name for name in names if name not in CLAIMS]
+    if unknown:
+        raise ValueError(
+            f"must_hold: {', '.join(unknown)} is no claim; the claims are {', '.join(CLAIMS)}"
+        )
+    lines = []
+    for name in names:
+        effects = [claim for claim in found.claims if claim.name == name]
+        if not effects:
+            lines.append(f"{name}: the sweep measures nothing of it")
+        lines += [f"{name}: {_said(claim)}" for claim in effects if claim.holds is not True]
+    return lines
+
+
+def _said(claim: Claim) -> str:
+    if claim.holds is None:
+        return f"{claim.effect} is not measured yet"
+    mean = claim.measured.mean
+    return f"{claim.effect} is {mean:.1f}, and must be {claim.rule} {claim.bound:g}"
+
+
+def read_digitised(path: Path) -> pd.DataFrame:
+    """A user's reading of a published figure, columns `COLUMNS`.
+
+    Raises ValueError naming the columns that are missing, or the first value that is no
+    number.
+    """
+    table = pd.read_csv(path)
+    lacking = [name for name in COLUMNS if name not in table]
+    if lacking:
+        raise ValueError(
+            f"{path}: lacks the columns {', '.join(lacking)}; a digitised figure has "
+            f"{', '.join(COLUMNS)}"
+        )
+    for name in ("parameters", "score"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        bad = table.loc[numbers.isna(), name]
+        if len(bad):
+            raise ValueError(f"{path}: {name} {bad.iloc[0]!r} is not a number; write one")
+        table[name] = numbers
+    return table
+
+
+def beside_digitised(found: Findings, table: pd.DataFrame) -> pd.DataFrame:
+    """Figure 1's means at the digitised sizes: a row for each that both have.
+
+    A size is the same where the parameters agree within 5%, which is how well an axis of
+    a printed figure can be read.
+    """
+    panel = found.panels.get("method")
+    rows = []
+    for row in table[table["figure"] == "figure_1"].to_dict("records"):
+        if panel is None:
+            break
+        means = panel.table[panel.table["method"] == row["series"]]
+        near = (means["model_parameters"].astype("float64") / row["parameters"] - 1).abs() < 0.05
+        rows += [
+            {**row, "measured": mean, "difference": mean - row["score"]}
+            for mean in means.loc[near, "mean"].dropna()
+        ]
+    return pd.DataFrame(rows)
