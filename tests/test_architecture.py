@@ -23,6 +23,7 @@ LEAVES = {
     "runners.rules",
     "runners.section",
     "runners.store",
+    "runners.tasks.task",
     "runners.tasks.voting",
 }
 FUNCTION_LINES = 60

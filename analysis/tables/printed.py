@@ -98,18 +98,27 @@ def printed_tables(tables: Mapping[str, pd.DataFrame]) -> list[Printed]:
     ]  # fmt: skip
 
 
-def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, list[Column]]]:
+Layouts = dict[str, tuple[str, str, list[Column]]]
+"""Title, note and columns by the name of a table."""
+_SIZE: Column = ("Size", lambda row: str(row["model_size"]))
+_SEEDS = "Mean ± sd over seeds; (n of m) where seeds are missing."
+
+
+def _layouts(tables: Mapping[str, pd.DataFrame]) -> Layouts:
+    return {**_transferred(tables), **_measured()}
+
+
+def _transferred(tables: Mapping[str, pd.DataFrame]) -> Layouts:
+    """Tables 1 and 2."""
     shift = tables.get("table_1_domain_shift", pd.DataFrame())
     methods = [name for name in ("model_tuning", "prompt_tuning") if f"{name}_mean" in shift]
-    size: Column = ("Size", lambda row: str(row["model_size"]))
-    seeds = "Mean ± sd over seeds; (n of m) where seeds are missing."
     return {
         "table_1_domain_shift": (
             "Table 1: domain shift",
-            f"Tuned and selected on one task, judged on others as they are. {seeds}",
+            f"Tuned and selected on one task, judged on others as they are. {_SEEDS}",
             [
                 ("Evaluated on", lambda row: _task(row["evaluated"])),
-                ("Tuned on", lambda row: _task(row["task"])), size,
+                ("Tuned on", lambda row: _task(row["task"])), _SIZE,
                 ("Metric", lambda row: str(row["metric"])),
                 *[_scored(METHOD.label_of(name), name) for name in methods],
                 *([("Difference", lambda row: _signed(row["difference"]))]
@@ -118,20 +127,26 @@ def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, li
         ),
         "table_2_paraphrase_transfer": (
             "Table 2: paraphrase transfer",
-            f"Answers are said in the words of the task that is asked. {seeds}",
+            f"Answers are said in the words of the task that is asked. {_SEEDS}",
             [
                 ("Tuned on", lambda row: _task(row["task"])),
-                ("Evaluated on", lambda row: _task(row["evaluated"])), size,
+                ("Evaluated on", lambda row: _task(row["evaluated"])), _SIZE,
                 ("Method", lambda row: METHOD.label_of(row["method"])),
                 ("Accuracy", lambda row: _mean(row, "accuracy", "")),
                 ("F1", lambda row: _mean(row, "f1", "")),
             ],
         ),
+    }  # fmt: skip
+
+
+def _measured() -> Layouts:
+    """Tables 3 to 5, scores of each task, and neighbours."""
+    return {
         "table_3_ensembling": (
             "Table 3: ensembles of prompts",
             f"Majority vote of the prompts of all seeds. Ties: {TIE_RULE}.",
             [
-                ("Task", lambda row: _task(row["task"])), size,
+                ("Task", lambda row: _task(row["task"])), _SIZE,
                 ("Metric", lambda row: str(row["metric"])),
                 ("Average", lambda row: _number(row["average"])),
                 ("Best", lambda row: _number(row["best"])),
@@ -144,7 +159,7 @@ def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, li
             "Table 4: parameters of a prompt",
             "Trained, with the frozen model, and their share in percent.",
             [
-                size, ("Prompt length", lambda row: _count(row["prompt_length"])),
+                _SIZE, ("Prompt length", lambda row: _count(row["prompt_length"])),
                 ("Trainable", lambda row: _count(row["trainable"])),
                 ("Total", lambda row: _count(row["total"])),
                 ("Percent", lambda row: f"{row['percent']:.5f}%"),
@@ -155,16 +170,16 @@ def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, li
             _RUNTIME,
             [
                 ("Method", lambda row: METHOD.label_of(row["method"])),
-                ("Prompt length", lambda row: _count(row["prompt_length"])), size,
+                ("Prompt length", lambda row: _count(row["prompt_length"])), _SIZE,
                 ("Task", lambda row: _task(row["task"])),
                 ("Seconds", lambda row: _mean(row, "seconds", "")),
                 ("Steps", lambda row: _mean(row, "steps", "")),
             ],
         ),
         "tasks": (
-            "Scores of each task at the default setting", seeds,
+            "Scores of each task at the default setting", _SEEDS,
             [
-                ("Task", lambda row: _task(row["task"])), size,
+                ("Task", lambda row: _task(row["task"])), _SIZE,
                 ("Method", lambda row: METHOD.label_of(row["method"])),
                 ("Score", _plain),
                 ("Chance", lambda row: _number(row["chance"])),
@@ -174,7 +189,7 @@ def _layouts(tables: Mapping[str, pd.DataFrame]) -> dict[str, tuple[str, str, li
             "What prompts are near to",
             _NEAR,
             [
-                ("Start", lambda row: str(row["prompt_init"])), size,
+                ("Start", lambda row: str(row["prompt_init"])), _SIZE,
                 ("Cosine at the start", lambda row: _number(row["start"], 3)),
                 ("Cosine at the best point", lambda row: _number(row["best"], 3)),
                 ("Verbalizers", lambda row: f"{row['found']:.0f} of {row['verbalizers']:.0f}"),
