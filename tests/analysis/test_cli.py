@@ -30,7 +30,8 @@ FIGURES = [
     "figure_robustness",
     "figure_runtime",
 ]
-TABLES = ["cells", "claims", "gaps", "missing", "spreads", "tasks", "trials"]
+PRINTED = ["table_4_parameters", "table_5_runtimes", "tasks"]
+TABLES = ["cells", "claims", "gaps", "missing", "spreads", "trials", *PRINTED]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,7 @@ def test_every_figure_and_table_is_drawn(drawn: Path) -> None:
     """A figure in two formats of three, or without its table."""
     wanted = {f"{stem}.{kind}" for stem in FIGURES for kind in ("png", "svg", "pdf", "csv", "json")}
 
+    wanted |= {f"{name}.{kind}" for name in PRINTED for kind in ("md", "tex")} | {"tables.md"}
     assert {path.name for path in drawn.iterdir()} == wanted | {f"{name}.csv" for name in TABLES}
 
 
