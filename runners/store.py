@@ -18,6 +18,7 @@ from runners.storage.attempt import Attempt
 from runners.storage.defects import Defect, DefectError, hand_over
 from runners.storage.files import open_files
 from runners.storage.index import Index
+from runners.storage.leases import Leases
 from runners.storage.records import (
     Discard,
     committed,
@@ -64,6 +65,15 @@ class Store:
     def root(self) -> str:
         """Absolute local path, or URL."""
         return self._files.root
+
+    @property
+    def is_made(self) -> bool:
+        """Whether anybody has written here yet."""
+        return layout.check(self._files)
+
+    def leases(self) -> Leases:
+        """The leases of the drivers that work on this store, to be taken and renewed."""
+        return Leases(self._files, self._claim)
 
     def begin(self, trial_id: str) -> Attempt:
         """A new attempt at a trial, with a folder to write files into."""

@@ -7,6 +7,7 @@ python -m sweeps plan sweeps/specs/laptop.yaml --json      # the same for progra
 python -m sweeps doctor sweeps/specs/laptop.yaml           # can it run? what would go wrong?
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
+python -m sweeps status sweeps/specs/laptop.yaml --wait    # once nobody runs it any more
 python -m sweeps track sweeps/specs/laptop.yaml            # every trial as a run of W&B
 python -m sweeps verify sweeps/specs/laptop.yaml           # read its whole store, check every byte
 python -m sweeps withdraw sweeps/specs/laptop.yaml TRIAL --reason WHY    # so that it runs again
@@ -17,6 +18,7 @@ import argparse
 import contextlib
 import gc
 import json
+import math
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -29,9 +31,12 @@ from sweeps.forecast.as_json import as_json
 from sweeps.forecast.estimate import forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
+from sweeps.lease import LostError
 from sweeps.plan import STATUSES, survey
+from sweeps.run import counts, is_done, run, verdict
 from sweeps.spec import SweepSpec, load
 from sweeps.tracking.settings import MODES
+from sweeps.waiting import wait
 
 OVERRIDES = ("project", "entity", "mode", "folder")
 """What `track` is told in place of the spec's `execution.tracking`."""
@@ -40,9 +45,10 @@ OVERRIDES = ("project", "entity", "mode", "folder")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code.
 
-    0 where all is well, 1 where trials failed or a store has defects, 2 where
-    the spec, its store or its cluster is wrong, with every reason on stderr; 141
-    where nobody reads on, as shells say of a process that a closed pipe ended.
+    0 where all is well, 1 where trials are not done or a store has defects, 2 where
+    the spec, its store or its cluster is wrong, with every reason on stderr, 3 where
+    `status --wait` has waited long enough; 141 where nobody reads on, as shells say of
+    a process that a closed pipe ended.
     """
     try:
         code = _main(arguments)
@@ -71,6 +77,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
+    except LostError as error:
+        print(f"\n{error}", file=sys.stderr)
+        return 1
     return code
 
 
@@ -109,9 +118,6 @@ def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
 
 
 def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
-    # Ray and torch take seconds to load, and only this verb needs them.
-    from sweeps.run import run
-
     return run(spec)
 
 
@@ -124,9 +130,18 @@ def _doctor(spec: SweepSpec, options: argparse.Namespace) -> int:
     return 2 if any(each.verdict == "bad" for each in found) else 0
 
 
-def _status(spec: SweepSpec, _: argparse.Namespace) -> int:
-    print(summary.standing(survey(spec)))
-    return 0
+def _status(spec: SweepSpec, options: argparse.Namespace) -> int:
+    if not options.wait:
+        print(summary.standing(survey(spec)))
+        return 0
+    ended = wait(spec, options.seconds)
+    plan = survey(spec)
+    print(summary.standing(plan))
+    if not ended:
+        print(f"\n{spec.name}: still runs after {options.seconds:g} s of waiting")
+        return 3
+    print(f"\n{verdict(spec.name, counts(plan))}")
+    return 0 if is_done(plan) else 1
 
 
 def _track(spec: SweepSpec, options: argparse.Namespace) -> int:
@@ -195,6 +210,13 @@ def _parser() -> argparse.ArgumentParser:
                     f"--{option}", choices=MODES if option == "mode" else None,
                     help="in place of the spec's execution.tracking",
                 )  # fmt: skip
+        if name == "status":
+            command.add_argument(
+                "--wait", action="store_true", help="until no driver works on the sweep any more"
+            )
+            command.add_argument(
+                "--seconds", type=float, default=math.inf, help="wait no longer than this"
+            )
         if name == "verify":
             command.add_argument(
                 "--rebuild-index", action="store_true", help="write the index anew from the records"

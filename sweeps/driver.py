@@ -15,6 +15,7 @@ from runners.store import Store
 from sweeps import failures
 from sweeps.execution import Execution
 from sweeps.failures import Loss
+from sweeps.lease import Lease
 from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
 from sweeps.ranks import ranks_of
@@ -27,11 +28,16 @@ OBJECT_STORE_BYTES = 100_000_000
 """Ray's shared memory on this machine; workers exchange nothing through it."""
 
 
-def fit(packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, board: Board) -> None:
-    """Work through the packs of `spec` with as many workers as it wants."""
+def fit(
+    packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, board: Board, held: Lease
+) -> None:  # fmt: skip
+    """Work through the packs of `spec` with as many workers as it wants.
+
+    Raises LostError where another driver takes over.
+    """
     execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
-    watch = Watch(search, store, progress, board)
+    watch = Watch(search, store, progress, board, held)
     most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
     _connect(execution, most)
     try:
@@ -114,11 +120,18 @@ def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFacto
 class Watch(tune.Callback):
     """Follows the packs: shows progress, and sees to those that die."""
 
-    def __init__(self, search: PackSearch, store: Store, progress: Progress, board: Board) -> None:
+    def __init__(
+        self, search: PackSearch, store: Store, progress: Progress, board: Board, held: Lease
+    ) -> None:  # fmt: skip
         self._search = search
         self._store = store
         self._progress = progress
         self._board = board
+        self._held = held
+
+    def __getstate__(self) -> dict[str, object]:
+        """Nothing: Tune keeps its callbacks to resume with them, which the store does for us."""
+        return {}
 
     def on_trial_start(
         self, iteration: int, trials: list[Trial], trial: Trial, **info: Any
@@ -149,7 +162,8 @@ class Watch(tune.Callback):
             self._progress.give_up(pack)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show how far it is."""
+        """Show how far it is, and stop where another driver has taken over."""
+        self._held.check()
         if self._board.due():
             progress = self._progress
             self._board.show(progress.counts(), progress.names(), progress.seconds_left())

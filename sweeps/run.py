@@ -5,7 +5,8 @@ from collections import Counter
 
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
-from sweeps import summary
+from sweeps import lease, summary
+from sweeps.lease import Lease
 from sweeps.manifest import manifest
 from sweeps.packs import Pack, packs_of
 from sweeps.plan import Plan, survey
@@ -31,28 +32,49 @@ def run(spec: SweepSpec) -> int:
     """Run everything that the store of `spec` lacks; returns 0 where all is done, else 1.
 
     Ray runs on this machine, or on the cluster that RAY_ADDRESS names. Raises
-    ValueError where a checkpoint is not there, or new results would stand beside
-    results of other checkpoints.
+    ValueError where a checkpoint is not there, new results would stand beside
+    results of other checkpoints, or another driver works on the store.
     """
     store = Store(spec.execution.store)
     plan = survey(spec)
+    if is_done(plan):
+        _write_manifest(spec, store)
+    else:
+        with lease.take(store, spec.name, say=_say) as held:
+            # Again, for somebody may have held the lease until now.
+            plan = _work(survey(spec), store, held)
+    _say(f"{summary.standing(plan)}\n\n{verdict(spec.name, counts(plan))}")
+    return 0 if is_done(plan) else 1
+
+
+def _work(plan: Plan, store: Store, held: Lease) -> Plan:
+    """Run what is missing, and look again."""
+    spec = plan.spec
     packs = packs_of(plan, workers=spec.execution.workers, slots=spec.execution.pack_size)
     if packs and plan.absent:
         raise ValueError("\n".join(plan.absent))
     if packs and plan.foreign:
         raise ValueError(_mixed(plan))
+    _write_manifest(spec, store)
+    if not packs:
+        return plan
+    _say(summary.overview(plan))
+    board = Board()
+    untracked = _fit(packs, plan, store, board, held)
+    plan = survey(spec)
+    board.close(counts(plan))
+    for reason in sorted(untracked):
+        _say(f"not all trials were tracked ({reason}); after the run, "
+             f"python -m sweeps track {spec.path} writes what is missing")  # fmt: skip
+    return plan
+
+
+def _write_manifest(spec: SweepSpec, store: Store) -> None:
     store.write_manifest(spec.name, manifest(spec, code=code_fingerprint()))
-    if packs:
-        print(summary.overview(plan), flush=True)
-        board = Board()
-        untracked = _fit(packs, plan, store, board)
-        plan = survey(spec)
-        board.close(_counts(plan))
-        for reason in sorted(untracked):
-            print(f"not all trials were tracked ({reason}); after the run, "
-                  f"python -m sweeps track {spec.path} writes what is missing")  # fmt: skip
-    print(f"{summary.standing(plan)}\n\n{verdict(spec.name, _counts(plan))}", flush=True)
-    return 0 if _counts(plan).done == len(plan.trials) else 1
+
+
+def _say(words: str) -> None:
+    print(words, flush=True)
 
 
 def _mixed(plan: Plan) -> str:
@@ -64,17 +86,18 @@ def _mixed(plan: Plan) -> str:
     )
 
 
-def _fit(packs: list[Pack], plan: Plan, store: Store, board: Board) -> set[str]:
+def _fit(
+    packs: list[Pack], plan: Plan, store: Store, board: Board, held: Lease
+) -> set[str]:  # fmt: skip
     """Run the packs; returns why the tracker lacks trials, where it does."""
-    counts = _counts(plan)
-    cost = sum(pack.cost for pack in packs)
-    progress = Progress(trials=counts.total, done=counts.done, cost=cost)
+    stand, cost = counts(plan), sum(pack.cost for pack in packs)
+    progress = Progress(trials=stand.total, done=stand.done, cost=cost)
     board.show(progress.counts(), progress.names(), progress.seconds_left())
     os.environ.update(RAY_SETTINGS)
     # Ray reads its settings while it is imported, and a sweep that lacks nothing needs no Ray.
     from sweeps.driver import fit
 
-    fit(packs, plan.spec, store, progress, board)
+    fit(packs, plan.spec, store, progress, board, held)
     return progress.untracked
 
 
@@ -88,7 +111,12 @@ def verdict(name: str, counts: Counts) -> str:
     )
 
 
-def _counts(plan: Plan) -> Counts:
+def is_done(plan: Plan) -> bool:
+    """Whether every trial is committed."""
+    return all(work.state.status == "done" for work in plan.trials)
+
+
+def counts(plan: Plan) -> Counts:
     """Trials as the store knows them; nothing runs."""
     states = Counter(work.state.status for work in plan.trials)
     return Counts(total=len(plan.trials), done=states["done"], running=0, failed=states["failed"])

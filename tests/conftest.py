@@ -84,21 +84,25 @@ class SweepProcess:
 
 
 @pytest.fixture
-def start_sweep(tmp_path: Path) -> Iterator[Callable[[Path], SweepProcess]]:
-    """Starts sweeps of spec files; nothing of them outlives the test."""
+def start_sweep(tmp_path: Path) -> Iterator[Callable[..., SweepProcess]]:
+    """Starts sweeps of spec files, by a program of the test's own where it has one.
+
+    Nothing of them outlives the test.
+    """
     # Sockets have short names, so Ray's folder cannot lie deep.
     scratch = tempfile.mkdtemp(prefix="ps-", dir="/tmp")
     started: list[SweepProcess] = []
 
-    def start(spec: Path) -> SweepProcess:
+    def start(spec: Path, program: str | None = None) -> SweepProcess:
         output = tmp_path / f"output-{len(started)}"
         environment = os.environ | {
             "PYTHONPATH": str(ROOT), "RAY_TMPDIR": scratch, "OMP_NUM_THREADS": "1",
             "HF_HUB_OFFLINE": "1",
         }  # fmt: skip
+        how = ["-m", "sweeps"] if program is None else ["-c", program]
         with output.open("wb") as file:
             driver = subprocess.Popen(
-                [sys.executable, "-m", "sweeps", "run", str(spec)],
+                [sys.executable, *how, "run", str(spec)],
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 env=environment, cwd=tmp_path, start_new_session=True,
             )  # fmt: skip

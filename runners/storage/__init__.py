@@ -8,5 +8,6 @@
 - `index`: a rebuildable cache of all records
 - `states`: checkpoints of running trials
 - `manifests`: what a sweep consists of
+- `leases`: who may drive work on the store
 - `verify`: reads everything and says what is wrong
 """

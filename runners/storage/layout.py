@@ -7,6 +7,7 @@ failures/<2 hex>/<id>/<time>-<attempt>.json     failed attempts
 discarded/<2 hex>/<id>/<attempt>.json           records that do not count
 running/<id>/<name>                             checkpoints of running trials
 manifests/<name>.json                           what a sweep consists of
+leases/<generation>.json                        the driver that may work on the store
 index/<writer>.jsonl                            a cache of all records
 """
 
@@ -22,7 +23,7 @@ LAYOUT = "promptscale-store"
 VERSION = 1
 RECORD = "record.json"
 _MARKER = "layout.json"
-_FOLDERS = {"trials", "failures", "discarded", "running", "manifests", "index"}
+_FOLDERS = {"trials", "failures", "discarded", "running", "manifests", "leases", "index"}
 _ID = re.compile(r"[0-9a-f]{16}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
@@ -78,6 +79,11 @@ def state_path(trial_id: str, name: str) -> str:
 def manifest_path(name: str) -> str:
     """Where a sweep's manifest stands."""
     return f"manifests/{_legal('manifest', name)}.json"
+
+
+def lease_path(generation: int) -> str:
+    """Where a generation of the lease stands."""
+    return f"leases/{generation:08}.json"
 
 
 def new_name() -> str:

@@ -5,12 +5,13 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
 from runners.store import Store
+from sweeps import cli, lease, waiting
 from sweeps.cli import main
+from sweeps.lease import LostError
 from sweeps.spec import SweepSpec
 
 
@@ -117,11 +118,44 @@ def test_run_hands_over_and_returns_the_code(
         ran.append(spec)
         return code
 
-    driver = ModuleType("sweeps.run")
-    monkeypatch.setattr(driver, "run", run, raising=False)
-    monkeypatch.setitem(sys.modules, "sweeps.run", driver)
+    monkeypatch.setattr(cli, "run", run)
     assert main(["run", path]) == code
     assert [spec.path for spec in ran] == [path]
+
+
+def test_a_driver_that_was_given_up_says_so(
+    path: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A traceback for what is no fault of the code."""
+
+    def run(_: SweepSpec) -> int:
+        raise LostError("another driver has taken over")
+
+    monkeypatch.setattr(cli, "run", run)
+    assert main(["run", path]) == 1
+    assert capsys.readouterr().err == "\nanother driver has taken over\n"
+
+
+def test_waiting_ends_with_the_truth(
+    path: str,
+    store: Store,
+    spec: SweepSpec,
+    commit: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """A script that polls a sweep and takes a running or a failed one for a finished one."""
+    monkeypatch.setattr(waiting, "START_SECONDS", 0.0)
+    with lease.take(store, "small"):
+        assert main(["status", path, "--wait", "--seconds", "0.1"]) == 3
+    assert capsys.readouterr().out.endswith("small: still runs after 0.1 s of waiting\n")
+    assert main(["status", path, "--wait"]) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("small: 0 of 20 trials are done, 0 failed, 20 are missing")
+    for trial in spec.trials:
+        commit(trial.config.trial_id)
+    assert main(["status", path, "--wait"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "small: all 20 trials are done"
 
 
 def test_a_damaged_result_is_found_and_taken_back(

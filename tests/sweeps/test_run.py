@@ -12,13 +12,14 @@ from runners.config import adaptation_of
 from runners.lm_adaptation import STATE as ADAPTATION_STATE
 from runners.store import Store
 from runners.training.session import STATE
+from sweeps import lease
 from sweeps import run as sweep_run
 from sweeps.progress import Counts
 from sweeps.run import run, verdict
 from sweeps.spec import SweepSpec, load, parse
 
 Act = Callable[..., None]
-Start = Callable[[Path], Any]
+Start = Callable[..., Any]
 
 TINY = """\
 name: tiny
@@ -89,7 +90,11 @@ def stored(text: str, store: Store) -> SweepSpec:
 
 
 def _instead_of_ray(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    monkeypatch.setattr(sweep_run, "_fit", lambda *_: act())
+    def fit(*_: object) -> set[str]:
+        act()
+        return set()
+
+    monkeypatch.setattr(sweep_run, "_fit", fit)
 
 
 def test_a_sweep_that_lacks_nothing_starts_no_ray(
@@ -106,6 +111,35 @@ def test_a_sweep_that_lacks_nothing_starts_no_ray(
     assert run(stored) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "small: all 20 trials are done"
     assert store.manifest("small")["name"] == "small"
+
+
+def test_a_second_driver_is_refused(
+    stored: SweepSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two drivers on one store, which run every trial twice and keep half of the work."""
+    _instead_of_ray(monkeypatch, lambda: pytest.fail("started"))
+    with lease.take(store, "first"), pytest.raises(ValueError, match="is held by process"):
+        run(stored)
+
+
+def test_a_sweep_that_lacks_nothing_needs_no_lease(
+    stored: SweepSpec, store: Store, commit: Act
+) -> None:
+    """A finished sweep that cannot be looked at while another runs in its store."""
+    for trial in stored.trials:
+        commit(trial.config.trial_id)
+    with lease.take(store, "another"):
+        assert run(stored) == 0
+
+
+def test_a_lease_outlives_no_run(
+    stored: SweepSpec, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that failed and keeps the next one out."""
+    _instead_of_ray(monkeypatch, lambda: 1 / 0)
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            run(stored)
 
 
 def test_the_exit_code_tells_the_truth(
