@@ -13,6 +13,7 @@ What is asked, and how it stands; none of this loads torch or ray:
 Running it, under Ray Tune:
 
 - `run`: what is missing, run, and how it ended; `packs` cuts it into packs.
+- `submit`: the script that `ray submit` sends to a cluster.
 - `lease`: one driver at a time for each store; `waiting` waits until there is none.
 - `driver` starts Ray Tune and follows the packs; `schedule` hands them out as
   their parents appear, and `trainable` is where Ray meets a runner.

@@ -1,0 +1,54 @@
+"""The script that `ray submit` sends: runs a spec on the cluster, from the checkout that is there.
+
+ray submit sweep.yaml sweeps/submit.py -- sweeps/specs/laptop.yaml
+
+Ray sends this one file and starts it in the home folder, with the standard library at
+best. So it looks for the checkout (the one that it lies in, or ~/promptscale, where
+sweep.yaml mounts it) and for its environment, and runs `python -m sweeps run` there, on
+the cluster of RAY_ADDRESS or else on this machine's. Paths are relative to the checkout.
+
+Nothing is compared with the code of whoever submits: `ray rsync-up sweep.yaml` sends
+that. The sweep's manifest keeps the fingerprint of the code that ran. Exit codes are
+those of `python -m sweeps run`; `ray submit` makes each but 0 a 1.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+MOUNT = "~/promptscale"
+"""Where sweep.yaml puts the checkout."""
+
+
+def main(arguments: Sequence[str]) -> NoReturn:
+    """Become `python -m sweeps run ARGUMENTS` of the checkout; exit with 2 where there is none."""
+    mine = Path(__file__).resolve()
+    root = _checkout(mine)
+    if root is None:
+        print(
+            f"submit: there is no checkout in {MOUNT} on {os.uname().nodename}; "
+            "`ray up sweep.yaml` puts it there",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    print(f"submit: the code is what {root} holds, compared with nothing", flush=True)
+    if mine.read_bytes() != (root / "sweeps" / "submit.py").read_bytes():
+        print("submit: this script is another there; `ray rsync-up` sends the code", flush=True)
+    own = root / ".venv" / "bin" / "python"
+    python = str(own) if own.exists() else sys.executable
+    os.chdir(root)
+    os.environ.setdefault("RAY_ADDRESS", "auto")
+    os.execv(python, [python, "-m", "sweeps", "run", *arguments])
+
+
+def _checkout(mine: Path) -> Path | None:
+    for root in (mine.parent.parent, Path(MOUNT).expanduser()):
+        if (root / "sweeps" / "submit.py").is_file() and (root / "runners").is_dir():
+            return root
+    return None
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
