@@ -51,5 +51,7 @@ class Leases:
 
     def _generations(self) -> list[int]:
         """Numbers of all generations, rising."""
-        names = (name.removesuffix(".json") for name in self._files.sizes("leases"))
-        return sorted(int(name) for name in names if name.isdecimal())
+        # Walked and not measured, for a file may go between being listed and being looked at.
+        names = (path.rpartition("/")[2] for path in self._files.walk("leases"))
+        stems = (name.removesuffix(".json") for name in names)
+        return sorted(int(stem) for stem in stems if stem.isdecimal())
