@@ -1,0 +1,92 @@
+"""Serving under Ray Serve, as a user starts it, while its replica is killed."""
+
+import collections
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("fastapi", reason="the extra `serve` is not installed")
+httpx = pytest.importorskip("httpx")
+psutil = pytest.importorskip("psutil")
+
+TEXT = "passage: Mary got a puzzle. The bag was painted black. question: was the bag painted white"
+TASKS = ("boolq", "rte", "wic", "record")
+SECONDS = 25.0
+
+
+@pytest.fixture
+def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
+    """The prompts that ship, on a free port; its address and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "runners.serving", "--port", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("ready: "):
+                break
+        # Whoever does not read what a process says stops it in the end.
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        yield f"http://127.0.0.1:{port}", process
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+def _ask(client: Any, task: str) -> Any:
+    return client.post("/v1/completions", json={"model": task, "prompt": TEXT})
+
+
+def _kill_replica(parent: int) -> int:
+    replicas = [
+        each for each in psutil.Process(parent).children(recursive=True)
+        if each.cmdline()[:1] == ["ray::ServeReplica:promptscale:model"]
+    ]  # fmt: skip
+    for each in replicas:
+        each.kill()
+    return len(replicas)
+
+
+def test_a_killed_replica_costs_no_answer_and_gives_no_wrong_one(
+    server: tuple[str, subprocess.Popen[str]],
+) -> None:
+    """Catches a request that is lost with its replica, or answered with another's words."""
+    address, process = server
+    statuses: collections.Counter[int] = collections.Counter()
+    wrong: list[str] = []
+    with httpx.Client(base_url=address, timeout=120) as client:
+        right = {t: _ask(client, t).json()["choices"][0]["text"] for t in TASKS}
+    end = time.monotonic() + SECONDS
+
+    def load(first: int) -> None:
+        with httpx.Client(base_url=address, timeout=120) as own:
+            for task in TASKS[first:] + TASKS * 10_000:
+                if time.monotonic() > end:
+                    return
+                found = _ask(own, task)
+                statuses[found.status_code] += 1
+                if found.status_code == 200:
+                    text = found.json()["choices"][0]["text"]
+                    wrong.extend([task] if text != right[task] else [])
+                else:
+                    assert found.headers["retry-after"] == "1"
+
+    threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    time.sleep(SECONDS / 4)
+    assert _kill_replica(process.pid) == 1
+    for thread in threads:
+        thread.join(180)
+        assert not thread.is_alive()
+    assert wrong == []
+    assert set(statuses) <= {200, 503}
+    assert statuses[200] > 20
