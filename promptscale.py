@@ -20,6 +20,7 @@ VERBS = {
     "plan": ("sweeps.cli", "what a sweep is, has, lacks and waits for"),
     "doctor": ("sweeps.cli", "what would go wrong in a run"),
     "run": ("sweeps.cli", "run what is missing"),
+    "submit": ("sweeps.cli", "send this checkout to a Ray cluster, and run a sweep there"),
     "status": ("sweeps.cli", "how far a sweep is, and what failed"),
     "track": ("sweeps.cli", "mirror a sweep's store to W&B, every trial a run"),
     "verify": ("sweeps.cli", "read a sweep's store and say what is wrong with it"),

@@ -13,7 +13,8 @@ What is asked, and how it stands; none of this loads torch or ray:
 Running it, under Ray Tune:
 
 - `run`: what is missing, run, and how it ended; `packs` cuts it into packs.
-- `submit`: the script that `ray submit` sends to a cluster.
+- `remote` sends a checkout to a cluster and submits a spec there, with the list of its
+  code that `checkout` makes; `submit` is the script that `ray submit` sends.
 - `lease`: one driver at a time for each store; `waiting` waits until there is none.
 - `driver` starts Ray Tune and follows the packs; `schedule` hands them out as
   their parents appear, and `trainable` is where Ray meets a runner.

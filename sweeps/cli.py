@@ -6,6 +6,7 @@ python -m sweeps plan sweeps/specs/paper.yaml --cluster sweep.yaml    # and what
 python -m sweeps plan sweeps/specs/laptop.yaml --json      # the same for programs
 python -m sweeps doctor sweeps/specs/laptop.yaml           # can it run? what would go wrong?
 python -m sweeps run sweeps/specs/laptop.yaml              # run what is missing
+python -m sweeps submit sweeps/specs/laptop.yaml           # send the code to a cluster, run there
 python -m sweeps status sweeps/specs/laptop.yaml           # how far it is, and what failed
 python -m sweeps status sweeps/specs/laptop.yaml --wait    # once nobody runs it any more
 python -m sweeps track sweeps/specs/laptop.yaml            # every trial as a run of W&B
@@ -23,6 +24,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from runners.rules import ConfigError
 from runners.store import Store
@@ -33,6 +35,7 @@ from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
 from sweeps.lease import LostError
 from sweeps.plan import STATUSES, survey
+from sweeps.remote import submission, submit
 from sweeps.run import counts, is_done, run, verdict
 from sweeps.spec import SweepSpec, load
 from sweeps.tracking.settings import MODES
@@ -121,6 +124,13 @@ def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
     return run(spec)
 
 
+def _submit(_: SweepSpec, options: argparse.Namespace) -> int:
+    asked = submission(
+        options.spec, cluster=options.cluster, tmux=options.tmux, sync=not options.no_sync
+    )
+    return submit(asked)
+
+
 def _doctor(spec: SweepSpec, options: argparse.Namespace) -> int:
     # The hub's client takes a second to load, and only this verb needs it.
     from sweeps.doctor import as_text, examine
@@ -179,6 +189,43 @@ def _restart(spec: SweepSpec, options: argparse.Namespace) -> int:
     return 0
 
 
+_CLUSTER = {"metavar": "FILE", "help": "forecast for its nodes, such as sweep.yaml"}
+_TRIALS = {"metavar": "TRIAL", "nargs": "+", "help": "an id of 16 hex digits"}
+_INSTEAD = "in place of the spec's execution.tracking"
+_OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
+    "plan": {
+        "--trials": {"action": "store_true", "help": "list what is not done"},
+        "--json": {"action": "store_true", "help": "docs/plan.schema.json"},
+        "--cluster": _CLUSTER,
+    },
+    "doctor": {"--cluster": _CLUSTER},
+    "submit": {
+        "--cluster": {"metavar": "FILE", "help": "in place of sweep.yaml"},
+        "--tmux": {"action": "store_true", "help": "go on in a terminal there, without this one"},
+        "--no-sync": {"action": "store_true", "help": "send nothing, but compare what is there"},
+    },
+    "status": {
+        "--wait": {"action": "store_true", "help": "until no driver works on the sweep any more"},
+        "--seconds": {"type": float, "default": math.inf, "help": "wait no longer than this"},
+    },
+    "track": {
+        f"--{name}": {"choices": MODES if name == "mode" else None, "help": _INSTEAD}
+        for name in OVERRIDES
+    },
+    "verify": {
+        "--rebuild-index": {
+            "action": "store_true", "help": "write the index anew from the records"
+        },
+    },
+    "withdraw": {
+        "trials": _TRIALS,
+        "--reason": {"required": True, "help": "kept beside what is withdrawn"},
+    },
+    "restart": {"trials": _TRIALS},
+}  # fmt: skip
+"""What each verb takes beside its spec, in the words of `argparse`."""
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m sweeps", description="When and where a sweep runs."
@@ -188,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
         ("plan", _plan, "what a sweep is, has, lacks and waits for; nothing is run"),
         ("doctor", _doctor, "what would go wrong in a run, as far as can be known before"),
         ("run", _run, "run what is missing; a finished trial never runs again"),
+        ("submit", _submit, "send this checkout to a Ray cluster, and run the spec there"),
         ("status", _status, "how far a sweep is, and what failed"),
         ("track", _track, "mirror the store to W&B, every trial a run; again to write what is new"),
         ("verify", _verify, "read every byte of a sweep's store and say what is wrong with it"),
@@ -197,34 +245,6 @@ def _parser() -> argparse.ArgumentParser:
         command = verbs.add_parser(name, help=words, description=words)
         command.add_argument("spec", metavar="SPEC", help="a file such as sweeps/specs/laptop.yaml")
         command.set_defaults(verb=verb)
-        if name == "plan":
-            command.add_argument("--trials", action="store_true", help="list what is not done")
-            command.add_argument("--json", action="store_true", help="docs/plan.schema.json")
-        if name in ("plan", "doctor"):
-            command.add_argument(
-                "--cluster", metavar="FILE", help="forecast for its nodes, such as sweep.yaml"
-            )
-        if name == "track":
-            for option in OVERRIDES:
-                command.add_argument(
-                    f"--{option}", choices=MODES if option == "mode" else None,
-                    help="in place of the spec's execution.tracking",
-                )  # fmt: skip
-        if name == "status":
-            command.add_argument(
-                "--wait", action="store_true", help="until no driver works on the sweep any more"
-            )
-            command.add_argument(
-                "--seconds", type=float, default=math.inf, help="wait no longer than this"
-            )
-        if name == "verify":
-            command.add_argument(
-                "--rebuild-index", action="store_true", help="write the index anew from the records"
-            )
-        if name in ("withdraw", "restart"):
-            command.add_argument(
-                "trials", metavar="TRIAL", nargs="+", help="an id of 16 hex digits"
-            )
-        if name == "withdraw":
-            command.add_argument("--reason", required=True, help="kept beside what is withdrawn")
+        for option, how in _OPTIONS.get(name, {}).items():
+            command.add_argument(option, **how)
     return parser

@@ -7,11 +7,14 @@ best. So it looks for the checkout (the one that it lies in, or ~/promptscale, w
 sweep.yaml mounts it) and for its environment, and runs `python -m sweeps run` there, on
 the cluster of RAY_ADDRESS or else on this machine's. Paths are relative to the checkout.
 
-Nothing is compared with the code of whoever submits: `ray rsync-up sweep.yaml` sends
-that. The sweep's manifest keeps the fingerprint of the code that ran. Exit codes are
-those of `python -m sweeps run`; `ray submit` makes each but 0 a 1.
+`python -m sweeps submit` sends the code first, and a list of it, with which the
+checkout is compared: one that differs runs nothing. A bare `ray submit` compares with
+nothing, and says so. The sweep's manifest keeps the fingerprint of the code that ran.
+Exit codes are those of `python -m sweeps run`; `ray submit` makes each but 0 a 1.
 """
 
+import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -33,14 +36,43 @@ def main(arguments: Sequence[str]) -> NoReturn:
             file=sys.stderr,
         )
         sys.exit(2)
-    print(f"submit: the code is what {root} holds, compared with nothing", flush=True)
+    options, words = _parser().parse_known_args(arguments)
+    if options.listing is None:
+        print(f"submit: the code is what {root} holds, compared with nothing", flush=True)
+    else:
+        _compare(root, Path(options.listing).expanduser())
     if mine.read_bytes() != (root / "sweeps" / "submit.py").read_bytes():
         print("submit: this script is another there; `ray rsync-up` sends the code", flush=True)
     own = root / ".venv" / "bin" / "python"
     python = str(own) if own.exists() else sys.executable
     os.chdir(root)
     os.environ.setdefault("RAY_ADDRESS", "auto")
-    os.execv(python, [python, "-m", "sweeps", "run", *arguments])
+    os.execv(python, [python, "-m", "sweeps", "run", *words])
+
+
+def _compare(root: Path, listing: Path) -> None:
+    """Exit with 2 where the checkout is not what was submitted; sources left over go."""
+    sys.path.insert(0, str(root))
+    from sweeps import checkout
+
+    submitted: dict[str, str] = json.loads(listing.read_text())
+    listing.unlink()
+    for stray in checkout.remove_strays(root, submitted):
+        print(f"submit: {root / stray} is removed, for it was not submitted", flush=True)
+    if different := checkout.compare(root, submitted):
+        print(
+            f"submit: nothing was started, for the code in {root} is not what was submitted "
+            f"({different}); send it, without --no-sync",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    print(f"submit: the code in {root} is what was submitted", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="submit.py", add_help=False)
+    parser.add_argument("--listing", metavar="FILE", help="the code as it was submitted")
+    return parser
 
 
 def _checkout(mine: Path) -> Path | None:

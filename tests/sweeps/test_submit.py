@@ -1,5 +1,6 @@
 """The script of `ray submit`, as Ray starts it: alone, in a home folder, with nothing installed."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -7,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from sweeps import checkout
 
 SCRIPT = Path(__file__).parents[2] / "sweeps" / "submit.py"
 STAND_IN = """\
@@ -25,16 +28,17 @@ def home(tmp_path: Path) -> Path:
     sweeps = tmp_path / "promptscale" / "sweeps"
     (sweeps / "__init__.py").touch()
     (sweeps / "__main__.py").write_text(STAND_IN)
+    shutil.copy(SCRIPT.with_name("checkout.py"), sweeps)
     shutil.copy(SCRIPT, sweeps)
     shutil.copy(SCRIPT, tmp_path)
     return tmp_path
 
 
-def start(script: Path, home: Path, **more: str) -> "subprocess.CompletedProcess[str]":
+def start(script: Path, home: Path, *words: str, **more: str) -> "subprocess.CompletedProcess[str]":
     """What Ray does with it; without site packages, for none are promised."""
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}
     return subprocess.run(
-        [sys.executable, "-S", str(script), "specs/a b.yaml"], cwd=home, check=False,
+        [sys.executable, "-S", str(script), "specs/a b.yaml", *words], cwd=home, check=False,
         env=environment | {"HOME": str(home)} | more, capture_output=True, text=True,
     )  # fmt: skip
 
@@ -67,3 +71,42 @@ def test_without_a_checkout_it_says_what_to_do(home: Path) -> None:
     assert done.returncode == 2
     assert "there is no checkout in ~/promptscale on " in done.stderr
     assert "`ray up sweep.yaml` puts it there" in done.stderr
+
+
+@pytest.fixture
+def listed(home: Path) -> Path:
+    """The checkout's code as it is submitted, in a file."""
+    root = home / "promptscale"
+    (root / "specs").mkdir()
+    (root / "specs" / "a b.yaml").touch()
+    file = home / "listing.json"
+    file.write_text(json.dumps(checkout.listing(root, "specs/a b.yaml")))
+    return file
+
+
+def test_code_as_it_was_submitted_runs(home: Path, listed: Path) -> None:
+    """Would catch a comparison that nothing passes, or lists that pile up in the home folder."""
+    done = start(home / "submit.py", home, "--listing", str(listed))
+    said, called = done.stdout.splitlines()
+    assert said.endswith("/promptscale is what was submitted")
+    assert called.endswith(" ['run', 'specs/a b.yaml'] auto")
+    assert not listed.exists()
+
+
+def test_other_code_runs_nothing(home: Path, listed: Path) -> None:
+    """Would catch results of other code than was submitted, for hours and in silence."""
+    (home / "promptscale" / "sweeps" / "__init__.py").write_text("x = 1")
+    done = start(home / "submit.py", home, "--listing", str(listed))
+    assert done.returncode == 2
+    assert "nothing was started" in done.stderr
+    assert "(other: sweeps/__init__.py); send it, without --no-sync" in done.stderr
+
+
+def test_code_that_was_left_over_goes(home: Path, listed: Path) -> None:
+    """Would catch a module that was deleted here and is imported there."""
+    stray = home / "promptscale" / "runners" / "old.py"
+    stray.touch()
+    done = start(home / "submit.py", home, "--listing", str(listed))
+    assert done.returncode == 3, "the sweep's own exit code"
+    assert f"{stray} is removed" in done.stdout
+    assert not stray.exists()

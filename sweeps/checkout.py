@@ -1,0 +1,70 @@
+"""A checkout's code as a list of files, to hold one machine's against another's.
+
+Only the standard library is needed: a checkout is looked at before its environment is.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The checkout of this file."""
+PACKAGES = ("runners", "ablation", "sweeps", "analysis")
+"""What a sweep runs is in these, and in nothing else of the checkout."""
+
+Listing = Mapping[str, str]
+"""SHA-256 in hex by path, relative to the checkout."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """How the code here differs from the code that was submitted."""
+
+    changed: tuple[str, ...]
+    missing: tuple[str, ...]
+
+    def __str__(self) -> str:
+        parts = {"other": self.changed, "missing": self.missing}
+        return "; ".join(f"{what}: {_some(paths)}" for what, paths in parts.items() if paths)
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.missing)
+
+
+def listing(root: Path, spec: str) -> dict[str, str]:
+    """Every source file of a checkout, and the spec that is to run."""
+    return {path: _sha256(root / path) for path in [*sorted(_sources(root)), spec]}
+
+
+def remove_strays(root: Path, submitted: Listing) -> list[str]:
+    """Take away sources that were not submitted, which a sync leaves lying; returns which.
+
+    They would count into the fingerprint of the code, and could be imported.
+    """
+    strays = sorted(_sources(root) - set(submitted))
+    for path in strays:
+        (root / path).unlink()
+    return strays
+
+
+def compare(root: Path, submitted: Listing) -> Difference:
+    """What is not in `root` as it was submitted."""
+    missing = [path for path in submitted if not (root / path).is_file()]
+    there = {path: sha for path, sha in submitted.items() if path not in missing}
+    changed = [path for path, sha in there.items() if _sha256(root / path) != sha]
+    return Difference(changed=tuple(changed), missing=tuple(missing))
+
+
+def _sources(root: Path) -> set[str]:
+    found = (path for package in PACKAGES for path in (root / package).rglob("*.py"))
+    return {path.relative_to(root).as_posix() for path in found}
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _some(paths: tuple[str, ...], most: int = 5) -> str:
+    more = f" and {len(paths) - most} more" if len(paths) > most else ""
+    return f"{', '.join(paths[:most])}{more}"
