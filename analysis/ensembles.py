@@ -18,6 +18,8 @@ from runners.store import Store
 from runners.tasks.task import Example, Task
 from runners.tasks.voting import vote_each
 
+_NEEDED = ("key", "input", "target", "prediction")
+"""What a line of answers has at least."""
 FILE = "predictions.jsonl"
 ALL = "mean"
 """The task of the row that is the mean over all tasks of a size."""
@@ -87,6 +89,10 @@ def _judged(
     examples: list[Example] = []
     for trial in trials:
         read = _read(store, trial["trial_id"])
+        if lacking := [name for name in _NEEDED if any(name not in line for line in read)]:
+            raise ValueError(
+                f"the answers of trial {trial['trial_id']} have no {', '.join(lacking)}"
+            )
         answers.append([line["prediction"] for line in read])
         theirs = [_example(line) for line in read]
         if examples and examples != theirs:

@@ -12,8 +12,9 @@ import hashlib
 import json
 import random
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from runners.catalogue import Catalogue
 from runners.data.source import TaskData, load_task_data
@@ -24,6 +25,7 @@ from runners.serving.models import Directory, ServedPrompt, served_model
 from runners.serving.replica import Replica
 from runners.serving.sources import PREDICTIONS, Found
 from runners.store import Store
+from runners.training.judging import answer_rows
 
 AT_ONCE = 256
 """Questions that are under way together."""
@@ -109,32 +111,40 @@ def _item(prompt: ServedPrompt, data: TaskData, place: int) -> Item:
 
 def _checked(prompt: ServedPrompt, data: TaskData, answers: list[str]) -> Checked:
     metrics, _ = data.judge(answers)
-    rows = [
-        {"key": e.key, "input": e.input, "target": e.target, "prediction": answer}
-        for e, answer in zip(data.dev_examples, answers, strict=True)
-    ]
-    lines = [json.dumps(row) for row in rows]
-    differing: tuple[str, ...] | None = ()
-    text = "".join(f"{line}\n" for line in lines).encode()
-    if hashlib.sha256(text).hexdigest() != prompt.predictions:
-        differing = None
-        if prompt.origin:
-            before = Store(prompt.origin).read(prompt.key, PREDICTIONS).decode().splitlines()
-            differing = _differences(before, lines)
+    # As a file has them, in which a tuple is a list.
+    served = [json.loads(json.dumps(row)) for row in answer_rows(data, answers)]
+    differing: tuple[str, ...] | None
+    if prompt.origin:
+        text = Store(prompt.origin).read(prompt.key, PREDICTIONS).decode()
+        differing = _differences([json.loads(line) for line in text.splitlines()], served)
+    else:
+        agrees = prompt.predictions in (_checksum(served), _checksum(map(_compared, served)))
+        differing = () if agrees else None
     return Checked(
         prompt=prompt, score=metrics["score"], examples=len(answers), differing=differing
     )
 
 
-def _differences(recorded: Sequence[str], served: Sequence[str]) -> tuple[str, ...]:
+def _compared(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What answers are compared by, which is all that files of earlier versions have."""
+    return {name: row[name] for name in ("key", "input", "target", "prediction")}
+
+
+def _checksum(rows: Iterable[Mapping[str, Any]]) -> str:
+    """SHA-256 in hex of the file that has these lines."""
+    return hashlib.sha256("".join(f"{json.dumps(row)}\n" for row in rows).encode()).hexdigest()
+
+
+def _differences(
+    recorded: Sequence[Mapping[str, Any]], served: Sequence[Mapping[str, Any]]
+) -> tuple[str, ...]:
     if len(recorded) != len(served):
         return (f"{len(recorded)} examples are recorded and dev has {len(served)}",)
-    found = []
-    for place, (before, now) in enumerate(zip(recorded, served, strict=True)):
-        if before != now:
-            then, answer = json.loads(before)["prediction"], json.loads(now)["prediction"]
-            found.append(f"example {place}: recorded {then!r}, served {answer!r}")
-    return tuple(found)
+    return tuple(
+        f"example {place}: recorded {then['prediction']!r}, served {now['prediction']!r}"
+        for place, (then, now) in enumerate(zip(recorded, served, strict=True))
+        if _compared(then) != _compared(now)
+    )
 
 
 def _line(checked: Checked) -> str:

@@ -1,7 +1,8 @@
 """How far trials have come: their answers on dev, and what their best points say of other tasks."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -130,3 +131,17 @@ def method_of(runs: Sequence[TrialRun]) -> Method:
     assert len({run.config.answer_by for run in runs}) == 1
     assert method.shares_model or len(runs) == 1
     return method
+
+
+def answer_rows(data: DevData, answers: Sequence[str]) -> Iterator[dict[str, Any]]:
+    """A line of `predictions.jsonl` for each dev example and its answer."""
+    for example, given in zip(data.dev_examples, answers, strict=True):
+        yield {
+            "key": example.key,
+            "input": example.input,
+            "target": example.target,
+            "prediction": given,
+            # What a score needs beside the answer, so that votes can be scored without the data.
+            "references": example.references,
+            "holds": example.holds,
+        }

@@ -13,12 +13,12 @@ from safetensors.torch import save_file
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping
-from runners.data.source import DevData
 from runners.model.backbone import Backbone, device_of
 from runners.model.device import describe
 from runners.prompt.neighbours import near_prompt, neighbour_rows, summary
 from runners.record import Failure, TrialRecord
 from runners.store import Store
+from runners.training.judging import answer_rows
 from runners.training.memory import Rooms
 from runners.training.pack import run_pack, start
 from runners.training.provenance import code_fingerprint, surroundings
@@ -123,10 +123,10 @@ class Session:
         assert best is not None
         attempt = self.store.begin(member.config.trial_id)
         _write_lines(attempt.folder / "history.jsonl", member.history)
-        answers = _predictions(member.data, best.predictions)
+        answers = answer_rows(member.data, best.predictions)
         _write_lines(attempt.folder / "predictions.jsonl", answers)
         for task, (_, predictions) in member.transferred.items():
-            answers = _predictions(member.transfer[task], predictions)
+            answers = answer_rows(member.transfer[task], predictions)
             _write_lines(attempt.folder / f"predictions-{task}.jsonl", answers)
         neighbours = {}
         if "prompt" in best.parameters:
@@ -239,19 +239,6 @@ def _transfer_provenance(member: Member) -> dict[str, Any]:
         "transfer_examples": {task: len(each.dev) for task, each in data.items()},
         "transfer_cut_rows": {task: each.cut["dev"] for task, each in data.items()},
     }
-
-
-def _predictions(data: DevData, predictions: Sequence[str]) -> Iterator[dict[str, Any]]:
-    for example, prediction in zip(data.dev_examples, predictions, strict=True):
-        yield {
-            "key": example.key,
-            "input": example.input,
-            "target": example.target,
-            "prediction": prediction,
-            # What a score needs beside the answer, so that votes can be scored without the data.
-            "references": example.references,
-            "holds": example.holds,
-        }
 
 
 def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:

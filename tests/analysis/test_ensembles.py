@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -66,4 +67,17 @@ def test_one_prompt_alone_is_no_ensemble(voters: Any, record: Any) -> None:
     assert table.empty
     assert notes == [
         "Table 3 has no row for boolq at 60k: 1 of 3 prompts are done, and a vote takes two"
+    ]
+
+
+def test_answers_of_another_form_leave_the_rest_to_be_drawn(voters: Any, record: Any) -> None:
+    """Would catch a file of somebody else's answers that ends every figure with a KeyError."""
+    commit(voters, record)
+    trial = voters.configs[1].trial_id
+    (file,) = Path(voters.store.root).glob(f"trials/*/{trial}/*/predictions.jsonl")
+    file.write_text('{"input": "q", "target": "True", "prediction": "True"}\n')
+    table, notes = ensemble_table(voters.trials().frame, voters.store)
+    assert table.empty
+    assert notes == [
+        f"Table 3 has no row for boolq at 60k: the answers of trial {trial} have no key"
     ]
