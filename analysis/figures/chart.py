@@ -12,15 +12,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullLocator
 
+from analysis.figures.layout import AXES_INCHES, columns_of, tick_sizes
 from analysis.figures.notes import NOTE_LINE, NOTE_POINTS
-from analysis.style import ALERT, QUIET, Look, in_short
+from analysis.style import ALERT, QUIET, Look
 
-_AXES = (2.95, 2.25)
 _LEFT, _RIGHT, _TITLE = 0.58, 0.13, 0.2
 _X_LABEL, _PADDING, _LEGEND_LINE = 0.42, 0.1, 0.142
-_SAMPLE, _LETTER = 0.5, 0.049
 _WIDTH = 66
 
 
@@ -50,11 +48,16 @@ class Chart:
     levels: Mapping[str, float] | None = None
     """Horizontal lines by their words."""
 
+    @property
+    def legend(self) -> list[list[str]]:
+        """The labels of the lines, in columns."""
+        return columns_of([line.label for line in self.lines])
+
 
 def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
     """A figure of charts row by row."""
-    wide, high = _AXES
-    lines = max(len(_columns(chart)[0]) for chart in charts)
+    wide, high = AXES_INCHES
+    lines = max(len(chart.legend[0]) for chart in charts)
     header = _PADDING + _TITLE + _LEGEND_LINE * lines
     notes = max(
         len(_note(chart).splitlines()) + len(_alert(chart).splitlines()) for chart in charts
@@ -91,7 +94,7 @@ def draw_chart(axes: Axes, chart: Chart) -> Axes:
     axes.set_ylabel(chart.y_label)
     axes.legend(
         title=chart.title, alignment="left", loc="lower left", bbox_to_anchor=(-0.02, 1.0),
-        ncols=len(_columns(chart)), borderpad=0.2, columnspacing=1.4, handlelength=3.2,
+        ncols=len(chart.legend), borderpad=0.2, columnspacing=1.4, handlelength=3.2,
         labelspacing=0.3,
     )  # fmt: skip
     _write(axes, chart)
@@ -132,23 +135,7 @@ def _scale(axes: Axes, chart: Chart) -> None:
     if chart.log_x:
         axes.set_xscale("log")
     if chart.ticks:
-        axes.xaxis.set_major_locator(FixedLocator(sorted(chart.ticks)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(lambda count, _: in_short(count))
-    if len(chart.ticks) == 1:
-        axes.set_xlim(chart.ticks[0] / 3, chart.ticks[0] * 3)
-
-
-def _columns(chart: Chart) -> list[list[str]]:
-    """The labels of the legend in as many columns as the width of the axes takes."""
-    labels = [line.label for line in chart.lines]
-    columns = [labels]
-    for count in range(2, len(labels) + 1):
-        split = [list(column) for column in np.array_split(labels, count)]
-        if sum(_SAMPLE + _LETTER * max(map(len, column)) for column in split) > _AXES[0]:
-            break
-        columns = split
-    return columns
+        tick_sizes(axes, chart.ticks)
 
 
 def _note(chart: Chart) -> str:

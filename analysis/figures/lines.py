@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
+from analysis.figures.layout import columns_of, tick_sizes
 from analysis.figures.notes import (
     INTERVAL_SEEDS,
     NOTE_LINE,
@@ -24,18 +23,13 @@ from analysis.figures.notes import (
     not_made_of,
 )
 from analysis.panels import Panel
-from analysis.style import ALERT, QUIET, Look, in_short
+from analysis.style import ALERT, QUIET, Look
 
 _ASIDE = 5.0
 _APART = 2.5
 """Points (1/72 inch) from a mean to the points of its seeds, and from those to the next line's."""
-AXES_INCHES = (2.95, 2.25)
-"""Width and height of every pair of axes."""
 X_LABEL = 0.42
 """Inches below the axes that ticks and label of x take."""
-# Inches of the legend: a line's sample with the gaps around it, and a letter.
-_SAMPLE = 0.5
-_LETTER = 0.049
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,25 +175,14 @@ def _add_legend(axes: Axes, caption: Caption) -> None:
 
 def legend_columns(caption: Caption) -> list[list[str]]:
     """The labels of the legend in as many columns as the width of the axes takes."""
-    labels = list(caption.labels.values())
-    columns = [labels]
-    for count in range(2, len(labels) + 1):
-        split = [list(column) for column in np.array_split(labels, count)]
-        if sum(_SAMPLE + _LETTER * max(map(len, column)) for column in split) > AXES_INCHES[0]:
-            break
-        columns = split
-    return columns
+    return columns_of(list(caption.labels.values()))
 
 
 def _scale_x(axes: Axes, counts: list[int]) -> None:
     """A logarithmic axis whose ticks are the model sizes themselves."""
     axes.set_xscale("log")
     axes.margins(x=0.09)
-    axes.xaxis.set_major_locator(FixedLocator(sorted(counts)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(lambda count, _: in_short(count))
-    if len(counts) == 1:
-        axes.set_xlim(counts[0] / 3, counts[0] * 3)
+    tick_sizes(axes, counts)
 
 
 def _write_notes(axes: Axes, panel: Panel) -> None:

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.figures.layout import AXES_INCHES
 from analysis.figures.lines import (
-    AXES_INCHES,
     X_LABEL,
     Caption,
     draw_panel,

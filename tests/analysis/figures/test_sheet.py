@@ -6,7 +6,7 @@ import pytest
 
 from ablation.axes import ABLATED
 from analysis.figures import ablations
-from analysis.figures.lines import AXES_INCHES
+from analysis.figures.layout import AXES_INCHES
 from analysis.figures.sheet import sheet
 from analysis.panels import build_panel
 from analysis.style import paper
