@@ -45,11 +45,17 @@ def _ask(client: Any, task: str) -> Any:
     return client.post("/v1/completions", json={"model": task, "prompt": TEXT})
 
 
+def _is_replica(process: Any) -> bool:
+    """Whether a process is a model's replica; while it answers, Ray adds the method to its title."""
+    try:
+        title = process.cmdline()[:1]
+    except psutil.NoSuchProcess:
+        return False
+    return bool(title) and title[0].startswith("ray::ServeReplica:promptscale:model")
+
+
 def _kill_replica(parent: int) -> int:
-    replicas = [
-        each for each in psutil.Process(parent).children(recursive=True)
-        if each.cmdline()[:1] == ["ray::ServeReplica:promptscale:model"]
-    ]  # fmt: skip
+    replicas = [p for p in psutil.Process(parent).children(recursive=True) if _is_replica(p)]
     for each in replicas:
         each.kill()
     return len(replicas)
