@@ -46,7 +46,7 @@ def _ask(client: Any, task: str) -> Any:
 
 
 def _is_replica(process: Any) -> bool:
-    """Whether a process is a model's replica; while it answers, Ray adds the method to its title."""
+    """Whether a process is a replica; while it answers, Ray adds the method to its title."""
     try:
         title = process.cmdline()[:1]
     except psutil.NoSuchProcess:

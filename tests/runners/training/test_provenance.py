@@ -50,6 +50,17 @@ def test_what_is_no_source_is_not_code(package: Path) -> None:
     assert _again() == before
 
 
+def test_what_uses_results_and_makes_none_is_not_their_code(package: Path) -> None:
+    """Catches every trial of a store called out of date after an edit of the serving."""
+    before = _again()
+    (package / "serving").mkdir()
+    (package / "serving" / "app.py").write_text("X = 1\n")
+    (package / "ensemble.py").write_text("X = 1\n")
+    assert _again() == before
+    (package / "inner" / "serving.py").write_text("X = 1\n")
+    assert _again() != before
+
+
 def test_the_code_does_not_depend_on_where_it_lies(
     package: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
