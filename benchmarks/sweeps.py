@@ -22,10 +22,10 @@ from benchmarks.table import Line, seconds
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of
 from runners.data.source import load_task_data
-from runners.lm_adaptation import adapt
 from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.loading import load_pretrained
 from runners.store import Store
+from runners.training.adaptation import adapt
 from sweeps.spec import load as load_spec
 
 WORKERS = 2

@@ -103,8 +103,8 @@ def run_alone(
         raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.
     from runners.data.source import load_task_data, load_transfer_data
-    from runners.lm_adaptation import adapt
     from runners.model.loading import load_backbone, load_pretrained
+    from runners.training.adaptation import adapt
     from runners.training.session import Session
     from runners.training.trial import Diverged
 

@@ -105,7 +105,7 @@ def _adapt(
     pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device",
     ranks: Ranks,
 ) -> Iterator[Report]:  # fmt: skip
-    from runners.lm_adaptation import adapt
+    from runners.training.adaptation import adapt
     from runners.training.layout import Layout
 
     assert pack.adaptation is not None

@@ -112,6 +112,13 @@ def test_leaves_load_no_tensors_and_no_tables() -> None:
     assert _loaded_by(sorted(LEAVES)) & heavy == set()
 
 
+def test_commands_of_one_run_show_their_help_without_tensors() -> None:
+    """Seconds of imports before a mistyped option of a trial or an adaptation is told."""
+    names = ("lm_adaptation", "model_tuning", "prompt_design", "prompt_tuning", "prompts")
+
+    assert _loaded_by([f"runners.{name}" for name in names]) & {"torch", "transformers"} == set()
+
+
 @pytest.mark.parametrize("package", ["ablation", "analysis"])
 def test_upper_layers_read_only_the_leaves_of_runners(package: str) -> None:
     """A figure or an axis that reaches into the machinery of training."""

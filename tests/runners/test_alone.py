@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from runners import alone, lm_adaptation, model_tuning, prompt_tuning
+from runners import alone, model_tuning, prompt_tuning
 from runners.catalogue import Catalogue
 from runners.config import from_mapping, to_words
 from runners.model import loading
@@ -15,6 +15,7 @@ from runners.model.t5_backbone import T5Backbone
 from runners.prompt.importing import Stated, import_prompt
 from runners.prompt.npy_format import write_npy
 from runners.store import Store
+from runners.training import adaptation
 from runners.training.trial import Diverged
 
 QUICK = ["train_steps=4", "eval_every=2", "batch_size=4", "train_examples=32", "dev_examples=8"]
@@ -123,7 +124,7 @@ def test_an_adaptation_that_diverges_says_so(
         yield 1, 2
         raise Diverged("60k LM adaptation: loss nan")
 
-    monkeypatch.setattr(lm_adaptation, "adapt", diverge)
+    monkeypatch.setattr(adaptation, "adapt", diverge)
     assert _main(tmp_path, *QUICK) == 1
     assert "60k LM adaptation: loss nan\n" in capsys.readouterr().err
 
@@ -133,7 +134,7 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_trained(
 ) -> None:
     """Catches a trial that was to be on a GPU and is trained on the cores."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
+    monkeypatch.setattr(adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
     assert _main(tmp_path, *QUICK, "--device", "cuda") == 2
     assert "device: 'cuda' is not here, for torch finds no GPU;" in capsys.readouterr().err
 
@@ -142,7 +143,7 @@ def test_names_and_data_are_checked_before_anything_is_trained(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches minutes of adaptation before a mistyped task is told, and one mistake at a time."""
-    monkeypatch.setattr(lm_adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
+    monkeypatch.setattr(adaptation, "adapt", lambda *_, **__: pytest.fail("adapted"))
     assert _main(tmp_path, *QUICK, "model_size=70k", "task=bolq") == 2
     told = capsys.readouterr().err
     assert "model_size: '70k' is not one of 60k, 200k, 600k, 2m; did you mean '60k'?" in told

@@ -5,19 +5,19 @@ from dataclasses import replace
 
 import pytest
 
-from runners import lm_adaptation
 from runners import skills as module
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
 from runners.data import continuations
 from runners.data.batching import Batch, Encoded, collate
-from runners.lm_adaptation import adapt
 from runners.microworld.skills import SKILLS, Item, sample_items
 from runners.model import loading
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone
 from runners.skills import main, skill
 from runners.store import Store
+from runners.training import adaptation
+from runners.training.adaptation import adapt
 
 
 @pytest.mark.parametrize("name", SKILLS)
@@ -71,7 +71,7 @@ def test_the_door_shows_a_table(
 ) -> None:
     """Catches a skill that is left out, or a column under another model's name."""
     monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
-    monkeypatch.setattr(lm_adaptation, "load_pretrained", lambda *_, **__: backbone)
+    monkeypatch.setattr(adaptation, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(continuations, "DOCUMENTS", 50)
     config = AdaptationConfig(

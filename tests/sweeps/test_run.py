@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from runners.config import adaptation_of
-from runners.lm_adaptation import STATE as ADAPTATION_STATE
 from runners.store import Store
+from runners.training.adaptation import STATE as ADAPTATION_STATE
 from runners.training.session import STATE
 from sweeps import lease
 from sweeps import run as sweep_run

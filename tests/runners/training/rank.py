@@ -16,11 +16,11 @@ from torch.distributed.tensor import Shard, distribute_tensor
 
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig, TrialConfig, from_mapping
-from runners.lm_adaptation import adapt
 from runners.model.loading import CPU, load_backbone
 from runners.model.shards import gathered
 from runners.store import Store
 from runners.training.adafactor import Adafactor
+from runners.training.adaptation import adapt
 from runners.training.layout import Layout
 from runners.training.memory import Room
 from runners.training.pack import start, train_step

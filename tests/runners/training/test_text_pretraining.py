@@ -16,12 +16,12 @@ from runners.config import AdaptationConfig, TrialConfig
 from runners.data.text import Text, read_text
 from runners.data.tokenizer import save_tokenizer
 from runners.data.windows import CorruptedWindows
-from runners.lm_adaptation import adapt
 from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.family import Place
 from runners.model.loading import load_backbone
 from runners.model.sizes import T5Shape
 from runners.store import Store
+from runners.training.adaptation import adapt
 from runners.training.pretrainer import LOG
 from runners.training.session import Session
 from runners.training.text_pretraining import (
