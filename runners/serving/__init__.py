@@ -17,6 +17,7 @@ From the user inwards:
 - `desk`: from texts to questions, and from answers to texts, scores and votes;
   `limits` bounds what may be asked.
 - `app`: HTTP, with `schema`, `responses`, `guard`, `metrics` and `page.html`.
-- `deployment`: Ray Serve, which nothing else here knows.
+- `deployment`: Ray Serve, which nothing else here knows; `cluster` has what its config
+  files say, and `rayservice.yaml` is one for KubeRay.
 - `checking`: whether answers are those recorded at evaluation.
 """

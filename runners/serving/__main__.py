@@ -5,6 +5,7 @@ python -m runners.serving results/laptop model_size=2m --votes 3
 python -m runners.serving best/boolq best/rte prompt.npy task=wic model_size=2m
 python -m runners.serving --ask boolq "passage: The bag is black. question: is the bag red"
 python -m runners.serving results/laptop --check            # answers as recorded, or not
+python -m runners.serving results/laptop --write-config serve.yaml    # for serve deploy
 """
 
 import argparse
@@ -17,32 +18,39 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runners.catalogue import Catalogue
-from runners.catalogue_section import load_catalogue
 from runners.model.device import DEVICES
-from runners.serving.sources import SHIPPED, Found, find_models, parse_sources
-from runners.store import Store
+from runners.serving.cluster import (
+    MOST_REPLICAS,
+    TOKEN_VARIABLE,
+    Arguments,
+    config_text,
+    shared,
+)
+from runners.serving.sources import SHIPPED_WORD, Found
 
-LOOPBACK = "127.0.0.1"
-TOKEN_VARIABLE = "PROMPTSCALE_SERVING_TOKEN"
-"""The variable of the environment with the token that changing what is served asks for."""
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Serve until interrupted, or do what is asked for once; returns the exit code."""
     options = _parser().parse_intermixed_args(words)
+    arguments = Arguments(
+        prompts=tuple(options.prompts or [SHIPPED_WORD]), votes=options.votes,
+        store=options.store, catalogue=options.catalogue, device=options.device,
+    )  # fmt: skip
     try:
-        catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
-        sources = parse_sources(options.prompts or [str(SHIPPED)])
-        found = find_models(sources, catalogue, votes=options.votes, store=options.store)
+        found, catalogue = arguments.found()
         for note in found.notes:
             print(f"note: {note}", file=sys.stderr)
+        if options.write_config:
+            return _write_config(arguments, options)
         if options.check:
             from runners.serving.checking import check
 
             return check(found, catalogue, device=options.device)
         if options.ask:
             return _ask(found, catalogue, options)
-        return _serve(found, catalogue, options)
+        return _serve(found, catalogue, arguments.changing_store(), options)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
@@ -76,13 +84,29 @@ def _ask(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> int
     return asyncio.run(ask())
 
 
-def _serve(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> int:
+def _write_config(arguments: Arguments, options: argparse.Namespace) -> int:
+    """A file for `serve deploy`; raises ValueError where there is one already."""
+    if options.write_config.exists():
+        raise ValueError(f"{options.write_config}: is there already; remove it, or name another")
+    text = config_text(
+        shared(arguments), host=options.host or EVERYWHERE, port=options.port,
+        most=options.replicas or MOST_REPLICAS,
+    )  # fmt: skip
+    with options.write_config.open("x", encoding="utf-8") as file:
+        file.write(text)
+    print(f"written: {options.write_config}; start it with serve deploy {options.write_config}")
+    return 0
+
+
+def _serve(
+    found: Found, catalogue: Catalogue, store: str | None, options: argparse.Namespace
+) -> int:
     """Start an embedded Ray with Ray Serve, and wait for an interrupt."""
     token = os.environ.get(TOKEN_VARIABLE)
-    store = options.store or _only_store(options.prompts)
-    if options.host != LOOPBACK and store and not token:
+    host = options.host or LOOPBACK
+    if host != LOOPBACK and store and not token:
         raise ValueError(
-            f"--host {options.host}: is reached from outside, and whoever reaches it could change "
+            f"--host {host}: is reached from outside, and whoever reaches it could change "
             f"what is served; set {TOKEN_VARIABLE}, or serve on {LOOPBACK}"
         )
     from runners.serving.deployment import Setup, start
@@ -92,9 +116,9 @@ def _serve(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> i
         device=options.device, token=token,
     )  # fmt: skip
     print(f"starting: {found.frozen}, {len(found.models)} models", file=sys.stderr, flush=True)
-    stop = start(setup, host=options.host, port=options.port, replicas=options.replicas)
+    stop = start(setup, host=host, port=options.port, replicas=options.replicas or 1)
     names = ", ".join(sorted(model.name for model in found.models))
-    print(f"ready: http://{options.host}:{options.port}/ ({names})", flush=True)
+    print(f"ready: http://{host}:{options.port}/ ({names})", flush=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
@@ -104,14 +128,6 @@ def _serve(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> i
     finally:
         stop()
     return 0
-
-
-def _only_store(words: Sequence[str]) -> str | None:
-    """The store that is served from, where one of the words is one."""
-    for word in words:
-        if (Path(word) / "layout.json").is_file():
-            return Store(word).root
-    return None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,15 +142,22 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add("--votes", type=int, default=0, metavar="N", help="an ensemble of the N best of each task")
     add("--store", help="store of milestones, and of the trials that can be added while it serves")
-    add("--host", default=LOOPBACK, help="address to listen on (%(default)s)")
+    add("--host", help=f"address to listen on ({LOOPBACK}; {EVERYWHERE} in a written config)")
     add("--port", type=int, default=8000, help="port to listen on (%(default)s)")
-    add("--replicas", type=int, default=1, help="copies of the model (%(default)s)")
+    add(
+        "--replicas", type=int, metavar="N",
+        help=f"copies of the model (1); in a written config the most of them ({MOST_REPLICAS})",
+    )  # fmt: skip
     add(
         "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
     )
-    add("--catalogue", type=Path, metavar="FILE", help="a spec, or YAML, with more names")
+    add("--catalogue", metavar="FILE", help="a spec, or YAML, with more names")
     add("--ask", nargs=2, metavar=("MODEL", "TEXT"), help="answer this and stop")
     add("--check", action="store_true", help="compare answers with those recorded, and stop")
+    add(
+        "--write-config", type=Path, metavar="FILE",
+        help="write a config file of Ray Serve for a cluster, with autoscaling, and stop",
+    )  # fmt: skip
     return parser
 
 

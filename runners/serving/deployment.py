@@ -25,6 +25,14 @@ from runners.catalogue import Catalogue
 from runners.prompt.vectors import Vectors
 from runners.serving.app import Upkeep, build_app
 from runners.serving.batching import TOKENS, WAIT_SECONDS
+from runners.serving.cluster import (
+    APP,
+    FRONT,
+    MODEL,
+    TOKEN_VARIABLE,
+    read_arguments,
+    require_seen,
+)
 from runners.serving.desk import Desk
 from runners.serving.frozen import Frozen, load_codec, load_frozen
 from runners.serving.guard import LOG, App
@@ -34,8 +42,6 @@ from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query
 from runners.serving.replica import Replica
 from runners.store import Store
 
-APP = "promptscale"
-MODEL = "model"
 _GONE = (RayActorError, DeploymentUnavailableError, BackPressureError)
 
 
@@ -61,6 +67,7 @@ class ModelReplica:
     def __init__(self, setup: Setup) -> None:
         import torch
 
+        require_seen("model", (setup.frozen.folder, setup.frozen.store))
         torch.set_num_threads(setup.threads)
         backbone = load_frozen(setup.frozen, setup.catalogue, device=setup.device)
         self._replica = Replica(backbone, tokens=setup.tokens, wait=setup.wait)
@@ -158,7 +165,7 @@ def build(setup: Setup, *, replicas: Mapping[str, Any] | None = None) -> serve.A
             """The model is bound, so that it is deployed together with its front."""
 
     front: Any = serve.deployment(
-        name="front", num_replicas=1, max_ongoing_requests=4096,
+        name=FRONT, num_replicas=1, max_ongoing_requests=4096,
         ray_actor_options={"num_cpus": 0},
     )(Front)  # fmt: skip
     application: serve.Application = front.bind(model.bind(setup))
@@ -170,13 +177,43 @@ def _front(setup: Setup) -> App:
     if not LOG.handlers:
         LOG.addHandler(logging.StreamHandler(sys.stderr))
     LOG.setLevel(logging.INFO)
-    handle = serve.get_deployment_handle(MODEL, app_name=APP)
+    copies = serve.get_replica_context().world_size
+    if copies > 1:
+        raise ValueError(
+            f"deployment {FRONT}: num_replicas {copies} is more than 1, and what one front has "
+            f"changed another would not serve; write 1, and give replicas to {MODEL}"
+        )
+    require_seen("store", (setup.store, setup.frozen.folder))
+    handle = serve.get_deployment_handle(MODEL)
     desk = Desk(
         Directory(setup.frozen, setup.models), load_codec(setup.frozen, setup.catalogue),
         Replicas(handle), setup.limits,
     )  # fmt: skip
     store = Store(setup.store) if setup.store else None
     return build_app(desk, Upkeep(store=store, catalogue=setup.catalogue, token=setup.token))
+
+
+def app(args: dict[str, Any]) -> serve.Application:
+    """The application of a config file, whose `args` it reads (`runners.serving.cluster`).
+
+    Raises ValueError with every mistake; Ray Serve shows it as the state of the application.
+    """
+    arguments = read_arguments(args)
+    store, token = arguments.changing_store(), os.environ.get(TOKEN_VARIABLE)
+    if store and not token:
+        raise ValueError(
+            f"store {store}: whoever reaches the server could change what is served from it; "
+            f"set {TOKEN_VARIABLE} below env_vars of the application's runtime_env"
+        )
+    found, catalogue = arguments.found()
+    given = {name: getattr(arguments, name) for name in ("tokens", "wait")}
+    return build(
+        Setup(
+            models=found.models, frozen=found.frozen, store=store, catalogue=catalogue,
+            limits=arguments.limits, device=arguments.device, threads=arguments.threads,
+            token=token, **{name: value for name, value in given.items() if value is not None},
+        )
+    )  # fmt: skip
 
 
 def start(setup: Setup, *, host: str, port: int, replicas: int) -> Callable[[], None]:

@@ -35,6 +35,8 @@ PREDICTIONS = "predictions.jsonl"
 """The file of a trial with the answers that were recorded at evaluation."""
 SHIPPED = Path(__file__).resolve().parent / "shipped"
 """Prompts that ship, beside the model that they were tuned on."""
+SHIPPED_WORD = "shipped"
+"""The word that stands for them."""
 _TRIAL_FOLDER = re.compile(r"(?P<root>.+)/trials/[0-9a-f]{2}/(?P<trial>[0-9a-f]{16})(/[^/]+)?/?")
 
 
@@ -55,6 +57,11 @@ class Found:
     notes: tuple[str, ...] = ()
 
 
+def is_field(word: str) -> bool:
+    """Whether a word is `key=value`, and no path or URL that has such a sign."""
+    return "=" in word and not Path(word).exists() and "://" not in word
+
+
 def parse_sources(words: Sequence[str]) -> list[Source]:
     """Paths, each with the `key=value` words behind it; `shipped` is what ships.
 
@@ -63,9 +70,8 @@ def parse_sources(words: Sequence[str]) -> list[Source]:
     """
     grouped: list[tuple[str, list[str]]] = []
     for word in words:
-        is_field = "=" in word and not Path(word).exists() and "://" not in word
-        if not is_field:
-            grouped.append((str(SHIPPED) if word == "shipped" else word, []))
+        if not is_field(word):
+            grouped.append((str(SHIPPED) if word == SHIPPED_WORD else word, []))
         elif grouped:
             grouped[-1][1].append(word)
         else:
