@@ -54,7 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _usage() -> str:
-    lines = [f"  {verb:<8} {words}" for verb, (_, words) in VERBS.items()]
+    width = max(map(len, VERBS))
+    lines = [f"  {verb:<{width}}  {words}" for verb, (_, words) in VERBS.items()]
     close = "promptscale VERB --help says more of each."
     return "\n".join(["usage: promptscale VERB ...", "", *lines, "", close])
 
