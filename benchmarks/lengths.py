@@ -21,6 +21,7 @@ from runners.catalogue import MICROWORLD, Catalogue, task_at
 from runners.data.records import read_records
 from runners.model.family import shipped
 from runners.model.reading import read_codec
+from runners.tasks import embedded
 from runners.tasks.files.superglue_folder import FOLDERS
 from runners.tasks.files.superglue_folder import read_records as read_superglue
 from runners.tasks.superglue import TASKS
@@ -55,10 +56,11 @@ Lengths = Iterator[tuple[str, list[int], list[int]]]
 def _world() -> Lengths:
     codec = read_codec(shipped()["nano"].rungs["60k"].tokenizer, continues=False)
     catalogue = Catalogue()
-    for name in TASKS:
+    for name in embedded.TASKS:
         origin = catalogue.origin(MICROWORLD, name)
-        records, _ = read_records(MICROWORLD, name, "train", origin)
-        examples = task_at(MICROWORLD, name, origin).read(records, split="train")
+        split: Split = "dev" if name in embedded.DOMAINS else "train"
+        records, _ = read_records(MICROWORLD, name, split, origin)
+        examples = task_at(MICROWORLD, name, origin).read(records, split=split)
         yield name, *_counted(examples, lambda text: len(codec.tokenizer(text).input_ids))
 
 

@@ -13,7 +13,7 @@ from runners.config import TrialConfig
 from runners.misfits import OWN
 from runners.model.family import Family, Rung, shipped
 from runners.rules import Problem, Rule, nearest, violations
-from runners.tasks import glue, superglue
+from runners.tasks import embedded, glue
 from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS, DEV_ONLY
 from runners.tasks.own import OwnTask
 from runners.tasks.task import Task
@@ -26,12 +26,12 @@ PUBLISHED = "published"
 SPEC_SOURCES = (MICROWORLD, PUBLISHED, *BENCHMARKS)
 """What a spec may give as its data source; a user's own tasks are in reach of every one."""
 TASKS_OF: Mapping[str, Mapping[str, Task]] = MappingProxyType(
-    {MICROWORLD: superglue.TASKS, **BENCHMARKS}
+    {MICROWORLD: embedded.TASKS, **BENCHMARKS}
 )
 """The tasks of every source but a user's own."""
 
 
-PARAPHRASES = frozenset(glue.PARAPHRASE_WORDS)
+PARAPHRASES = frozenset(glue.PARAPHRASES)
 """The tasks that ask for paraphrases, between which answers are translated."""
 
 
@@ -113,10 +113,16 @@ class Catalogue:
             return MICROWORLD
         return BENCHMARK_OF.get(task)
 
+    def transfer_names(self, source: str) -> tuple[str, ...]:
+        """Every task that a trial from `source` may be judged on beside its own."""
+        names = (*self.own_tasks, *TASKS_OF[MICROWORLD], *BENCHMARK_OF)
+        found = (name for name in names if self.transfer_source(name, source) is not None)
+        return tuple(dict.fromkeys(found))
+
     def dev_only(self, task: str) -> Problem | None:
         """The problem of training on a task that has no training split."""
         own = self.own_tasks.get(task)
-        if own.train is not None if own else task not in DEV_ONLY:
+        if own.train is not None if own else task not in {*DEV_ONLY, *embedded.DOMAINS}:
             return None
         return Problem(
             key="task", value=task, rule="has a dev split alone",
@@ -182,7 +188,7 @@ class Catalogue:
         ]  # fmt: skip
 
     def _misfits_of_transfer(self, config: TrialConfig) -> list[Problem]:
-        known = _one_of((*self.own_tasks, *BENCHMARK_OF))
+        known = _one_of(self.transfer_names(config.data_source))
         broken = [
             problem
             for name in config.transfers

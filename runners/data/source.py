@@ -13,7 +13,6 @@ from runners.data.batching import Encoded
 from runners.data.records import read_records
 from runners.model.codec import Codec
 from runners.rules import ConfigError
-from runners.tasks.glue import translated
 from runners.tasks.own import OwnTask
 from runners.tasks.prompt_design import designed, drawn
 from runners.tasks.task import (
@@ -24,6 +23,7 @@ from runners.tasks.task import (
     first_groups,
     most_frequent_target,
     strip_sentinel,
+    translated,
 )
 
 
@@ -47,7 +47,7 @@ class DevData:
     revision: str | None
     cut: Mapping[str, int]
     sentinel: bool
-    words_of: str
+    words_of: Task
     codec: Codec
 
     def score(self, generated: Sequence[Sequence[int]]) -> tuple[dict[str, float], list[str]]:
@@ -55,7 +55,7 @@ class DevData:
         answers = self.codec.decode(generated)
         if self.sentinel:
             answers = [strip_sentinel(text) for text in answers]
-        return self.judge([translated(text, self.words_of, self.task.name) for text in answers])
+        return self.judge([translated(text, self.words_of, self.task) for text in answers])
 
     def judge(self, answers: list[str]) -> tuple[dict[str, float], list[str]]:
         """Metrics of answers as text for the dev examples in order, and the answers."""
@@ -65,7 +65,7 @@ class DevData:
         """The token ids of every legal answer to each dev example, end-of-sequence included."""
         assert self.task.has_choices
         words = {choice for example in self.dev_examples for choice in example.choices}
-        said = {word: translated(word, self.task.name, self.words_of) for word in words}
+        said = {word: translated(word, self.task, self.words_of) for word in words}
         spelt = [add_sentinel(said[word]) if self.sentinel else said[word] for word in words]
         ids = dict(zip(words, self.codec.targets(spelt), strict=True))
         return [[ids[choice] for choice in example.choices] for example in self.dev_examples]
@@ -127,13 +127,13 @@ def load_transfer_data(
     """
     if not config.transfers:
         return {}
-    common = load_task_data(config, codec, catalogue).common
+    own = load_task_data(config, codec, catalogue)
     found = {}
     for task in config.transfers:
         source = catalogue.transfer_source(task, config.data_source)
         assert source is not None
-        reading = _reading(config, task, source, catalogue)
-        found[task] = _load_dev(codec, replace(reading, train_examples=None), config.task, common)
+        reading = replace(_reading(config, task, source, catalogue), train_examples=None)
+        found[task] = _load_dev(codec, reading, own.task, own.common)
     return found
 
 
@@ -184,13 +184,13 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
         revision=commit,
         cut={"train": train_cut, "dev": dev_cut},
         sentinel=reading.sentinel,
-        words_of=task.name,
+        words_of=task,
         codec=codec,
     )
 
 
 @functools.lru_cache(maxsize=64)
-def _load_dev(codec: Codec, reading: _Reading, words_of: str, common: str) -> DevData:
+def _load_dev(codec: Codec, reading: _Reading, words_of: Task, common: str) -> DevData:
     """A transfer task for a model that was tuned on the task `words_of`."""
     task = task_at(reading.source, reading.task, reading.origin)
     dev, commit = _read(task, reading, "dev")

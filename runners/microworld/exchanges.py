@@ -224,14 +224,14 @@ _SAYS = ("{n} says that {claim}.", "{n} thinks that {claim}.", "{n} told us that
 
 
 def _says(rng: Random, speaker: str, said: str) -> str:
-    return rng.choice(_SAYS).format(n=speaker, claim=_clause(said))
+    return rng.choice(_SAYS).format(n=speaker, claim=clause(said))
 
 
 def _told(rng: Random, fact: Fact) -> str:
-    return _clause(fact.state(rng)) + "."
+    return clause(fact.state(rng)) + "."
 
 
-def _clause(text: str) -> str:
+def clause(text: str) -> str:
     """A sentence as a clause inside another: no full stop, lower case unless a name."""
     first = text.split(" ", 1)[0]
     body = text.rstrip(".")

@@ -1,6 +1,7 @@
-"""The eight SuperGLUE tasks over the microworld, as records in SuperGLUE's own schema.
+"""The tasks over the microworld, as records in the schemas of their benchmarks.
 
-Each maker returns one record without its `idx`. Splits are drawn from one
+The eight of SuperGLUE are here, those of GLUE in `paraphrases`, those of SQuAD's form in
+`questions`. Each maker returns one record without its `idx`. Splits are drawn from one
 stream without repeats, so train and dev share no example.
 """
 
@@ -11,7 +12,8 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from runners.microworld import lexicon
+from runners.microworld import lexicon, questions
+from runners.microworld.paraphrases import mrpc, qqp
 from runners.microworld.passages import (
     Claim,
     Passage,
@@ -21,6 +23,7 @@ from runners.microworld.passages import (
     wrong_object,
 )
 from runners.microworld.relations import sentence
+from runners.tasks.embedded import DOMAINS
 
 Record = dict[str, Any]
 VERSION = 1.1
@@ -171,11 +174,12 @@ def wsc(rng: Random) -> Record:
 
 MAKERS: dict[str, Callable[[Random], Record]] = {
     "boolq": boolq, "cb": cb, "copa": copa, "multirc": multirc,
-    "record": record, "rte": rte, "wic": wic, "wsc": wsc,
+    "record": record, "rte": rte, "wic": wic, "wsc": wsc, "mrpc": mrpc, "qqp": qqp,
+    **questions.MAKERS,
 }  # fmt: skip
 
 
-_ANSWERS = ("label", "target")
+_ANSWERS = ("label", "target", "answers")
 """Fields that tell the answer or the candidate; records that differ only there are one."""
 
 
@@ -200,7 +204,11 @@ WORLD_SEED = 0
 
 @functools.cache
 def read_split(task: str, split: str) -> tuple[Record, ...]:
-    """The `train` (4,000 records) or `dev` (1,024) split of a task; the two share no record."""
-    stream = itertools.islice(sample_records(task, WORLD_SEED), TRAIN_RECORDS + DEV_RECORDS)
-    records = tuple(stream)
+    """The `train` (4,000 records) or `dev` (1,024) split of a task; the two share no record.
+
+    Domains that nothing trains on have the latter alone.
+    """
+    trained = 0 if task in DOMAINS else TRAIN_RECORDS
+    assert trained or split == "dev", f"{task} has no {split} split"
+    records = tuple(itertools.islice(sample_records(task, WORLD_SEED), trained + DEV_RECORDS))
     return {"train": records[DEV_RECORDS:], "dev": records[:DEV_RECORDS]}[split]

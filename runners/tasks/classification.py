@@ -57,11 +57,13 @@ def classification(
     *,
     instruction: str,
     prefix: str | None = None,
+    verdicts: tuple[str, ...] = (),
 ) -> Task:
     """A task with labels; `prefix` is its name where T5 has no other."""
     return Task(
         name=name, labels=tuple(labels), init_words=tuple(labels), prefix=prefix or name,
         examples_of=examples_of, measure=measure, legal=is_choice, instruction=instruction,
+        verdicts=verdicts,
     )  # fmt: skip
 
 
@@ -73,12 +75,14 @@ def plain(
     *,
     instruction: str,
     prefix: str | None = None,
+    verdicts: tuple[str, ...] = (),
 ) -> Task:
     """A task with labels whose input is its fields one after another."""
     examples_of = Template(fields=fields, labels=labels).examples_of
     return classification(
-        name, labels, examples_of, measure, instruction=instruction, prefix=prefix
-    )
+        name, labels, examples_of, measure,
+        instruction=instruction, prefix=prefix, verdicts=verdicts,
+    )  # fmt: skip
 
 
 def is_choice(prediction: str, example: Example) -> bool:

@@ -26,12 +26,12 @@ _ALL = (
     ),
     plain(
         "mrpc", ("sentence1", "sentence2"), MRPC,
-        measure_f1_and_accuracy(("not_equivalent", "equivalent")),
+        measure_f1_and_accuracy(("not_equivalent", "equivalent")), verdicts=("equivalent",),
         instruction="Do both sentences say the same? Say equivalent or not_equivalent.",
     ),
     plain(
         "qqp", ("question1", "question2"), QQP,
-        measure_f1_and_accuracy(("not_duplicate", "duplicate")),
+        measure_f1_and_accuracy(("not_duplicate", "duplicate")), verdicts=("duplicate",),
         instruction="Do both questions ask the same? Say duplicate or not_duplicate.",
     ),
     plain(
@@ -43,18 +43,5 @@ _ALL = (
 TASKS: Mapping[str, Task] = MappingProxyType({task.name: task for task in _ALL})
 """Tasks by name."""
 
-PARAPHRASE_WORDS: Mapping[str, str] = {"mrpc": "equivalent", "qqp": "duplicate"}
-"""The word for 'the same' of the two paraphrase tasks."""
-
-
-def translated(answer: str, source: str, target: str) -> str:
-    """An answer in the words of `source` as `target` would say it.
-
-    Lester et al. 2021, 5: a model tuned on one paraphrase task answers the other
-    in its own words, which are replaced inside the answer, so that
-    `not_duplicate` is `not_equivalent`. Tasks that do not both ask for
-    paraphrases share their words, and the answer stays.
-    """
-    if source in PARAPHRASE_WORDS and target in PARAPHRASE_WORDS:
-        return answer.replace(PARAPHRASE_WORDS[source], PARAPHRASE_WORDS[target])
-    return answer
+PARAPHRASES = ("mrpc", "qqp")
+"""The two tasks that ask whether one text says what another says."""

@@ -56,6 +56,8 @@ class Task:
     """Whether a prediction is an answer at all."""
     instruction: str = ""
     """What prompt design says before a question."""
+    verdicts: tuple[str, ...] = ()
+    """Words inside its answers that mean what those of another such task mean, in one order."""
 
     @property
     def has_choices(self) -> bool:
@@ -130,6 +132,19 @@ class Task:
         return fmean(
             fmean(self.measure([choice], [example]).values()) for choice in example.choices
         )
+
+
+def translated(answer: str, source: Task, target: Task) -> str:
+    """An answer in the words of `source` as `target` would say it.
+
+    Lester et al. 2021, 5: a model tuned on one paraphrase task answers the other
+    in its own words, which are replaced inside the answer, so that
+    `not_duplicate` is `not_equivalent`. Of other tasks the answer stays.
+    """
+    if source.verdicts and target.verdicts:
+        for said, meant in zip(source.verdicts, target.verdicts, strict=True):
+            answer = answer.replace(said, meant)
+    return answer
 
 
 def _one_each(examples: Iterable[Example]) -> list[Example]:

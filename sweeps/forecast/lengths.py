@@ -49,6 +49,13 @@ _WORLD = {
     "copa": _lengths(25, 28, 28, 29, 2, 1024), "multirc": _lengths(33, 44, 46, 49, 2, 4825),
     "record": _lengths(46, 54, 56, 60, 2, 1024), "rte": _lengths(28, 35, 37, 39, 4, 1024),
     "wic": _lengths(29, 44, 49, 56, 2, 1024), "wsc": _lengths(13, 15, 15, 15, 2, 1024),
+    "mrpc": _lengths(18, 21, 22, 22, 2, 1024), "qqp": _lengths(25, 30, 31, 32, 2, 1024),
+    "squad": _lengths(34, 38, 38, 38, 2, 1024), "squad_people": _lengths(34, 38, 38, 38, 2, 1024),
+    "squad_wordings": _lengths(35, 40, 40, 40, 2, 1024),
+    "squad_topics": _lengths(34, 38, 39, 40, 2, 1024),
+    "squad_things": _lengths(32, 36, 36, 36, 3, 1024),
+    "squad_gists": _lengths(35, 39, 39, 39, 2, 1024),
+    "squad_pronouns": _lengths(27, 31, 31, 31, 2, 1024),
 }  # fmt: skip
 _SUPERGLUE = {
     "boolq": _lengths(155, 394, 552, 1138, 4, 3270), "cb": _lengths(94, 220, 259, 302, 5, 56),

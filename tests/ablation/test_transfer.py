@@ -52,6 +52,16 @@ def test_prompt_design_is_not_asked(plain: Plain, read: Read) -> None:
     assert asked == {"prompt_tuning": "cb", "model_tuning": "cb", "prompt_design": None}
 
 
+def test_each_task_can_have_a_list_of_its_own(plain: Plain, read: Read) -> None:
+    """Catches paraphrases that are judged on the domains of a question task, for nothing."""
+    plain["axes"]["task"] = ["squad", "mrpc", "boolq"]
+    plain["settings"]["shared"]["transfer_tasks"] = {
+        "squad": ["squad_topics", "squad_people"], "mrpc": ["qqp"],
+    }  # fmt: skip
+    asked = {trial.config.task: trial.config.transfer_tasks for trial in build(read(plain))}
+    assert asked == {"squad": "squad_people,squad_topics", "mrpc": "qqp", "boolq": None}
+
+
 def _own(name: str) -> OwnTask:
     return OwnTask(
         name=name, train=Path(__file__), dev=Path(__file__), held_out=None, input="{a}",
@@ -62,6 +72,29 @@ def _own(name: str) -> OwnTask:
 @pytest.mark.parametrize(
     ("tasks", "source", "named", "told"),
     [
+        (
+            ["boolq", "cb"], "microworld", {"boolk": ["cb"]},
+            ("settings.shared.transfer_tasks.boolk: 'boolk' is not a known key; did you mean "
+            "'boolq'?"),
+        ),
+        (
+            ["mrpc", "qqp"], "microworld", {"mrpc": ["mrpc"], "qqp": ["mrpc", "mrpc"]},
+            ("settings.shared.transfer_tasks.mrpc[0]: 'mrpc' is judged anyway; leave it out, or "
+            "name another task\n"
+            "settings.shared.transfer_tasks.qqp[1]: 'mrpc' is listed twice; keep one"),
+        ),
+        (
+            ["boolq", "mine"], "microworld", ["squad_people"],
+            ("settings.shared.transfer_tasks[0]: 'squad_people' is from microworld alone, and "
+            "trials of mine are not; give transfer_tasks for each task, or leave one of the "
+            "two out"),
+        ),
+        (
+            ["boolq", "mine"], "microworld", {"mine": ["boolq"]},
+            ("settings.shared.transfer_tasks.mine[0]: 'boolq' is from microworld here, and from "
+            "superglue for trials of mine; give data_source published, or leave one of the "
+            "two out"),
+        ),
         (
             ["boolq"], "microworld", ["boolq"],
             ("settings.shared.transfer_tasks: ['boolq'] has no other task than the study; "
@@ -86,7 +119,7 @@ def _own(name: str) -> OwnTask:
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_told(
-    plain: Plain, tasks: list[str], source: str, named: list[str], told: str
+    plain: Plain, tasks: list[str], source: str, named: object, told: str
 ) -> None:
     """A name that means two things, or a file that cannot be written, after hours of training."""
     plain["axes"]["task"] = tasks

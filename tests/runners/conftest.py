@@ -119,15 +119,17 @@ def commit_prompt(
 
 @pytest.fixture
 def glue(tmp_path: Path) -> Catalogue:
-    """Four pairs of QQP and four of MRPC for each split, in their publisher's layout."""
+    """Four rows of QQP, MRPC and SST-2 for each split, in their publisher's layout."""
     pairs = [("Why is it so?", "How come it is so?"), ("It rained.", "It snowed.")]
     qqp = ["id\tqid1\tqid2\tquestion1\tquestion2\tis_duplicate"]
     mrpc = ["Quality\t#1 ID\t#2 ID\t#1 String\t#2 String"]
+    sst2 = ["sentence\tlabel"]
     for number, label in enumerate((1, 0, 1, 0)):
         first, second = pairs[number % 2]
         qqp.append(f"{number}\t{number}\t{number}\t{number} {first}\t{second}\t{label}")
         mrpc.append(f"{label}\t{number}\t{number}\tIn {number}. {first}\t{second}")
-    for folder, rows in (("QQP", qqp), ("MRPC", mrpc)):
+        sst2.append(f"{first}\t{label}")
+    for folder, rows in (("QQP", qqp), ("MRPC", mrpc), ("SST-2", sst2)):
         place = tmp_path / "glue" / folder
         place.mkdir(parents=True)
         for split in ("train", "dev"):

@@ -127,11 +127,20 @@ CONTENT = OWN["mine"].dev_content
         ("boolq", "microworld", "microworld"), ("boolq", "glue", "superglue"),
         ("boolq", "own", "superglue"), ("bioasq", "squad", "mrqa"),
         ("bioasq", "microworld", "mrqa"), ("mine", "microworld", "own"), ("bolq", "glue", None),
+        ("mrpc", "microworld", "microworld"), ("mrpc", "glue", "glue"),
+        ("squad_people", "microworld", "microworld"), ("squad_people", "squad", None),
     ],
 )  # fmt: skip
 def test_a_transfer_task_is_of_one_source(task: str, source: str, meant: str | None) -> None:
     """Catches a trial of real text that is judged on the embedded world."""
     assert Catalogue(own_tasks=OWN).transfer_source(task, source) == meant
+
+
+def test_domains_of_the_world_are_for_its_own_trials() -> None:
+    """Catches a published task that is judged on a world which its trial never saw."""
+    assert "squad_people" in Catalogue().transfer_names("microworld")
+    assert "squad_people" not in Catalogue().transfer_names("squad")
+    assert len(Catalogue().transfer_names("squad")) == 8 + 4 + 1 + 6
 
 
 def test_transfer_fields_have_one_order() -> None:
@@ -149,8 +158,9 @@ def test_transfer_fields_have_one_order() -> None:
             {"transfer_tasks": "bolq"},
             (
                 "transfer_tasks: 'bolq' is not one of mine, unseen, boolq, cb, copa, multirc, "
-                "record, rte, wic, wsc, glue_rte, mrpc, qqp, sst2, squad, bioasq, drop, duorc, "
-                "race, relation_extraction, textbookqa; did you mean 'boolq'?"
+                "record, rte, wic, wsc, mrpc, qqp, squad, squad_people, squad_wordings, "
+                "squad_topics, squad_things, squad_gists, squad_pronouns, glue_rte, sst2, bioasq, "
+                "drop, duorc, race, relation_extraction, textbookqa; did you mean 'boolq'?"
             ),
         ),
         (
@@ -176,6 +186,13 @@ def test_transfer_fields_have_one_order() -> None:
             (
                 "task: 'unseen' has a dev split alone; train on another task, and name this one in "
                 "transfer_tasks"
+            ),
+        ),
+        (
+            {"task": "squad_people"},
+            (
+                "task: 'squad_people' has a dev split alone; train on another task, and name this "
+                "one in transfer_tasks"
             ),
         ),
         (

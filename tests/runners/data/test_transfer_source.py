@@ -49,8 +49,22 @@ def test_all_of_a_smaller_transfer_task_counts(
     backbone: T5Backbone, config: Make, glue: Catalogue
 ) -> None:
     """Catches a cap that is refused because one of six domains is smaller than it."""
-    trial = config(transfer_tasks="mrpc", dev_examples=12)
-    assert len(load_transfer_data(trial, backbone.codec, glue)["mrpc"].dev) == 4
+    trial = config(transfer_tasks="sst2", dev_examples=12)
+    assert len(load_transfer_data(trial, backbone.codec, glue)["sst2"].dev) == 4
+
+
+def test_paraphrases_of_the_world_are_the_worlds_own(
+    backbone: T5Backbone, config: Make, glue: Catalogue
+) -> None:
+    """Catches a trial of the world that is judged on GLUE, or in words that it does not have."""
+    trial = config(task="mrpc", transfer_tasks="qqp,squad_people")
+    found = load_transfer_data(trial, backbone.codec, glue)
+    assert [len(data.dev) for data in found.values()] == [12, 12]
+    said = ["True", "False", "who"]
+    asked = replace(found["qqp"], dev_examples=found["qqp"].dev_examples[:3])
+    assert asked.score(backbone.codec.targets(said))[1] == ["Yes", "No", "who"]
+    assert found["qqp"].choices()[0] == backbone.codec.targets(["False", "True"])
+    assert all(ex.input.startswith("question: Wh") for ex in found["squad_people"].dev_examples)
 
 
 def test_rows_of_a_transfer_task_that_are_too_long_are_told(

@@ -2,7 +2,11 @@
 
 import pytest
 
-from runners.tasks.glue import TASKS, translated
+from runners.tasks import question_answering
+from runners.tasks.glue import TASKS
+from runners.tasks.task import translated
+
+KNOWN = {**TASKS, **question_answering.SQUAD}
 
 RECORDS = {
     "sst2": {"idx": 4, "sentence": "a warm film . ", "label": 1},
@@ -57,4 +61,4 @@ def test_answers_are_translated_between_paraphrase_tasks(
     said: str, source: str, target: str, meant: str
 ) -> None:
     """Catches a transfer that scores 0 because the same verdict has another name."""
-    assert translated(said, source, target) == meant
+    assert translated(said, KNOWN[source], KNOWN[target]) == meant
