@@ -27,6 +27,8 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ("browser",)
+
 # The same examples at every run: a red build is a change, never a draw.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")

@@ -1,15 +1,16 @@
 """Which waiting questions make a batch, and when it goes.
 
 A batch is bounded by its padded tokens, so that long questions do not take more
-memory than there is, and short ones share a batch in greater numbers. The oldest
-question is in the next batch, whatever its length, so nobody starves; and nobody
-waits for company longer than the bound while the model is idle.
+memory than there is, and short ones share a batch in greater numbers. Questions of
+very different lengths are answered apart where padding would cost more, whatever
+their tasks. The oldest question is in the next batch, whatever its length, so nobody
+starves; and nobody waits for company longer than the bound while the model is idle.
 """
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,13 @@ from runners.serving.protocol import Answer, NotComputed
 
 TOKENS = 16_384
 """Prompt and input positions of one batch, padding and copies included."""
+PASS = 256
+"""What a batch more costs, in padded positions.
+
+By steps of 2m on two cores: 4.2 ms a row of 75 positions in parts of 8 rows, and 3.1 in parts of
+128 (docs/LOG.md, 2026-11-25), which is 9 ms a part, or three rows. What it is on a GPU, where it
+is more, is not known.
+"""
 WAIT_SECONDS = 0.005
 """How long an idle model waits for more questions."""
 
@@ -30,16 +38,31 @@ OnToken = Callable[[int], None]
 def next_batch(waiting: Sequence[Asked], tokens: int) -> list[int]:
     """Places, in rising order, of the questions that go next; the first of `waiting` is the oldest.
 
-    As many as can be had with the oldest within `tokens` padded positions: first
-    those that add no padding, the longest of them first, then longer ones from
-    the shortest on. All are written, or all are chosen, as the oldest is.
+    Of as many as can be had with the oldest within `tokens` padded positions, those of about
+    its length: shorter and longer ones are left to a batch of their own where that costs less
+    than the padding. All are written, or all are chosen, as the oldest is.
+    """
+    places = sorted(_fitting(waiting, tokens), key=lambda i: _width(waiting[i]))
+    oldest = places.index(0)
+    places = places[: _cheapest_cut([waiting[i] for i in places], oldest + 1)]
+    # The same from the other end, where the shorter ones are.
+    mirrored = places[::-1]
+    kept = _cheapest_cut([waiting[i] for i in mirrored], mirrored.index(0) + 1)
+    return sorted(mirrored[:kept])
+
+
+def _fitting(waiting: Sequence[Asked], tokens: int) -> list[int]:
+    """Places of as many as can be had with the oldest within `tokens` padded positions.
+
+    First those that add no padding, the longest of them first, then longer ones from the
+    shortest on.
     """
     oldest = waiting[0]
     batch = _Shape.of(oldest)
     chosen = [0]
     like = [i for i in range(1, len(waiting)) if waiting[i].chooses == oldest.chooses]
-    width = oldest.positions + oldest.tokens
-    widths = {i: waiting[i].positions + waiting[i].tokens for i in like}
+    width = _width(oldest)
+    widths = {i: _width(waiting[i]) for i in like}
     within = sorted((i for i in like if widths[i] <= width), key=lambda i: -widths[i])
     beyond = sorted((i for i in like if widths[i] > width), key=lambda i: widths[i])
     for place in (*within, *beyond):
@@ -47,7 +70,31 @@ def next_batch(waiting: Sequence[Asked], tokens: int) -> list[int]:
         if grown.padded <= tokens:
             batch = grown
             chosen.append(place)
-    return sorted(chosen)
+    return chosen
+
+
+def _width(asked: Asked) -> int:
+    return asked.positions + asked.tokens
+
+
+def _cheapest_cut(asked: Sequence[Asked], least: int) -> int:
+    """How many of the first, at least `least`, go together so that all cost the least.
+
+    The others are a batch of their own then, which costs `PASS` beside its positions.
+    """
+    # By how many come first; where all do, there is no further batch.
+    rest = [*[PASS + shape.padded for shape in _growing(reversed(asked))][::-1], 0]
+    costs = [shape.padded + rest[n] for n, shape in enumerate(_growing(asked), 1)]
+    # Of equals the most, so that fewer wait.
+    return max(range(least, len(asked) + 1), key=lambda n: (-costs[n - 1], n))
+
+
+def _growing(asked: Iterable[Asked]) -> Iterator["_Shape"]:
+    """The shapes of a batch as one after the other is added to it."""
+    shape = None
+    for each in asked:
+        shape = shape.with_(each) if shape else _Shape.of(each)
+        yield shape
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +202,7 @@ class Batcher:
     def _is_full(self) -> bool:
         """Whether a further question like the oldest might not fit any more."""
         asked = [each.asked for each in self._waiting]
-        places = next_batch(asked, self._tokens)
+        places = _fitting(asked, self._tokens)
         if len(places) < sum(each.chooses == asked[0].chooses for each in asked):
             return True
         shape = _Shape.of(asked[0])

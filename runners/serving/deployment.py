@@ -71,6 +71,9 @@ class ModelReplica:
         torch.set_num_threads(setup.threads)
         backbone = load_frozen(setup.frozen, setup.catalogue, device=setup.device)
         self._replica = Replica(backbone, tokens=setup.tokens, wait=setup.wait)
+        # So that a prompt of another width stops the start, and not each of its questions.
+        for prompt in (p for model in setup.models for p in model.prompts):
+            self._replica.bank.put(prompt.key, prompt.vectors)
 
     async def answer(
         self, queries: Sequence[Query], prompts: Mapping[str, Vectors]

@@ -126,13 +126,22 @@ class Directory:
     def put(self, model: ServedModel) -> bool:
         """Serve a model under its name; True where one was replaced.
 
-        Raises ValueError where a prompt was tuned on another frozen model.
+        Raises ValueError where a prompt was tuned on another frozen model, or cannot have been
+        tuned on this one.
         """
+        widths = [p.vectors.shape[1] for m in self._models.values() for p in m.prompts[:1]]
         for prompt in model.prompts:
             if prompt.frozen != self.frozen:
                 raise ValueError(
                     f"model {model.name}: prompt {prompt.key} ({prompt.label}) was tuned on "
                     f"{prompt.frozen}, and {self.frozen} is served; serve it with its own model"
+                )
+            width = prompt.vectors.shape[1]
+            if widths and width != widths[0]:
+                raise ValueError(
+                    f"model {model.name}: prompt {prompt.key} ({prompt.label}) has vectors of "
+                    f"{width} numbers where those served have {widths[0]}; serve one that was "
+                    "tuned on this model"
                 )
         replaced = model.name in self._models
         self._models = {**self._models, model.name: model}

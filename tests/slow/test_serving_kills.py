@@ -1,13 +1,9 @@
 """Serving under Ray Serve, as a user starts it, while its replica is killed."""
 
 import collections
-import signal
-import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,25 +16,6 @@ psutil = pytest.importorskip("psutil")
 TEXT = "passage: Mary got a puzzle. The bag was painted black. question: was the bag painted white"
 TASKS = ("boolq", "rte", "wic", "record")
 SECONDS = 25.0
-
-
-@pytest.fixture
-def server() -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    """The prompts that ship, on a free port; its address and its process."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "runners.serving", "--port", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("ready: "):
-                break
-        # Whoever does not read what a process says stops it in the end.
-        threading.Thread(target=process.stdout.read, daemon=True).start()
-        yield f"http://127.0.0.1:{port}", process
-        process.send_signal(signal.SIGTERM)
-        process.wait(60)
 
 
 def _ask(client: Any, task: str) -> Any:
@@ -62,10 +39,10 @@ def _kill_replica(parent: int) -> int:
 
 
 def test_a_killed_replica_costs_no_answer_and_gives_no_wrong_one(
-    server: tuple[str, subprocess.Popen[str]],
+    start_server: Callable[..., Any],
 ) -> None:
     """Catches a request that is lost with its replica, or answered with another's words."""
-    address, process = server
+    address, process = start_server()
     statuses: collections.Counter[int] = collections.Counter()
     wrong: list[str] = []
     with httpx.Client(base_url=address, timeout=120) as client:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.serving.batching import Batcher, next_batch
+from runners.serving.batching import PASS, Batcher, next_batch
 from runners.serving.engine import Asked, Emit
 from runners.serving.protocol import Answer, NotComputed
 
@@ -35,10 +35,56 @@ def test_a_batch_has_the_oldest_and_stays_within_its_tokens(
     assert places == sorted(set(places))
     assert len({each.chooses for each in batch}) == 1
     assert len(batch) == 1 or _padded(batch) <= tokens
-    # As many as can be: nobody who was left behind would have fitted.
-    for place in set(range(len(waiting))) - set(places):
-        if waiting[place].chooses == batch[0].chooses:
-            assert _padded([*batch, waiting[place]]) > tokens
+
+
+def _filled(waiting: Sequence[Asked], tokens: int) -> list[int]:
+    """Places of as many as fit with the oldest: those that add no padding first."""
+    chosen = [0]
+    like = [i for i in range(1, len(waiting)) if waiting[i].chooses == waiting[0].chooses]
+    own, widths = _width(waiting[0]), {i: _width(waiting[i]) for i in like}
+    within = sorted((i for i in like if widths[i] <= own), key=lambda i: -widths[i])
+    beyond = sorted((i for i in like if widths[i] > own), key=lambda i: widths[i])
+    for place in (*within, *beyond):
+        if _padded([waiting[i] for i in (*chosen, place)]) <= tokens:
+            chosen.append(place)
+    return chosen
+
+
+def _width(asked: Asked) -> int:
+    return asked.positions + asked.tokens
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_shape, min_size=1, max_size=40), st.integers(1, 6000))
+def test_nobody_is_left_behind_but_where_that_is_cheaper(
+    make_asked: Callable[..., Asked], shapes: list[tuple[int, int, int]], tokens: int
+) -> None:
+    """Catches small batches for want of courage, and padding that costs more than a batch more."""
+    waiting = [make_asked(p, t, choices=c) for p, t, c in shapes]
+    places = next_batch(waiting, tokens)
+    all_that_fit = _filled(waiting, tokens)
+    assert set(places) <= set(all_that_fit)
+    left = sorted(set(all_that_fit) - set(places), key=lambda i: _width(waiting[i]))
+    own = _width(waiting[0])
+    shorter = [waiting[i] for i in left if _width(waiting[i]) <= own]
+    longer = [waiting[i] for i in left if _width(waiting[i]) > own]
+    apart = sum(PASS + _padded(each) for each in (shorter, longer) if each)
+    together = _padded([waiting[i] for i in all_that_fit])
+    assert _padded([waiting[i] for i in places]) + apart <= together
+
+
+def test_lengths_far_apart_are_answered_apart_and_near_ones_together(
+    make_asked: Callable[..., Asked],
+) -> None:
+    """Catches short questions that pay for a long one, and one batch for each length."""
+    waiting = [make_asked(5, tokens) for tokens in (10, 80, 12, 11, 80, 9) * 5]
+    first = next_batch(waiting, 10_000)
+    assert [n for n in range(30) if n % 6 not in (1, 4)] == first
+    rest = [each for place, each in enumerate(waiting) if place not in first]
+    assert next_batch(rest, 10_000) == list(range(10))
+    assert next_batch(waiting[:5], 10_000) == list(range(5))
+    longest_first = [make_asked(5, 80), *(make_asked(5, 10, seed=n) for n in range(20))]
+    assert next_batch(longest_first, 10_000) == [0]
 
 
 def test_those_that_add_no_padding_go_first(make_asked: Callable[..., Asked]) -> None:

@@ -1,7 +1,8 @@
 """Config files for a cluster: Ray Serve takes them, and mistakes in them are told."""
 
+import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,12 +10,15 @@ from typing import Any
 import pytest
 import yaml
 
+from runners.catalogue import Catalogue
 from runners.rules import ConfigError
 from runners.serving import cluster
 from runners.serving.__main__ import main
 from runners.serving.cluster import Arguments, config_of, config_text, read_arguments, shared
 from runners.serving.frozen import Frozen
 from runners.serving.limits import Limits
+from runners.serving.models import served_model
+from runners.serving.sources import find_models, parse_sources
 from runners.store import Store
 
 deployment = pytest.importorskip(
@@ -153,6 +157,16 @@ def test_paths_that_a_node_does_not_see_are_named_with_the_node(
     setup = deployment.Setup(models=(), frozen=frozen)
     said = re.escape(f"model: {gone!r} is not there on node worker-7")
     with pytest.raises(ConfigError, match=said):
+        deployment.ModelReplica(setup)
+
+
+def test_a_prompt_of_another_width_stops_the_start(prompts: Mapping[int, Any]) -> None:
+    """Catches a server that says it is ready, and fails at every question to one of its models."""
+    found = find_models(parse_sources(["shipped"]), Catalogue())
+    bad = dataclasses.replace(found.models[0].prompts[0], vectors=prompts[5].numpy())
+    models = (*found.models[1:], served_model("bad", [bad]))
+    setup = deployment.Setup(models=models, frozen=found.frozen)
+    with pytest.raises(ValueError, match="width 24 is not the 128 of the model"):
         deployment.ModelReplica(setup)
 
 
