@@ -54,6 +54,7 @@ class Browser:
         """Load a page from its file or address."""
         # A change of the fragment alone would not load it anew.
         self._ask("url", {"url": "about:blank"})
+        self.errors()
         self._ask("url", {"url": (page if isinstance(page, str) else page.as_uri()) + fragment})
 
     def run(self, script: str, *values: Any) -> Any:
@@ -105,7 +106,7 @@ class Browser:
         return found
 
     def errors(self) -> list[Any]:
-        """What failed on the page since this was asked last."""
+        """What failed since the page was opened, or this was asked last."""
         found: list[Any] = self._ask("se/log", {"type": "browser"})
         return found
 

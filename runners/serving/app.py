@@ -102,19 +102,24 @@ def build_app(desk: Desk, upkeep: Upkeep) -> App:
 
 
 class _Routes:
+    """What each route does; the lines below are what OpenAPI says of them."""
+
     def __init__(self, desk: Desk, upkeep: Upkeep, metrics: Metrics) -> None:
         self._desk, self._upkeep, self._metrics = desk, upkeep, metrics
 
     async def list_models(self) -> Response:
+        """All models that are served, by name."""
         models = self._desk.directory.models
         return as_json({"object": "list", "data": [self._card(models[n]) for n in sorted(models)]})
 
     async def get_model(self, name: str) -> Response:
+        """One model: its task, labels, prompts and limits."""
         return as_json(self._card(self._known(name)))
 
     async def put_model(
         self, name: str, body: schema.PutModelRequest, request: Request
     ) -> Response:
+        """Serve trials of the store under a name, from the response on; several vote."""
         store, limits = self._store(request), self._desk.limits
         models = self._desk.directory.models
         if name not in models and len(models) >= limits.models:
@@ -136,12 +141,14 @@ class _Routes:
         return as_json(self._card(model), status=200 if replaced else 201)
 
     async def delete_model(self, name: str, request: Request) -> Response:
+        """Serve a name no more; what was asked before is still answered."""
         self._store(request)
         self._known(name)
         self._desk.directory.remove(name)
         return as_json({"id": name, "object": "model", "deleted": True})
 
     async def complete(self, body: schema.CompletionRequest) -> Response:
+        """Written answers to one input or several, each of a model of its own."""
         if body.temperature:
             said = f"temperature {body.temperature:g} is not 0; answers are greedy, so leave it out"
             raise Refusal("not_greedy", "temperature", said)
@@ -170,6 +177,7 @@ class _Routes:
         )  # fmt: skip
 
     async def classify(self, body: schema.ClassificationRequest) -> Response:
+        """Answers chosen among labels, with the share of each by likelihood."""
         labels = self._labels(body.labels)
         items = [
             Item(model=model, text=text, labels=labels, chooses=True)
@@ -187,9 +195,11 @@ class _Routes:
         )  # fmt: skip
 
     async def health(self) -> Response:
+        """Whether the front lives, whatever its replicas do."""
         return as_json({"status": "alive"})
 
     async def ready(self) -> Response:
+        """Whether a replica answers and a model is served; else 503."""
         try:
             is_ready = await self._desk.backend.is_ready()
         except Unavailable:
@@ -199,11 +209,13 @@ class _Routes:
         return as_json({"status": "not ready"}, status=503, retry=True)
 
     async def metrics(self) -> Response:
+        """Counters in the form that Prometheus scrapes."""
         self._metrics.under_way.set(self._desk.under_way)
         self._metrics.models.set(len(self._desk.directory.models))
         return Response(self._metrics.text(), media_type=TEXT)
 
     async def page(self) -> Response:
+        """The page to try tasks on."""
         return HTMLResponse(
             PAGE.read_text(encoding="utf-8"), headers={"Content-Security-Policy": _POLICY}
         )
