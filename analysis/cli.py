@@ -4,6 +4,7 @@ python -m analysis figures results/laptop                  # a store with one sw
 python -m analysis figures results/laptop --spec laptop    # one of several sweeps
 python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep of a spec
 python -m analysis figures results/laptop --out figures    # into another folder
+python -m analysis figures results/laptop --overlay gpt3 xxl   # published points over Figure 1
 python -m analysis compare results/laptop                  # against what is published
 python -m analysis report results/laptop                   # one page, results/reports/laptop.html
 python -m analysis report results/laptop --watch 30        # kept current while the sweep runs
@@ -42,31 +43,42 @@ def figures(
     *,
     assume: Sequence[str] = (),
     family: str | None = None,
+    overlay: Sequence[str] = (),
+    digitised: str | None = None,
 ) -> None:
     """Draw every figure of a sweep, print its scale curve, and say where the files lie.
 
-    `assume` and `family` are of Figure 4. Raises ValueError where the store or the
-    manifest is missing, nothing can be drawn, or an assumption is none.
+    `assume` and `family` are of Figure 4, `overlay` and `digitised` lie over Figure 1.
+    Raises ValueError where the store or the manifest is missing, nothing can be drawn, or
+    an assumption or an overlay is none.
     """
     # Loading pandas and matplotlib takes a second that `--help` should not.
     from ablation.task_parameters import read_assumptions
     from analysis.draw import draw_sweep
     from analysis.findings import find
     from analysis.frame import load_trials
+    from analysis.overlays import read_overlays
     from analysis.report import report
     from analysis.source import open_sweep
 
     assumptions = read_assumptions(assume)
+    overlays = read_overlays(overlay, digitised)
     sweep = open_sweep(where, spec)
     trials = load_trials(sweep.manifest, sweep.store)
     folder = Path(out) if out else FOLDER / sweep.manifest.name
-    found = find(sweep.manifest, trials, sweep.store, assumptions=assumptions, family=family)
+    found = find(
+        sweep.manifest, trials, sweep.store, assumptions=assumptions, family=family,
+        overlays=overlays,
+    )  # fmt: skip
     drawing = draw_sweep(found, folder)
     print(report(sweep, trials, drawing, folder))
 
 
 def _figures(options: argparse.Namespace) -> None:
-    figures(options.where, options.spec, options.out, assume=options.assume, family=options.family)
+    figures(
+        options.where, options.spec, options.out, assume=options.assume, family=options.family,
+        overlay=options.overlay, digitised=options.digitised,
+    )  # fmt: skip
 
 
 def _report(options: argparse.Namespace) -> None:
@@ -102,6 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         "--assume", metavar="NAME=N", nargs="+", default=[],
         help="what Figure 4 assumes, such as prefix_places=3 (ablation/task_parameters.py)",
     )  # fmt: skip
+    draw.add_argument(
+        "--overlay", metavar="NAME", nargs="+", default=[],
+        help="published points over Figure 1: gpt3 (few-shot), xxl (prompt tuning of T5 XXL)",
+    )  # fmt: skip
+    draw.add_argument(
+        "--digitised", metavar="CSV", help="your reading of the published Figure 1, over ours"
+    )
     page = commands.add_parser("report", help="write one HTML page with all of a sweep in it")
     page.set_defaults(run=_report)
     page.add_argument("--out", metavar="FILE", help="the page [results/reports/NAME.html]")

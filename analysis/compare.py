@@ -1,7 +1,6 @@
 """What was measured beside what is published, and the claims that a spec says must hold."""
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pandas as pd
 import yaml
@@ -14,8 +13,6 @@ from analysis.tables.transfer import domain_shift_table, paraphrase_table
 
 TOLERANCE = 1.0
 """Points that a mean may be off, unless twice the published spread is more."""
-COLUMNS = ("figure", "series", "parameters", "score")
-"""What a user's digitised CSV has: such as figure_1, prompt_tuning, 77000000, 61.5."""
 
 
 def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
@@ -102,28 +99,6 @@ def _said(claim: Claim) -> str:
         return f"{claim.effect} is not measured yet"
     mean = claim.measured.mean
     return f"{claim.effect} is {mean:.1f}, and must be {claim.rule} {claim.bound:g}"
-
-
-def read_digitised(path: Path) -> pd.DataFrame:
-    """A user's reading of a published figure, columns `COLUMNS`.
-
-    Raises ValueError naming the columns that are missing, or the first value that is no
-    number.
-    """
-    table = pd.read_csv(path)
-    lacking = [name for name in COLUMNS if name not in table]
-    if lacking:
-        raise ValueError(
-            f"{path}: lacks the columns {', '.join(lacking)}; a digitised figure has "
-            f"{', '.join(COLUMNS)}"
-        )
-    for name in ("parameters", "score"):
-        numbers = pd.to_numeric(table[name], errors="coerce")
-        bad = table.loc[numbers.isna(), name]
-        if len(bad):
-            raise ValueError(f"{path}: {name} {bad.iloc[0]!r} is not a number; write one")
-        table[name] = numbers
-    return table
 
 
 def beside_digitised(found: Findings, table: pd.DataFrame) -> pd.DataFrame:

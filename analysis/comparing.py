@@ -10,8 +10,8 @@ from analysis.compare import (
     broken,
     comparison,
     must_hold,
-    read_digitised,
 )
+from analysis.digitised import read_digitised
 from analysis.findings import Findings, find
 from analysis.frame import load_trials
 from analysis.source import open_sweep

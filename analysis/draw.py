@@ -1,7 +1,7 @@
 """Every figure and table of a sweep, from its findings into a folder."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,7 @@ from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
 from analysis.neighbours import cluster_table, neighbour_table
+from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
 from analysis.provenance import provenance_of
 from analysis.style import paper
@@ -96,10 +97,21 @@ def pictures(found: Findings) -> Iterator[Picture]:
     for panel in (*found.panels.values(), *found.marginals.values()):
         ending = "_marginal" if panel.reading == "marginal" else ""
         stem = f"{_stem(panel.axis.figure)}_{panel.axis.panel}{ending}"
-        yield _of_panels(sheet([_captioned(found, panel)], columns=1), stem, [panel])
+        picture = _of_panels(sheet([_captioned(found, panel)], columns=1), stem, [panel])
+        yield _laid_over(picture, found.overlays) if panel.axis is scale.AXIS else picture
     yield from _pages(found)
     yield from (_interaction(found, each) for each in found.interactions)
     yield from _charts(found)
+
+
+def _laid_over(picture: Picture, overlays: tuple[Overlay, ...]) -> Picture:
+    """Figure 1 with the points that are not of the sweep in its table and its provenance."""
+    if not overlays:
+        return picture
+    return replace(
+        picture, table=pd.concat([picture.table, rows_of(overlays)], ignore_index=True),
+        settings={**picture.settings, **settings_of(overlays)},
+    )  # fmt: skip
 
 
 def _pages(found: Findings) -> Iterator[Picture]:
@@ -115,7 +127,7 @@ def _pages(found: Findings) -> Iterator[Picture]:
 
 def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:
     if panel.axis is scale.AXIS:
-        return panel, scale.caption(panel)
+        return panel, scale.caption(panel, found.overlays)
     return panel, ablations.caption(panel, found.manifest.defaults)
 
 

@@ -28,6 +28,7 @@ from analysis.marginals import (
     marginal_panel,
 )
 from analysis.neighbours import neighbours_of
+from analysis.overlays import Overlay
 from analysis.panels import Panel, Reading, build_panel, plans
 from analysis.tables.claims import Claim, claims
 from analysis.tables.spreads import spread_table
@@ -70,6 +71,8 @@ class Findings:
     neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)
     """A row for each prompt token, with the pieces near it."""
     claims: tuple[Claim, ...] = ()
+    overlays: tuple[Overlay, ...] = ()
+    """What is laid over Figure 1 and is not of the sweep."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -91,16 +94,22 @@ def find(
     *,
     assumptions: Assumptions | None = None,
     family: str | None = None,
+    overlays: tuple[Overlay, ...] = (),
 ) -> Findings:
     """Everything that the trials allow.
 
-    `family` is the ladder of Figure 4, by default that of the sweep. Raises ValueError
-    where no cell of any panel is complete, and for a family that does not ship.
+    `family` is the ladder of Figure 4, by default that of the sweep; `overlays` lie over
+    Figure 1. Raises ValueError where no cell of any panel is complete, for a family that
+    does not ship, and for overlays where there is no Figure 1.
     """
+    if overlays and manifest.design == SEARCH:
+        raise ValueError(f"{manifest.name}: a search has no Figure 1 to lay anything over")
     if manifest.design == SEARCH:
         return Findings(manifest=manifest, frame=trials.frame)
     frame = trials.frame
     panels, notes = _panels(manifest, frame)
+    if overlays and scale.AXIS.name not in panels:
+        raise ValueError(f"{manifest.name}: nothing can be laid over Figure 1\n{notes[0]}")
     crossed = crossing(frame)
     marginals: dict[str, Panel] = {}
     if crossed is not None:
@@ -119,7 +128,7 @@ def find(
         histories=histories, curves=_curves(histories, frame),
         convergence=_convergence(histories, frame), costs=counted, cost_family=cost_family,
         assumptions=assumptions or Assumptions(), claims=tuple(claims(panels)),
-        ensembles=ensembles, neighbours=neighbours, lengths=_lengths(frame),
+        ensembles=ensembles, neighbours=neighbours, lengths=_lengths(frame), overlays=overlays,
         notes=(*notes, *unread, *voteless, *unseen, *why),
     )  # fmt: skip
 

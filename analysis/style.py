@@ -68,6 +68,16 @@ _OTHERS = (
 )
 
 
+ASIDE = (
+    Look(color="0.25", marker="h", linestyle=(0, (4, 1.5, 1, 1.5))),
+    Look(color="0.25", marker="*", linestyle=(0, (1, 1))),
+    Look(color="0.45", marker="p", linestyle=(0, (6, 2))),
+    Look(color="0.45", marker="X", linestyle=(0, (2, 1.5))),
+    Look(color="0.6", marker="<", linestyle=(0, (3, 3))),
+)
+"""What is laid over a figure and not of its sweep: greys, in turn."""
+
+
 @contextmanager
 def paper() -> Iterator[None]:
     """Draw in the project's style, whatever matplotlib settings the machine has."""

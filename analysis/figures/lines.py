@@ -6,7 +6,7 @@ wears a ring.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,8 @@ from analysis.figures.notes import (
     made_of,
     not_made_of,
 )
+from analysis.figures.overlay import aside, draw_overlays, ticks_with
+from analysis.overlays import Overlay
 from analysis.panels import Panel
 from analysis.style import ALERT, QUIET, Look
 
@@ -41,6 +43,7 @@ class Caption:
     y_label: str
     labels: Mapping[Any, str]
     looks: Mapping[Any, Look]
+    overlays: tuple[Overlay, ...] = ()
 
 
 def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
@@ -58,11 +61,13 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         _draw_seeds(axes, line, look, place)
         _mark_missing(axes, line, look, place)
     _draw_chance(axes, panel.chance)
-    _scale_x(axes, placed["model_parameters"].unique().tolist())
+    draw_overlays(axes, caption.overlays)
+    counts = placed["model_parameters"].unique().tolist()
+    _scale_x(axes, ticks_with(counts, caption.overlays) if caption.overlays else counts)
     axes.set_xlabel(caption.x_label)
     axes.set_ylabel(caption.y_label)
     _add_legend(axes, caption)
-    _write_notes(axes, panel)
+    _write_notes(axes, panel, caption)
     return axes
 
 
@@ -175,20 +180,22 @@ def _add_legend(axes: Axes, caption: Caption) -> None:
 
 def legend_columns(caption: Caption) -> list[list[str]]:
     """The labels of the legend in as many columns as the width of the axes takes."""
-    return columns_of(list(caption.labels.values()))
+    laid_over = [overlay.label for overlay in caption.overlays]
+    return columns_of([*caption.labels.values(), *laid_over])
 
 
-def _scale_x(axes: Axes, counts: list[int]) -> None:
+def _scale_x(axes: Axes, counts: Sequence[float]) -> None:
     """A logarithmic axis whose ticks are the model sizes themselves."""
     axes.set_xscale("log")
     axes.margins(x=0.09)
     tick_sizes(axes, counts)
 
 
-def _write_notes(axes: Axes, panel: Panel) -> None:
-    """Under the axes: what a mean is made of; and in another colour, what it is not made of."""
+def _write_notes(axes: Axes, panel: Panel, caption: Caption) -> None:
+    """Under the axes: what a mean is made of; in another colour, what it is not made of."""
     below = X_LABEL
-    for text, color in ((made_of(panel), QUIET), (not_made_of(panel), ALERT)):
+    quiet = "\n".join(filter(None, (made_of(panel), aside(caption.overlays))))
+    for text, color in ((quiet, QUIET), (not_made_of(panel), ALERT)):
         axes.annotate(
             text,
             xy=(0, 0),

@@ -36,7 +36,8 @@ def made_of(panel: Panel) -> str:
     tasks = named(panel.tasks)
     bars = "bars: 95% interval, " if (panel.table["n"] >= INTERVAL_SEEDS).any() else ""
     first = f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
-    return f"{first}\nDev score, mean over {tasks}{_READINGS[panel.reading]}."
+    second = f"Dev score, mean over {tasks}{_READINGS[panel.reading]}."
+    return "\n".join(textwrap.fill(line, _WIDTH) for line in (first, second))
 
 
 def named(tasks: Sequence[str]) -> str:

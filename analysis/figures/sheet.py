@@ -17,6 +17,7 @@ from analysis.figures.lines import (
     legend_columns,
 )
 from analysis.figures.notes import NOTE_LINE, note_lines
+from analysis.figures.overlay import aside
 from analysis.panels import Panel
 
 _LEFT, _RIGHT = 0.52, 0.13
@@ -30,7 +31,7 @@ def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure
     wide, high = AXES_INCHES
     drawn = [cell for cell in cells if cell]
     header = _PADDING + max(_header(caption) for _, caption in drawn)
-    footer = _PADDING + X_LABEL + NOTE_LINE * max(note_lines(panel) for panel, _ in drawn)
+    footer = _PADDING + X_LABEL + NOTE_LINE * max(_notes(*cell) for cell in drawn)
     width, height = _LEFT + wide + _RIGHT, header + high + footer
     rows = -(-len(cells) // columns)
     figure = Figure(figsize=(columns * width, rows * height))
@@ -47,6 +48,11 @@ def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure
         draw_panel(axes, *cell)
         first = first or axes
     return figure
+
+
+def _notes(panel: Panel, caption: Caption) -> int:
+    """Lines of text under a panel."""
+    return note_lines(panel) + len(aside(caption.overlays).splitlines())
 
 
 def _header(caption: Caption) -> float:

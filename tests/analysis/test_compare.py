@@ -11,7 +11,8 @@ import yaml
 
 from ablation.claim_names import CLAIMS
 from ablation.published import published
-from analysis.compare import beside_digitised, broken, comparison, must_hold, read_digitised
+from analysis.compare import beside_digitised, broken, comparison, must_hold
+from analysis.digitised import read_digitised
 from analysis.findings import Findings, find
 from analysis.tables.claims import Claim
 

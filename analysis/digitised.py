@@ -1,0 +1,33 @@
+"""A user's own reading of a published figure, since its curves were never published as numbers."""
+
+from pathlib import Path
+
+import pandas as pd
+
+COLUMNS = ("figure", "series", "parameters", "score")
+"""What the CSV has: such as figure_1, prompt_tuning, 77000000, 61.5."""
+
+
+def read_digitised(path: Path) -> pd.DataFrame:
+    """A digitised figure, columns `COLUMNS`.
+
+    Raises ValueError naming the columns that are missing, or the first value that is no
+    number, or of which there is no logarithm.
+    """
+    table = pd.read_csv(path)
+    lacking = [name for name in COLUMNS if name not in table]
+    if lacking:
+        raise ValueError(
+            f"{path}: lacks the columns {', '.join(lacking)}; a digitised figure has "
+            f"{', '.join(COLUMNS)}"
+        )
+    for name in ("parameters", "score"):
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        bad = table.loc[numbers.isna(), name]
+        if len(bad):
+            raise ValueError(f"{path}: {name} {bad.iloc[0]!r} is not a number; write one")
+        table[name] = numbers
+    small = table.loc[table["parameters"] <= 0, "parameters"]
+    if len(small):
+        raise ValueError(f"{path}: parameters {small.iloc[0]} is not above 0; write a model's size")
+    return table
