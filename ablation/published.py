@@ -1,8 +1,10 @@
 """Numbers that others have published, each with its source and whether it was verified."""
 
 import functools
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,7 +15,7 @@ FAMILY = "t5"
 
 @dataclass(frozen=True, kw_only=True)
 class Published:
-    """One number, in percent; fields that do not apply are empty."""
+    """One number: in percent, seconds or parameters; fields that do not apply are empty."""
 
     quantity: str
     metric: str
@@ -26,9 +28,32 @@ class Published:
     parameters: int | None = None
     evaluated: str = ""
     method: str = ""
+    prompt_length: int | None = None
+    printed: float | None = None
+    """What is printed, where arithmetic contradicts it; `value` is recomputed then."""
 
 
 @functools.cache
 def published() -> tuple[Published, ...]:
     """All of them, in the order of the file."""
-    return tuple(Published(**each) for each in yaml.safe_load(FILE.read_text(encoding="utf-8")))
+    rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+    return tuple(number for row in rows for number in _numbers(row))
+
+
+def _numbers(row: Mapping[str, Any]) -> Iterator[Published]:
+    """The number of a row, or one for each prompt length that the row has."""
+    shared = {name: value for name, value in row.items() if name not in _BY_LENGTH}
+    if "by_prompt_length" not in row:
+        yield Published(**shared)
+        return
+    values, sds, recomputed = (row.get(name, {}) for name in _BY_LENGTH)
+    for length, value in values.items():
+        right = recomputed.get(length)
+        yield Published(
+            **shared, prompt_length=length, sd=sds.get(length),
+            value=value if right is None else right, printed=None if right is None else value,
+        )  # fmt: skip
+
+
+_BY_LENGTH = ("by_prompt_length", "sd_by_prompt_length", "recomputed")
+"""Keys of a row that hold a number for each prompt length."""

@@ -19,7 +19,8 @@ def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
     """A row for each published number that the sweep has measured, with their difference.
 
     `within` says whether it is no more than `tolerance` points, or than twice the
-    published standard deviation where that is more. Empty for any family but T5.
+    published standard deviation where that is more; counts of parameters must be equal,
+    and of times on other machines it says nothing. Empty for any family but T5.
     """
     if set(found.frame["model_family"]) != {FAMILY}:
         return pd.DataFrame()
@@ -28,28 +29,42 @@ def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
     for number in published():
         for key, mean, n in measured:
             if key == _key(number) and pd.notna(mean):
-                allowed = max(tolerance, 2 * (number.sd or 0.0))
-                rows.append(_row(number, mean, n, allowed))
+                rows.append(_row(number, mean, n, _allowed(number, tolerance)))
     return pd.DataFrame(rows)
 
 
-def _row(number: Published, mean: float, n: float, allowed: float) -> dict[str, object]:
+_EXACT = {"trainable": 0.0, "total": 0.0, "percent": 1e-5}
+"""How far the metrics of Table 4 may be off: shares are cut or rounded at five digits."""
+
+
+def _allowed(number: Published, tolerance: float) -> float | None:
+    if number.quantity == "table_5":
+        return None
+    if number.quantity == "table_4":
+        return _EXACT[number.metric]
+    return max(tolerance, 2 * (number.sd or 0.0))
+
+
+def _row(number: Published, mean: float, n: float, allowed: float | None) -> dict[str, object]:
     difference = mean - number.value
     return {
         "quantity": number.quantity, "model_size": number.model_size,
+        "prompt_length": number.prompt_length,
         "evaluated": number.evaluated, "method": number.method, "metric": number.metric,
         "published": number.value, "published_sd": number.sd, "verified": number.verified,
         "measured": mean, "n": n, "difference": difference, "tolerance": allowed,
-        "within": abs(difference) <= allowed, "source": number.source,
+        "within": None if allowed is None else abs(difference) <= allowed,
+        "source": number.source,
     }  # fmt: skip
 
 
-Key = tuple[str, str, str, str, str]
+Key = tuple[str, str, str, str, str, int | None]
 
 
 def _key(number: Published) -> Key:
     return (
-        number.quantity, number.model_size, number.evaluated, number.method, number.metric
+        number.quantity, number.model_size, number.evaluated, number.method, number.metric,
+        number.prompt_length,
     )  # fmt: skip
 
 
@@ -57,16 +72,31 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
     """Every mean that a published number may be of, by its key, and its seeds."""
     for row in domain_shift_table(found.frame).to_dict("records"):
         for method in ("model_tuning", "prompt_tuning"):
-            key = ("table_1", row["model_size"], row["evaluated"], method, row["metric"])
+            key = ("table_1", row["model_size"], row["evaluated"], method, row["metric"], None)
             yield key, row.get(f"{method}_mean", float("nan")), row.get(f"{method}_n", 0)
     for row in paraphrase_table(found.frame).to_dict("records"):
         for metric in ("accuracy", "f1"):
-            key = ("table_2", row["model_size"], row["evaluated"], row["method"], metric)
+            key = ("table_2", row["model_size"], row["evaluated"], row["method"], metric, None)
             yield key, row[f"{metric}_mean"], row["n"]
     for row in found.ensembles.to_dict("records"):
         for column in ("average", "best", "ensemble"):
-            key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"])
+            key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"], None)
             yield key, row[column], row["voters"]
+    yield from _measured_by_length(found)
+
+
+def _measured_by_length(found: Findings) -> Iterator[tuple[Key, float, float]]:
+    """Tables 4 and 5; parameters are counted, so that no seed stands behind them."""
+    for row in found.lengths.to_dict("records"):
+        for metric in _EXACT:
+            key = ("table_4", row["model_size"], "", "", metric, row["prompt_length"])
+            yield key, row[metric], 0
+    for row in found.convergence.to_dict("records"):
+        if pd.isna(row["prompt_length"]):
+            continue
+        length = int(row["prompt_length"])
+        key = ("table_5", row["model_size"], row["task"], row["method"], "seconds", length)
+        yield key, row["seconds_mean"], row["n"]
 
 
 def must_hold(found: Findings) -> tuple[str, ...]:
