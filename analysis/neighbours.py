@@ -9,7 +9,9 @@ a fifth on average.
 import json
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
@@ -73,12 +75,21 @@ def clusters(neighbours: list[list[str]]) -> list[int]:
     """A number for each prompt token, equal where their neighbours overlap; 1 is the first."""
     if len(neighbours) < 2:
         return [1] * len(neighbours)
-    sets = [set(pieces) for pieces in neighbours]
-    distances = [[1 - len(a & b) / len(a | b) for b in sets] for a in sets]
-    tree = linkage(squareform(distances, checks=False), method="average")
+    tree = linkage(squareform(_distances(neighbours), checks=False), method="average")
     found = fcluster(tree, CUT, criterion="distance")
     order: dict[int, int] = {}
     return [order.setdefault(int(number), len(order) + 1) for number in found]
+
+
+def _distances(neighbours: list[list[str]]) -> NDArray[np.float64]:
+    """Jaccard distances of the pieces of each two tokens [P, P]."""
+    columns = {piece: place for place, piece in enumerate({p for row in neighbours for p in row})}
+    has = np.zeros((len(neighbours), len(columns)))
+    for row, pieces in enumerate(neighbours):
+        has[row, [columns[piece] for piece in pieces]] = 1
+    shared, counts = has @ has.T, has.sum(axis=1)
+    distances: NDArray[np.float64] = 1 - shared / (counts[:, None] + counts[None, :] - shared)
+    return distances
 
 
 def cluster_table(neighbours: pd.DataFrame) -> pd.DataFrame:

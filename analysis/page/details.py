@@ -1,7 +1,7 @@
 """What a reader wants of one trial, for all trials, packed for the browser.
 
-Trials of a task share its examples, so that a page has each input once; answers are
-numbers of a list, and a task's chunk is compressed. `script.js` unpacks a chunk when
+Trials of a task share its examples, so that a page has each input once; answers and pieces
+are numbers of a list, and a task's chunk is compressed. `script.js` unpacks a chunk when
 the first of its trials is looked at.
 """
 
@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.neighbours import clusters
 from runners.config import RULES
 from runners.record import TrialRecord
 from runners.store import Store
@@ -22,13 +23,25 @@ EXAMPLES = 200
 """Dev examples of a trial that stand in the page; the store has all."""
 LETTERS = 400
 """The longest input that stands in the page whole."""
-HISTORY, PREDICTIONS = "history.jsonl", "predictions.jsonl"
+TOKENS = 50
+"""Prompt tokens of a trial whose neighbours stand in the page; the store has all."""
+HISTORY, PREDICTIONS, NEIGHBOURS = "history.jsonl", "predictions.jsonl", "neighbours.jsonl"
 _PROVENANCE = (
     "attempt", "code", "data", "base_checkpoint", "device", "pack", "started", "seconds",
     "model_parameters", "trainable_parameters", "versions.python", "versions.torch",
     "versions.transformers",
 )  # fmt: skip
 """Columns of the frame that a trial's page shows as its origin."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Near:
+    """What one prompt token is near to: `pieces` nearest first, and the `cosine` of the first."""
+
+    pieces: tuple[str, ...]
+    cosine: float
+    cluster: int
+    """Equal for tokens of a trial that share their pieces (`analysis.neighbours.clusters`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +52,9 @@ class Trial:
     rows: tuple[tuple[str, str, str], ...] = ()
     """Input, target and answer of the first `EXAMPLES` dev examples."""
     examples: int = 0
+    near: tuple[Near, ...] = ()
+    """Of the first `TOKENS` prompt tokens."""
+    tokens: int = 0
     defect: str | None = None
 
 
@@ -70,10 +86,16 @@ class Reader:
             (_short(str(row["input"])), str(row["target"]), str(row["prediction"]))
             for row in map(json.loads, predictions[:EXAMPLES])
         )
+        near = [json.loads(line) for line in self._lines(record, NEIGHBOURS)]
         return Trial(
             history=tuple(map(json.loads, self._lines(record, HISTORY))),
             rows=rows,
             examples=len(predictions),
+            near=tuple(
+                Near(pieces=tuple(row["pieces"]), cosine=row["cosines"][0], cluster=cluster)
+                for row, cluster in zip(near, clusters([r["pieces"] for r in near]), strict=True)
+            )[:TOKENS],
+            tokens=len(near),
         )
 
     def _lines(self, record: TrialRecord, name: str) -> list[bytes]:
@@ -107,6 +129,7 @@ def _chunk(
 ) -> dict[str, Any]:
     exams: dict[tuple[tuple[str, str], ...], int] = {}
     answers: dict[str, int] = {}
+    pieces: dict[str, int] = {}
     told = {}
     for values in frame.to_dict("records"):
         trial = trials.get(values["trial_id"], Trial())
@@ -121,8 +144,17 @@ def _chunk(
             "exam": exams.setdefault(exam, len(exams)),
             "answers": [answers.setdefault(row[2], len(answers)) for row in trial.rows],
             "examples": trial.examples,
-        }
-    return {"exams": [list(exam) for exam in exams], "answers": list(answers), "trials": told}
+            "near": [
+                [round(token.cosine, 2), token.cluster,
+                 *(pieces.setdefault(piece, len(pieces)) for piece in token.pieces)]
+                for token in trial.near
+            ],
+            "tokens": trial.tokens,
+        }  # fmt: skip
+    return {
+        "exams": [list(exam) for exam in exams], "answers": list(answers),
+        "pieces": list(pieces), "trials": told,
+    }  # fmt: skip
 
 
 def _defect(trial: Trial) -> dict[str, str]:

@@ -186,6 +186,26 @@
       make("p", { class: "quiet", id: "errors" }, `${number(wrong.length)} of ${number(all.length)} answers are not their target, letter by letter.${part}`), toggle, list);
   };
 
+  /* What each prompt token is near to, tokens that share those pieces first. */
+  const nearness = (chunk, trial) => {
+    const words = trial.near.map(([, , ...pieces]) => pieces.map((piece) => chunk.pieces[piece]));
+    const clusters = new Map();
+    trial.near.forEach(([, cluster], at) => clusters.set(cluster, [...(clusters.get(cluster) || []), at]));
+    const shared = [...clusters.values()].filter((tokens) => tokens.length > 1);
+    const most = (tokens) => {
+      const counts = new Map();
+      for (const word of tokens.flatMap((at) => words[at])) counts.set(word, (counts.get(word) || 0) + 1);
+      return [...counts].sort(([, a], [, b]) => b - a).slice(0, 5).map(([word]) => word).join(" ");
+    };
+    const list = make("ul", { class: "clusters" }, ...shared.map((tokens) => make("li", {}, `Tokens ${tokens.join(", ")} share: `, make("b", {}, most(tokens)))));
+    const head = make("thead", {}, make("tr", {}, ...["Token", "Nearest pieces", "Cosine"].map((word) => make("th", { scope: "col" }, word))));
+    const body = make("tbody", {}, ...trial.near.map(([cosine], at) => make("tr", {}, make("th", { scope: "row" }, String(at)), make("td", {}, words[at].join(" ")), make("td", {}, number(cosine, 2)))));
+    const part = trial.tokens > trial.near.length ? ` Of ${number(trial.tokens)} tokens, the page has the first ${trial.near.length}.` : "";
+    return make("section", { id: "near" }, make("h3", {}, "What the prompt is near to"),
+      make("p", { class: "quiet" }, `The pieces of the frozen vocabulary nearest to each prompt token by cosine, nearest first, with the cosine of the first; ▁ begins a word.${part}`),
+      shared.length ? list : null, make("div", { class: "scroll", tabindex: "0" }, make("table", { class: "numbers near" }, head, body)));
+  };
+
   const dialog = $("trial");
   let opener = null;
   const content = (id, chunk, mark) => {
@@ -211,6 +231,7 @@
     if (drawn) body.append(make("h3", {}, "While it trained"), drawn);
     body.append(make("h3", {}, "Config"), pairs({ trial_id: id, ...trial.config }));
     if (trial.answers.length) body.append(answers(chunk, trial));
+    if (trial.near.length) body.append(nearness(chunk, trial));
     if (Object.keys(trial.origin).length) body.append(make("h3", {}, "Origin"), pairs({ ...trial.origin, files: `trials/${id.slice(0, 2)}/${id}/${trial.origin.attempt}/` }));
     const head = make("div", { class: "trial-head" }, make("h2", { id: "trial-title" }, title), go("‹ Previous", all[at - 1]), go("Next ›", all[at + 1]), close);
     return [head, body];

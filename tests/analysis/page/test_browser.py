@@ -36,6 +36,12 @@ def page(
         steps = [{"step": s, "train_loss": 1.5, "score": 40.0 + s} for s in (5, 10)]
         text = "".join(json.dumps(row) + "\n" for row in steps)
         (attempt.folder / "history.jsonl").write_text(text)
+        near = [["▁a", "b"], ["▁x", "y"], ["▁a", "c"]] if config.prompt_length == 20 else []
+        text = "".join(
+            json.dumps({"position": n, "pieces": pieces, "cosines": [0.5, 0.25]}) + "\n"
+            for n, pieces in enumerate(near)
+        )
+        (attempt.folder / "neighbours.jsonl").write_text(text)
         assert attempt.commit(record(config, 50.0 + config.seed, attempt=attempt.id))
     sweep = open_sweep(store.root)
     path = tmp_path_factory.mktemp("page") / "page.html"
@@ -105,6 +111,18 @@ def test_a_mark_leads_to_its_trial(shown: Any, whole: Any) -> None:
     assert "1 of 2 answers are not their target" in shown.texts("#errors")[0]
     assert shown.texts(".answers li") == ["<b>or</b> not?True ✗ wanted False"]
     assert shown.run("return document.querySelectorAll('#trial polyline').length") == 2
+
+
+def test_a_trial_shows_what_its_prompt_is_near_to(shown: Any, whole: Any) -> None:
+    """Pieces of another token, or tokens of one meaning that nobody is told of."""
+    prompts = [c for c in whole.configs if c.prompt_length == 20 and c.task == "record"]
+    shown.run(f"document.querySelector('a[href=\"#trial-{prompts[0].trial_id}\"]').click()")
+    shown.until("return document.getElementById('near')")
+    assert shown.texts("#near tbody tr") == ["0▁a b0.50", "1▁x y0.50", "2▁a c0.50"]
+    assert shown.texts("#near .clusters li") == ["Tokens 0, 2 share: ▁a b c"]
+    shown.size(320, 800)
+    wider = "const d = document.getElementById('trial'); return d.scrollWidth > d.clientWidth"
+    assert shown.run(wider) is False
 
 
 def test_all_answers_are_shown_on_demand(shown: Any, whole: Any) -> None:

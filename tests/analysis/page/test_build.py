@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from analysis.page.build import Page, build, write
-from analysis.page.details import EXAMPLES, LETTERS, Reader
+from analysis.page.details import EXAMPLES, LETTERS, TOKENS, Reader
 from analysis.page.watch import watch
 from analysis.source import open_sweep
 
@@ -106,6 +106,26 @@ def test_what_it_says_is_there_without_javascript(whole: Any) -> None:
 def test_the_same_store_gives_the_same_bytes(whole: Any) -> None:
     """A date or an order by lot, so that nobody sees whether anything changed."""
     assert page_of(whole) == page_of(whole)
+
+
+def test_a_trial_has_the_neighbours_of_its_first_tokens(
+    small: Any, record: Callable[..., Any]
+) -> None:
+    """A list of pieces that is repeated in every trial, or tokens left out in silence."""
+    config = next(c for c in small.configs if c.prompt_length)
+    attempt = small.store.begin(config.trial_id)
+    rows = [
+        {"position": n, "pieces": ["▁a", f"p{n}"], "cosines": [0.5, 0.1]} for n in range(TOKENS + 1)
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (attempt.folder / "neighbours.jsonl").write_text(text)
+    assert attempt.commit(record(config, 50.0, attempt=attempt.id))
+    chunk = chunk_of(page_of(small), config.task)
+    trial = chunk["trials"][config.trial_id]
+    assert (len(trial["near"]), trial["tokens"]) == (TOKENS, TOKENS + 1)
+    cosine, cluster, *pieces = trial["near"][3]
+    assert (cosine, cluster, [chunk["pieces"][piece] for piece in pieces]) == (0.5, 1, ["▁a", "p3"])
+    assert chunk["pieces"].count("▁a") == 1
 
 
 def test_states_are_told_apart(small: Any) -> None:
