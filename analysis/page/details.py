@@ -32,6 +32,8 @@ _PROVENANCE = (
     "versions.transformers",
 )  # fmt: skip
 """Columns of the frame that a trial's page shows as its origin."""
+_ASIDE = ("cut_rows.", "transfer_cut_rows.", "transfer_examples.", "neighbours.")
+"""Columns that are numbers of a trial and no metrics."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,8 +175,9 @@ def _plain(value: Any) -> Any:
 
 def _is_metric(frame: pd.DataFrame, name: str) -> bool:
     """Whether a column is a number that is neither of the config nor shown as the origin."""
-    known = (*RULES, *_PROVENANCE, "cut_rows.dev", "cut_rows.train")
-    return name not in known and bool(pd.api.types.is_numeric_dtype(frame[name]))
+    known = (*RULES, *_PROVENANCE, "ranks")
+    aside = name in known or name.startswith(_ASIDE)
+    return not aside and bool(pd.api.types.is_numeric_dtype(frame[name]))
 
 
 def _packed(values: Any) -> str:
