@@ -9,7 +9,6 @@ pushed out of a full bank is sent again when it is asked for.
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
 
 import torch
 from torch import Tensor
@@ -42,8 +41,11 @@ class Bank:
     def __len__(self) -> int:
         return len(self._prompts)
 
-    def put(self, key: str, vectors: Vectors) -> None:
-        """Hold a prompt; the least recently used go where there is no room.
+    def __contains__(self, key: str) -> bool:
+        return key in self._prompts
+
+    def put(self, key: str, vectors: Vectors) -> Tensor:
+        """Hold a prompt, and give it [P, H]; the least recently used go where there is no room.
 
         Raises ValueError where it is no plain prompt of the model's width.
         """
@@ -62,6 +64,7 @@ class Bank:
             while self._bytes > self._most and len(self._prompts) > 1:
                 _, oldest = self._prompts.popitem(last=False)
                 self._bytes -= oldest.nbytes
+        return prompt
 
     def get(self, key: str) -> Tensor | None:
         """A prompt [P, H], or None where the bank does not hold it."""
@@ -70,8 +73,3 @@ class Bank:
             if prompt is not None:
                 self._prompts.move_to_end(key)
             return prompt
-
-    def missing(self, keys: Iterable[str]) -> list[str]:
-        """Those of some keys whose prompts are not held, each once."""
-        with self._lock:
-            return [key for key in dict.fromkeys(keys) if key not in self._prompts]

@@ -83,19 +83,16 @@ class Replica:
     def _asked(
         self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
     ) -> list[Asked] | Missing:
-        keys = [query.prompt for query in queries]
-        for key in self.bank.missing(keys):
-            if key in prompts:
-                self.bank.put(key, prompts[key])
-        held = {key: self.bank.get(key) for key in dict.fromkeys(keys)}
-        missing = tuple(key for key, prompt in held.items() if prompt is None)
+        found = {query.prompt: self.bank.get(query.prompt) for query in queries}
+        missing = [key for key, prompt in found.items() if prompt is None and key not in prompts]
         if missing:
-            return Missing(keys=missing)
-        return [
-            Asked(query=query, prompt=prompt)
-            for query in queries
-            if (prompt := held[query.prompt]) is not None
-        ]
+            return Missing(keys=tuple(missing))
+        # Kept with the questions, for those of one request may be more than the bank has room for.
+        held = {
+            key: self.bank.put(key, prompts[key]) if prompt is None else prompt
+            for key, prompt in found.items()
+        }
+        return [Asked(query=query, prompt=held[query.prompt]) for query in queries]
 
     async def _one(self, asked: Asked) -> Answer | Failed:
         try:

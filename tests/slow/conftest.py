@@ -56,7 +56,7 @@ def commit_random() -> Callable[[Store, int, int], str]:
                 "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0,
                 "prompt_length": length, "prompt_init": "random_uniform", "task": "boolq",
                 "seed": seed, "train_steps": 6, "eval_every": 3, "batch_size": 4,
-                "learning_rate": 0.3,
+                "learning_rate": 0.3, "compute_dtype": "float32",
             }
         )  # fmt: skip
         attempt = store.begin(config.trial_id)
