@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FAILURES = ("out_of_memory", "diverged", "code", "lost_worker")
+FAILURES = ("out_of_memory", "diverged", "code", "lost_worker", "hung")
 """The classes of failure, as recorded in `Failure.kind`."""
 ASIDE = frozenset(
     {"score", "majority", "chance", "invalid", "best_step", "train_loss", "start_score"}

@@ -3,6 +3,7 @@
 Only the standard library is needed: a checkout is looked at before its environment is.
 """
 
+import functools
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -35,6 +36,13 @@ class Difference:
 def listing(root: Path, spec: str) -> dict[str, str]:
     """Every source file of a checkout, and the spec that is to run."""
     return {path: _sha256(root / path) for path in [*sorted(_sources(root)), spec]}
+
+
+@functools.cache
+def fingerprint() -> str:
+    """16 hex digits of SHA-256 over every source file of this process's checkout."""
+    lines = "".join(f"{path} {_sha256(ROOT / path)}\n" for path in sorted(_sources(ROOT)))
+    return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def remove_strays(root: Path, submitted: Listing) -> list[str]:

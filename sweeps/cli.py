@@ -29,6 +29,7 @@ from typing import Any
 from runners.rules import ConfigError
 from runners.store import Store
 from sweeps import nodes, summary
+from sweeps.disk import FullError
 from sweeps.forecast.as_json import as_json
 from sweeps.forecast.estimate import forecast
 from sweeps.forecast.machine import this_machine
@@ -80,7 +81,7 @@ def _main(arguments: Sequence[str] | None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    except LostError as error:
+    except (LostError, FullError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return code

@@ -5,12 +5,9 @@ now or after hours. Nodes are looked at where RAY_ADDRESS names their cluster
 (`sweeps.doctor_nodes`); all else is known here.
 """
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from huggingface_hub import constants, file_exists, try_to_load_from_cache
 
@@ -19,9 +16,9 @@ from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from runners.config import TUNES_MODEL
 from runners.model.family import Place
-from runners.storage.files import open_files
-from runners.storage.layout import new_name
-from sweeps import nodes
+from runners.store import Store
+from sweeps import address, nodes
+from sweeps.finding import Finding, Verdict, store_finding
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, misfit_text
@@ -30,19 +27,8 @@ from sweeps.plan import Plan, survey
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import has_key, mode_of
 
-Verdict = Literal["good", "concern", "bad"]
 TRIAL_BYTES = 1e6
 """What a record with its history and predictions takes on disk, at most, and a checkpoint of it."""
-PROBE = b"promptscale doctor"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One thing that was looked at, how it is, and what to do where it is not good."""
-
-    subject: str
-    verdict: Verdict
-    said: str
 
 
 def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
@@ -63,12 +49,7 @@ def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
         *_models(plan),
         _tracking(spec),
     ]
-    if os.environ.get("RAY_ADDRESS"):
-        # Ray takes seconds to load, and has nothing to say of a machine alone.
-        from sweeps.doctor_nodes import node_findings
-
-        found += node_findings(spec)
-    return found
+    return found + _cluster(Store(spec.execution.store).root)
 
 
 def as_text(found: Sequence[Finding]) -> str:
@@ -81,21 +62,20 @@ def as_text(found: Sequence[Finding]) -> str:
     return "\n".join([*lines, f"{last}, {concerns} to look at" if concerns else last])
 
 
-def store_finding(root: str) -> Finding:
-    """Whether files can be made in a store in one atomic step, read again, and removed."""
-    files, name = open_files(root), f"doctor-{new_name()}"
+def _cluster(root: str) -> list[Finding]:
+    """What the nodes of the cluster of RAY_ADDRESS say; nothing where there is none."""
     try:
-        made = files.create(name, PROBE)
-        told = files.read(name)
-        files.remove(name)
-    except (OSError, ValueError) as error:
-        said = f"{root} cannot be written ({error}); name another in execution.store"
-        return Finding(subject="store", verdict="bad", said=said)
-    if not made or told != PROBE:
-        said = f"{root} gives back other bytes than were written; name another folder"
-        return Finding(subject="store", verdict="bad", said=said)
-    said = f"{files.root} can be written, in atomic steps"
-    return Finding(subject="store", verdict="good", said=said)
+        where = address.cluster()
+        if where is None:
+            return []
+        # Ray takes seconds to load, and has nothing to say of a machine alone.
+        from sweeps.connection import on_cluster
+        from sweeps.doctor_nodes import node_findings
+
+        with on_cluster(where):
+            return node_findings(root)
+    except ValueError as error:
+        return [Finding(subject="cluster", verdict="bad", said=str(error))]
 
 
 def _absent(plan: Plan) -> Iterator[Finding]:

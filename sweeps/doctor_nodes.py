@@ -1,68 +1,116 @@
-"""What every node of a running cluster says: its code, its view of the store, its disk."""
+"""What every node of a running cluster says: its code, and its view of the store.
 
-import logging
-import os
+`doctor` asks, and so does every run on a cluster before it starts anything.
+"""
+
+import time
+from dataclasses import dataclass
 
 import ray
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from runners.storage.files import open_files
-from runners.storage.layout import new_name
-from runners.training.provenance import code_fingerprint
-from sweeps.doctor import PROBE, Finding, store_finding
-from sweeps.spec import SweepSpec
+from runners.storage.files import Files, open_files
+from sweeps import checkout
+from sweeps.finding import PROBE, Finding, probe_name, store_finding
 
 PATIENCE_SECONDS = 60.0
 """A node that says nothing for so long is taken for dead."""
+SIGHT_SECONDS = 5.0
+"""A shared folder may show late what another machine wrote, but not later than this."""
 
 
-def node_findings(spec: SweepSpec) -> list[Finding]:
-    """One finding or more of each node of the cluster of RAY_ADDRESS."""
-    ray.init(log_to_driver=False, logging_level=logging.CRITICAL, ignore_reinit_error=True)
-    root = spec.execution.store if "://" in spec.execution.store else os.path.abspath(
-        spec.execution.store
-    )  # fmt: skip
-    files, probe = open_files(root), f"doctor-{new_name()}"
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What a node says of itself."""
+
+    code: str
+    store: Finding | None
+    """Whether it can write into the store; None where it does not see what the driver wrote."""
+
+
+def node_findings(root: str) -> list[Finding]:
+    """One finding or more of each node of the cluster that Ray is connected to.
+
+    `root` is an absolute path or a URL, where the driver can write.
+    """
+    files, probe = open_files(root), probe_name()
     files.create(probe, PROBE)
     try:
-        alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        remote = ray.remote(num_cpus=0, max_retries=0)(look)
         asked = {
-            node["NodeManagerHostname"]: _look.options(
+            node["NodeID"]: remote.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(root, probe)
-            for node in alive
+            ).remote(root, probe, _mark(probe, node["NodeID"]))
+            for node in nodes
         }
-        return [each for host, told in asked.items() for each in _told(host, told)]
+        ray.wait(list(asked.values()), num_returns=len(asked), timeout=PATIENCE_SECONDS)
+        found = []
+        for node in nodes:
+            mark = _mark(probe, node["NodeID"])
+            found += _judged(_name(node), asked[node["NodeID"]], files, mark)
+            files.remove(mark)
+        return found
     finally:
         files.remove(probe)
-        ray.shutdown()
 
 
-def _told(host: str, told: "ray.ObjectRef[tuple[str, bool, Finding]]") -> list[Finding]:
-    subject = f"node {host}"
+def _name(node: dict[str, str]) -> str:
+    return f"node {node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
+
+
+def _mark(probe: str, node: str) -> str:
+    """The file that a node writes for the driver to see."""
+    return f"{probe}-{node}"
+
+
+def _judged(
+    subject: str, told: "ray.ObjectRef[Told]", files: Files, mark: str
+) -> list[Finding]:  # fmt: skip
+    """What is to be said of a node."""
     try:
-        code, sees, store = ray.get(told, timeout=PATIENCE_SECONDS)
+        answer = ray.get(told, timeout=0)
     except ray.exceptions.GetTimeoutError:
         said = f"says nothing for {PATIENCE_SECONDS:g} s"
         return [Finding(subject=subject, verdict="bad", said=said)]
-    except ray.exceptions.RayTaskError as error:
-        said = f"cannot run this code ({error.cause}); send the checkout there"
+    except RayError as error:
+        cause = str(getattr(error, "cause", None) or error).strip().splitlines()[-1]
+        said = f"cannot run this code ({cause}); send the checkout there"
         return [Finding(subject=subject, verdict="bad", said=said)]
-    found = []
-    if code != code_fingerprint():
-        said = f"has code {code}, and here is {code_fingerprint()}; send the checkout there"
-        found.append(Finding(subject=subject, verdict="bad", said=said))
-    if not sees:
+    wrong = []
+    if answer.code != checkout.fingerprint():
+        said = f"has code {answer.code}, and here is {checkout.fingerprint()}"
+        wrong.append((subject, f"{said}; send the checkout there"))
+    if answer.store is None:
         said = "does not see what is written here; name a shared folder or a URL"
-        found.append(Finding(subject=f"{subject}, store", verdict="bad", said=said))
-    if store.verdict != "good":
-        found.append(Finding(subject=f"{subject}, store", verdict="bad", said=store.said))
-    good = Finding(subject=subject, verdict="good", said="same code, and the store can be used")
-    return found or [good]
+        wrong.append((f"{subject}, store", said))
+    elif answer.store.verdict != "good":
+        wrong.append((f"{subject}, store", answer.store.said))
+    elif not _seen(files, mark):
+        said = "writes what is not seen here; name a shared folder or a URL"
+        wrong.append((f"{subject}, store", said))
+    if not wrong:
+        said = "same code, and the same store"
+        return [Finding(subject=subject, verdict="good", said=said)]
+    return [Finding(subject=where, verdict="bad", said=said) for where, said in wrong]
 
 
-@ray.remote(num_cpus=0)
-def _look(root: str, probe: str) -> tuple[str, bool, Finding]:
-    """On a node: its code, whether it sees the probe, and whether it can write beside it."""
-    sees = open_files(root).read(probe) == PROBE
-    return code_fingerprint(), sees, store_finding(root)
+def look(root: str, probe: str, mark: str) -> Told:
+    """On a node: look at what the driver wrote, and write something for the driver."""
+    files = open_files(root)
+    # Where it is not seen, a look at the store would make a folder of that name.
+    store = store_finding(root) if _seen(files, probe) else None
+    if store is not None and store.verdict == "good":
+        files.create(mark, PROBE)
+    return Told(code=checkout.fingerprint(), store=store)
+
+
+def _seen(files: Files, name: str) -> bool:
+    """Whether a file that another machine wrote is there, or comes into sight."""
+    until = time.monotonic() + SIGHT_SECONDS
+    while files.read(name) != PROBE:
+        if time.monotonic() >= until:
+            return False
+        time.sleep(0.2)
+    return True

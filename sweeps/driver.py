@@ -1,18 +1,17 @@
 """The driver of a running sweep: hands packs to Ray Tune and follows what becomes of them."""
 
-import logging
-import os
 import tempfile
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import cloudpickle, tune
 from ray.tune.experiment import Trial
 
 from runners.store import Store
 from sweeps import failures
+from sweeps.connection import connected
+from sweeps.disk import FullError
 from sweeps.execution import Execution
 from sweeps.failures import Loss
 from sweeps.lease import Lease
@@ -24,84 +23,47 @@ from sweeps.spec import SweepSpec
 from sweeps.tracking.run import Sweep
 from sweeps.trainable import PackTrainable
 
-OBJECT_STORE_BYTES = 100_000_000
-"""Ray's shared memory on this machine; workers exchange nothing through it."""
-
 
 def fit(
     packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, board: Board, held: Lease
 ) -> None:  # fmt: skip
     """Work through the packs of `spec` with as many workers as it wants.
 
-    Raises LostError where another driver takes over.
+    Raises LostError where another driver takes over, FullError where a disk is full, and
+    ValueError where Ray cannot be had as it is needed.
     """
     execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
     watch = Watch(search, store, progress, board, held)
     most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
-    _connect(execution, most)
-    try:
-        with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
-            tune.Tuner(
-                tune.with_resources(
-                    PackTrainable,
-                    lambda config: _resources(
-                        execution, ranks_of(config["pack"], execution, spec.catalogue)
-                    ),
+    with (
+        connected(execution, most, store.root),
+        tempfile.TemporaryDirectory(prefix="promptscale-") as scratch,
+    ):
+        tune.Tuner(
+            tune.with_resources(
+                PackTrainable,
+                lambda config: _resources(
+                    execution, ranks_of(config["pack"], execution, spec.catalogue)
                 ),
-                # Workers have folders of their own, so the store goes by its absolute name.
-                param_space={
-                    "execution": replace(
-                        execution, store=store.root, tracking=execution.tracking.absolute()
-                    ),
-                    "catalogue": spec.catalogue,
-                    "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
-                },
-                tune_config=tune.TuneConfig(
-                    search_alg=search,
-                    num_samples=-1,
-                    # Also lets Tune start all workers at once, in place of one after another.
-                    max_concurrent_trials=execution.workers,
-                    reuse_actors=True,
+            ),
+            # Workers have folders of their own, so the store goes by its absolute name.
+            param_space={
+                "execution": replace(
+                    execution, store=store.root, tracking=execution.tracking.absolute()
                 ),
-                run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
-            ).fit()
-    finally:
-        ray.shutdown()
-
-
-def _connect(execution: Execution, ranks: int) -> None:
-    """Ray on the cluster of RAY_ADDRESS, or on as many cores of this machine as are asked for.
-
-    Those are of all workers, or of the most ranks that train together. Raises ValueError
-    where a worker wants a GPU, or a share of one, that this machine has not. What a cluster has
-    can grow, so its workers wait for theirs.
-    """
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(log_to_driver=False, logging_level=logging.CRITICAL)
-        return
-    ray.init(
-        address="local",
-        num_cpus=max(execution.workers, ranks) * execution.threads,
-        object_store_memory=OBJECT_STORE_BYTES,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.CRITICAL,
-    )
-    found: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-    wanted, gpus = execution.gpus_per_worker, found.get("GPU", 0.0)
-    if wanted > gpus:
-        ray.shutdown()
-        raise ValueError(
-            f"execution.gpus_per_worker: {wanted:g} cannot be had, for Ray "
-            "finds no GPU on this machine; give 0, or run where there is one"
-        )
-    if ranks * wanted > gpus:
-        ray.shutdown()
-        raise ValueError(
-            f"execution.ranks: {ranks} cannot be had with {wanted:g} GPU each, for Ray finds "
-            f"{gpus:g} on this machine; give fewer, or run where there are more"
-        )
+                "catalogue": spec.catalogue,
+                "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
+            },
+            tune_config=tune.TuneConfig(
+                search_alg=search,
+                num_samples=-1,
+                # Also lets Tune start all workers at once, in place of one after another.
+                max_concurrent_trials=execution.workers,
+                reuse_actors=True,
+            ),
+            run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
+        ).fit()
 
 
 def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFactory:
@@ -128,6 +90,7 @@ class Watch(tune.Callback):
         self._progress = progress
         self._board = board
         self._held = held
+        self._full: Loss | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Nothing: Tune keeps its callbacks to resume with them, which the store does for us."""
@@ -157,13 +120,19 @@ class Watch(tune.Callback):
     ) -> None:
         """A worker died under its pack."""
         self._progress.drop(trial.trial_id)
-        for pack, loss in self._search.died(trial.trial_id, _loss(trial)).items():
+        cause = _loss(trial)
+        if cause.kind == "disk_full":
+            self._full = cause
+            return
+        for pack, loss in self._search.died(trial.trial_id, cause).items():
             failures.record(self._store, pack, loss)
             self._progress.give_up(pack)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show how far it is, and stop where another driver has taken over."""
+        """Show how far it is; stop where another driver has taken over, or a disk is full."""
         self._held.check()
+        if self._full is not None:
+            raise FullError(self._store.root, self._full.message)
         if self._board.due():
             progress = self._progress
             self._board.show(progress.counts(), progress.names(), progress.seconds_left())

@@ -40,6 +40,12 @@ class Execution:
     """K, the most trials that share one batch."""
     checkpoint_seconds: float = 120.0
     """What runs is saved this often, so a kill loses no more than this."""
+    deadline_seconds: float | None = None
+    """A pack that makes no progress for so long hangs and is ended; None gives it all time.
+
+    One step has to fit in, with the loading of the model before the first, an evaluation
+    after others, and a checkpoint.
+    """
     tracking: Tracking = field(default_factory=Tracking)
     """Where the trials go as runs of W&B, and whether they go there while they train."""
 
@@ -67,6 +73,7 @@ _RULES = {
     "activation_checkpointing": Rule(type=bool),
     "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
+    "deadline_seconds": Rule(type=float, above=0),
 }
 
 

@@ -1,5 +1,6 @@
 """Why a pack died, said in a worker and understood in the driver."""
 
+import socket
 import traceback
 from dataclasses import asdict, dataclass
 
@@ -9,12 +10,13 @@ from runners.config import to_mapping
 from runners.record import Failure
 from runners.store import Store
 from runners.training.provenance import surroundings
+from sweeps import disk
 from sweeps.packs import Pack
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Why a pack died: one of `runners.record.FAILURES`, and what was said."""
+    """Why a pack died: one of `runners.record.FAILURES` or `disk_full`, and what was said."""
 
     kind: str
     message: str
@@ -42,6 +44,8 @@ class Explained:
         """Raise what went wrong in words; the traceback is among them where code is at fault."""
         if isinstance(error, Exception) and not isinstance(error, PackError):
             kind, message = _kind(error), f"{type(error).__name__}: {error}"
+            if kind == "disk_full":
+                message += f" on {socket.gethostname()}"
             trace = "".join(traceback.format_exception(error)) if kind == "code" else ""
             raise PackError(kind, f"{message}\n\n{trace}".rstrip()) from error
 
@@ -76,6 +80,8 @@ def record(store: Store, pack: Pack, loss: Loss) -> None:
 
 
 def _kind(error: Exception) -> str:
+    if disk.is_full(error):
+        return "disk_full"
     # Only workers need torch, which they have loaded by now.
     from runners.training.memory import is_out_of_memory
     from runners.training.ranks import misses_another

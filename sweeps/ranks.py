@@ -26,7 +26,7 @@ WATCH_SECONDS = 0.5
 """Ranks are looked after so often."""
 GRACE_SECONDS = 15.0
 """Once one rank has failed, the others may say so long what they have seen of it."""
-GRAVEST = ("out_of_memory", "diverged", "code", "lost_worker")
+GRAVEST = ("out_of_memory", "diverged", "disk_full", "code", "lost_worker")
 """Classes of failure, those first of which the others come: a rank misses another that died."""
 
 

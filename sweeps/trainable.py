@@ -1,5 +1,6 @@
 """The one place where Ray meets a runner: a worker that is given packs."""
 
+import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -12,6 +13,7 @@ from runners.model.device import choose
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from runners.training.ranks import ALONE, Ranks
+from sweeps.deadline import watched
 from sweeps.execution import Execution
 from sweeps.failures import Explained
 from sweeps.packs import Pack
@@ -47,9 +49,10 @@ class PackTrainable(tune.Trainable):
         pack, execution, catalogue = config["pack"], config["execution"], config["catalogue"]
         count = ranks_of(pack, execution, catalogue)
         if count > 1:
-            self._work = together(config, count)
+            begun = together(config, count)
         else:
-            self._work = work(pack, execution, catalogue, config.get("sweep"))
+            begun = work(pack, execution, catalogue, config.get("sweep"))
+        self._work = watched(begun, execution.deadline_seconds)
         self._report = Report(share=0.0)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -87,6 +90,7 @@ def work(
     # A worker that was given no GPU leaves those of others alone.
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
+    _refuse_unseen(store)
     if pack.adaptation is not None:
         yield from _adapt(pack, store, catalogue, execution, device, ranks)
         return
@@ -99,6 +103,15 @@ def work(
         yield report
     follower.end(pack.trials)
     yield replace(report, untracked=follower.trouble)
+
+
+def _refuse_unseen(store: Store) -> None:
+    """Raise on a node that joined after the driver had looked, with a folder of its own."""
+    if not store.is_made:
+        raise ValueError(
+            f"store {store.root}: {socket.gethostname()} does not see what the driver wrote there; "
+            "mount the shared folder on it"
+        )
 
 
 def _adapt(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from runners.config import TrialConfig
+from runners.store import Store
 from sweeps.packs import Pack
 from sweeps.spec import load
 from sweeps.trainable import work
@@ -20,6 +21,7 @@ GROWTH_MB = 60.0
 def test_a_hundred_trials_leave_nothing_behind(tmp_path: Path) -> None:
     """A worker that grows by a few megabytes a trial, and is killed for its memory at night."""
     spec = load(SPEC)
+    Store(tmp_path).write_manifest("driven", {})
     execution = replace(spec.execution, store=str(tmp_path), workers=1)
     bases = [
         next(t.config for t in spec.trials if _is_unadapted(t.config, size))

@@ -10,7 +10,8 @@ from huggingface_hub import constants
 from runners.model.family import Place
 from runners.store import Store
 from sweeps.cli import main
-from sweeps.doctor import Finding, as_text, examine, place_finding, store_finding
+from sweeps.doctor import as_text, examine, place_finding
+from sweeps.finding import Finding, store_finding
 from sweeps.forecast.machine import this_machine
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import Tracking

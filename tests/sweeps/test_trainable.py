@@ -1,5 +1,6 @@
 """The worker, in this process and without Ray: what it does with a pack and what it says."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,6 +41,18 @@ def pack_of(*configs: TrialConfig) -> Pack:
     """A pack whose trials share the batch two at a time."""
     costs = tuple(cost_of(config, shipped()["nano"]) for config in configs)
     return Pack(name="pack", cost=sum(costs), trials=configs, costs=costs, slots=2)
+
+
+def driven(store: Store) -> Store:
+    """A store to which a driver has written."""
+    store.write_manifest("driven", {})
+    return store
+
+
+@pytest.fixture
+def store(store: Store) -> Store:
+    """The store of the workers."""
+    return driven(store)
 
 
 @pytest.fixture
@@ -178,6 +191,14 @@ def test_an_adaptation_makes_milestones_that_trials_start_from(work: Work, store
     assert trained is not None
 
 
+def test_a_node_without_the_shared_folder_trains_nothing(work: Work, store: Store) -> None:
+    """A node that joins late, fills a folder of its own, and is believed to have done it all."""
+    shutil.rmtree(store.root)
+    with pytest.raises(PackError, match="does not see what the driver wrote there; mount"):
+        work(pack_of(*trials(0)))
+    assert not Path(store.root).exists()
+
+
 def test_errors_come_out_in_words(work: Work) -> None:
     """An error class that the driver may not be able to rebuild."""
     with pytest.raises(PackError, match="is not in the store") as caught:
@@ -227,7 +248,7 @@ def test_activation_checkpointing_reaches_the_model_and_changes_nothing(
     found = {}
     for recomputes in (False, True):
         monkeypatch.setattr("runners.model.recomputation.recomputed", noted)
-        store = Store(str(tmp_path / str(recomputes)))
+        store = driven(Store(str(tmp_path / str(recomputes))))
         execution = Execution(store=store.root, activation_checkpointing=recomputes)
         worker = object.__new__(PackTrainable)
         worker.setup({"pack": pack, "execution": execution, "catalogue": Catalogue()})

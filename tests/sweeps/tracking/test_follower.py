@@ -194,6 +194,7 @@ def test_a_worker_tracks_what_it_trains(
     execution = replace(
         tracked.spec.execution, store=store.root, tracking=replace(tracked.tracking, live=True)
     )
+    store.write_manifest("driven", {})
     worker = object.__new__(PackTrainable)
     sweep = Sweep(name=tracked.spec.name, spec_sha256=tracked.spec.sha256)
     worker.setup(
