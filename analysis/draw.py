@@ -14,6 +14,7 @@ from analysis.figures.chart import chart_sheet
 from analysis.figures.charts import (
     convergence_charts,
     curve_charts,
+    distance_charts,
     parameter_charts,
     robustness_chart,
 )
@@ -23,7 +24,7 @@ from analysis.figures.notes import named, partial
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
-from analysis.neighbours import cluster_table, neighbour_table
+from analysis.neighbours import cluster_table, distance_trials, neighbour_table
 from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
 from analysis.provenance import provenance_of
@@ -164,7 +165,7 @@ def _interaction(found: Findings, crossed: Interactions) -> Picture:
 
 
 def _charts(found: Findings) -> Iterator[Picture]:
-    """Figure 4, robustness, runtime and training curves, those that there are."""
+    """Figure 4, robustness, runtime, curves and distances, those that there are."""
     frame = found.frame
     if not found.costs.empty:
         charts = parameter_charts(found.costs, found.assumptions, found.cost_family)
@@ -183,6 +184,21 @@ def _charts(found: Findings) -> Iterator[Picture]:
             trials=trials, tasks=ablated[0].tasks, seeds=_range(placed), settings={},
         )  # fmt: skip
     yield from _timed(found)
+    yield from _vocabulary(found)
+
+
+def _vocabulary(found: Findings) -> Iterator[Picture]:
+    """The way of prompts from the vocabulary, where trials have recorded it."""
+    if found.distances.empty:
+        return
+    trials = distance_trials(found.frame)
+    tasks = tuple(trials["task"].unique())
+    planned = list(dict.fromkeys(trials["model_size"]))
+    charts = distance_charts(found.distances, tasks, planned, partial(trials))
+    yield Picture(
+        stem="figure_vocabulary", figure=chart_sheet(charts, columns=3), table=found.distances,
+        trials=trials, tasks=tasks, seeds=_range(found.distances), settings={},
+    )  # fmt: skip
 
 
 def _timed(found: Findings) -> Iterator[Picture]:

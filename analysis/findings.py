@@ -27,7 +27,7 @@ from analysis.marginals import (
     interaction_table,
     marginal_panel,
 )
-from analysis.neighbours import neighbours_of
+from analysis.neighbours import distance_table, neighbours_of
 from analysis.overlays import Overlay
 from analysis.panels import Panel, Reading, build_panel, plans
 from analysis.tables.claims import Claim, claims
@@ -70,6 +70,8 @@ class Findings:
     """Table 4: what prompts of the sweep's lengths train at each size."""
     neighbours: pd.DataFrame = field(default_factory=pd.DataFrame)
     """A row for each prompt token, with the pieces near it."""
+    distances: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """How far prompts are from the vocabulary while they train, by init and size."""
     claims: tuple[Claim, ...] = ()
     overlays: tuple[Overlay, ...] = ()
     """What is laid over Figure 1 and is not of the sweep."""
@@ -129,6 +131,7 @@ def find(
         convergence=_convergence(histories, frame), costs=counted, cost_family=cost_family,
         assumptions=assumptions or Assumptions(), claims=tuple(claims(panels)),
         ensembles=ensembles, neighbours=neighbours, lengths=_lengths(frame), overlays=overlays,
+        distances=_placed(distance_table(histories, frame), frame),
         notes=(*notes, *unread, *voteless, *unseen, *why),
     )  # fmt: skip
 
@@ -204,6 +207,13 @@ def _convergence(histories: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame()
     task = RUNTIME_TASK if RUNTIME_TASK in tasks else tasks[0]
     table = convergence_table(histories, frame, task)
+    if table.empty:
+        return table
+    return _placed(table, frame)
+
+
+def _placed(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the parameters of each of its sizes."""
     if table.empty:
         return table
     return table.assign(model_parameters=table["model_size"].map(_stated(frame)))

@@ -61,18 +61,26 @@ def curve_table(
 ) -> pd.DataFrame:
     """Training curves of the default cell: a row for each (method, size, step), over seeds.
 
-    The mean over tasks is that of a seed whose tasks all have `column` at that step; a
-    seed that lacks one has none there. Methods without evaluations while training have
-    no rows.
+    Methods without evaluations while training have no rows.
     """
-    shown = in_panel(frame, SCALE)
-    planned = shown.groupby(["method", "model_size", "seed"], sort=False)["task"].nunique()
-    rows = histories[histories["trial_id"].isin(shown["trial_id"])].dropna(subset=[column])
+    return curves_of(histories, in_panel(frame, SCALE), "method", column)
+
+
+def curves_of(
+    histories: pd.DataFrame, trials: pd.DataFrame, group: str, column: str
+) -> pd.DataFrame:
+    """Means of `column` while `trials` train: a row for each (group, size, step), over seeds.
+
+    The mean over tasks is that of a seed whose tasks all have `column` at that step; a
+    seed that lacks one has none there.
+    """
+    planned = trials.groupby([group, "model_size", "seed"], sort=False)["task"].nunique()
+    rows = histories[histories["trial_id"].isin(trials["trial_id"])].dropna(subset=[column])
     if rows.empty:
         return pd.DataFrame()
-    keys = ["method", "model_size", "step"]
+    keys = [group, "model_size", "step"]
     by_seed = rows.groupby([*keys, "seed"], sort=False)[column].agg(["mean", "count"]).reset_index()
-    wanted = planned.reindex(pd.MultiIndex.from_frame(by_seed[["method", "model_size", "seed"]]))
+    wanted = planned.reindex(pd.MultiIndex.from_frame(by_seed[[group, "model_size", "seed"]]))
     by_seed = by_seed[by_seed["count"].to_numpy() == wanted.to_numpy()]
     table = summarise(by_seed, keys, "mean").sort_values(keys, kind="stable", ignore_index=True)
     wide = by_seed.pivot(index=keys, columns="seed", values="mean")

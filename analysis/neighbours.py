@@ -1,4 +1,4 @@
-"""What prompts are near to: a summary by init and size, the neighbours, and clusters of tokens.
+"""What prompts are near to: by init and size, while they train, and token by token in clusters.
 
 The neighbours come with each trial (`neighbours.jsonl`), as its session found them.
 Clusters are of prompt tokens of one prompt by the pieces that they share: average
@@ -15,13 +15,17 @@ from numpy.typing import NDArray
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.spatial.distance import squareform
 
+from ablation import prompt_init
+from ablation.grid import SCALE
+from ablation.settings import STUDIED
 from analysis.frame import in_panel
+from analysis.histories import curves_of
 from runners.store import Store
 
 FILE = "neighbours.jsonl"
 CUT = 0.8
 """Mean Jaccard distance at which clusters stay apart."""
-_PANELS = ("scale", "prompt_init")
+_PANELS = (SCALE, str(prompt_init.AXIS.panel))
 _TRIAL = ["trial_id", "model_size", "prompt_init", "prompt_length", "task", "seed"]
 
 
@@ -39,6 +43,29 @@ def neighbour_table(frame: pd.DataFrame) -> pd.DataFrame:
         found=("neighbours.verbalizers_found", "sum"),
         verbalizers=("neighbours.verbalizers", "sum"), n=("trial_id", "size"),
     ).reset_index()  # fmt: skip
+
+
+def distance_trials(frame: pd.DataFrame) -> pd.DataFrame:
+    """The prompts whose way from the vocabulary is drawn: of every start, or of the default."""
+    compared = in_panel(frame, str(prompt_init.AXIS.panel))
+    shown = compared if len(compared) else in_panel(frame, SCALE)
+    return shown[shown["method"] == STUDIED]
+
+
+def distance_table(histories: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Distance to the vocabulary over steps: a row for each (init, size, step), over seeds.
+
+    The distance is 1 less the cosine of the nearest piece, mean over the prompt's tokens
+    and then over tasks; step 0 is the start. Empty where no trial has recorded it.
+    """
+    if "neighbours.start" not in frame:
+        return pd.DataFrame()
+    trials = distance_trials(frame).dropna(subset=["neighbours.start"])
+    starts = trials.assign(step=0, neighbour_similarity=trials["neighbours.start"])
+    later = histories[histories["step"] > 0]
+    points = pd.concat([starts[later.columns.intersection(starts.columns)], later])
+    points = points.assign(distance=1 - points["neighbour_similarity"].astype("float64"))
+    return curves_of(points, distance_trials(frame), prompt_init.AXIS.name, "distance")
 
 
 def neighbours_of(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:

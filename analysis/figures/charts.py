@@ -7,6 +7,7 @@ import pandas as pd
 from ablation import model_size
 from ablation.axes import ABLATED
 from ablation.method import AXIS as METHOD
+from ablation.prompt_init import AXIS as INIT
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from ablation.task_parameters import TECHNIQUES, Assumptions
@@ -149,6 +150,35 @@ def curve_charts(
                     f"seed. Mean over {named(tasks)}, default cell.",
                 )
             )  # fmt: skip
+    return charts
+
+
+def distance_charts(
+    table: pd.DataFrame, tasks: Sequence[str], planned: Sequence[str], alert: str
+) -> list[Chart]:
+    """Distance of prompts to the vocabulary over steps, a chart for each start, a line a size."""
+    sizes = list(dict.fromkeys(table.sort_values("model_parameters")["model_size"]))
+    look = looks(sizes, sizes[-1])
+    fewest, most = int(table["n"].min()), int(table["n"].max())
+    charts = []
+    for init in INIT.ordered(table["prompt_init"].unique()):
+        rows = table[table["prompt_init"] == init]
+        lost = [f"{INIT.label_of(init).lower()} at {size}" for size in planned
+                if size not in set(rows["model_size"])]  # fmt: skip
+        charts.append(
+            Chart(
+                title=INIT.label_of(init), x_label="Step", y_label="Cosine distance",
+                lines=tuple(
+                    Line(label=size, look=look[size],
+                         table=rows[rows["model_size"] == size].rename(columns={"step": "x"}))
+                    for size in sizes if size in set(rows["model_size"])
+                ),
+                alert=_alert(alert, lost),
+                note="From a prompt token to the nearest piece of the vocabulary, mean over the "
+                f"prompt and over {named(tasks)}; step 0 is the start. Line and band: mean ± sd, "
+                f"n = {_range(fewest, most)} seeds; dots: each seed.",
+            )
+        )  # fmt: skip
     return charts
 
 

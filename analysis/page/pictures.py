@@ -16,6 +16,7 @@ _TITLES = {
     "figure_robustness": "Robustness to settings, by size",
     "figure_runtime": "Runtime until convergence",
     "figure_curves": "Training curves",
+    "figure_vocabulary": "Distance of prompts to the vocabulary, while they train",
     "figure_3_marginal": "Figure 3 as marginals: each setting averaged over all others",
     "figure_interactions_slice": "Interactions of two axes, the third at its default",
     "figure_interactions_marginal": "Interactions of two axes, the third averaged over",

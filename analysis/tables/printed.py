@@ -15,6 +15,8 @@ from ablation.task import AXIS as TASK
 from runners.tasks.voting import TIE_RULE
 
 NOTHING = "-"
+CLUSTERS = 12
+"""How many clusters of prompt tokens are printed."""
 _RUNTIME = (
     "Until the first evaluation within 1% of the mean best score of the setting. Seconds "
     "are a trial's own time in proportion to its steps, where packs share the machine."
@@ -22,6 +24,10 @@ _RUNTIME = (
 _NEAR = (
     "Cosine to the nearest piece of the vocabulary, mean over positions, at the start and "
     "at the best point; verbalizers whose pieces are all among the top five of a prompt."
+)
+_CLUSTERED = (
+    "Tokens of one prompt whose five nearest pieces overlap: average linkage over Jaccard "
+    f"distances, cut at 0.8. The {CLUSTERS} with the most tokens; prompt_clusters.csv has all."
 )
 
 
@@ -73,7 +79,12 @@ def _escaped(text: str) -> str:
 
 
 def _shown(name: str, table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that are printed: of Table 3 no score that repeats a task's one metric."""
+    """The rows that are printed: of Table 3 no score that repeats a task's one metric.
+
+    Of clusters those with the most tokens, for every prompt has some.
+    """
+    if name == "prompt_clusters":
+        return table.sort_values("tokens", ascending=False, kind="stable").head(CLUSTERS)
     if name != "table_3_ensembling":
         return table
     metrics = table.groupby(["model_size", "task"])["metric"].transform("size")
@@ -105,7 +116,7 @@ _SEEDS = "Mean ± sd over seeds; (n of m) where seeds are missing."
 
 
 def _layouts(tables: Mapping[str, pd.DataFrame]) -> Layouts:
-    return {**_transferred(tables), **_measured()}
+    return {**_transferred(tables), **_measured(), **_near()}
 
 
 def _transferred(tables: Mapping[str, pd.DataFrame]) -> Layouts:
@@ -140,7 +151,7 @@ def _transferred(tables: Mapping[str, pd.DataFrame]) -> Layouts:
 
 
 def _measured() -> Layouts:
-    """Tables 3 to 5, scores of each task, and neighbours."""
+    """Tables 3 to 5, and scores of each task."""
     return {
         "table_3_ensembling": (
             "Table 3: ensembles of prompts",
@@ -185,6 +196,12 @@ def _measured() -> Layouts:
                 ("Chance", lambda row: _number(row["chance"])),
             ],
         ),
+    }  # fmt: skip
+
+
+def _near() -> Layouts:
+    """Neighbours of prompts, and clusters of their tokens."""
+    return {
         "neighbours": (
             "What prompts are near to",
             _NEAR,
@@ -194,6 +211,16 @@ def _measured() -> Layouts:
                 ("Cosine at the best point", lambda row: _number(row["best"], 3)),
                 ("Verbalizers", lambda row: f"{row['found']:.0f} of {row['verbalizers']:.0f}"),
                 ("Prompts", lambda row: _count(row["n"])),
+            ],
+        ),
+        "prompt_clusters": (
+            "Word-like clusters of prompt tokens", _CLUSTERED,
+            [
+                ("Pieces that they share", lambda row: str(row["pieces"])),
+                ("Tokens", lambda row: _count(row["tokens"])),
+                ("Start", lambda row: str(row["prompt_init"])), _SIZE,
+                ("Task", lambda row: _task(row["task"])),
+                ("Seed", lambda row: str(row["seed"])),
             ],
         ),
     }  # fmt: skip

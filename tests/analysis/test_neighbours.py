@@ -1,8 +1,58 @@
-"""Clusters of prompt tokens by the pieces near them."""
+"""What prompts are near to: clusters of tokens, and the way from the vocabulary."""
+
+import json
+from typing import Any
 
 import pandas as pd
+import pytest
 
-from analysis.neighbours import cluster_table, clusters
+from ablation.settings import STUDIED
+from analysis.draw import pictures
+from analysis.findings import find
+from analysis.neighbours import cluster_table, clusters, distance_table
+from analysis.style import paper
+from runners.config import TrialConfig
+
+
+def _commit(toy: Any, record: Any, config: TrialConfig, near: float) -> None:
+    """A trial that starts at the vocabulary and is `near` it at step 5, and half as near at 10."""
+    attempt = toy.store.begin(config.trial_id)
+    lines = [{"step": 5, "score": 50.0, "neighbour_similarity": near}]
+    lines += [{"step": 10, "score": 60.0, "neighbour_similarity": near / 2}]
+    if config.method != STUDIED:
+        lines = [{"step": line["step"], "score": line["score"]} for line in lines]
+    text = "".join(json.dumps(line) + "\n" for line in lines)
+    (attempt.folder / "history.jsonl").write_text(text)
+    made = record(config, 60.0, attempt=attempt.id)
+    if config.method == STUDIED:
+        made.provenance["neighbours"] = {
+            "start": 1.0, "best": near / 2, "verbalizers": 2, "verbalizers_found": 1,
+        }  # fmt: skip
+    assert attempt.commit(made)
+
+
+def test_distances_are_of_each_start_and_size_and_begin_at_the_start(toy: Any, record: Any) -> None:
+    """A curve that begins after the largest change, or that mixes starts."""
+    made = toy(axes={"lm_adaptation_steps": [1000], "pretraining_objective": ["lm_adaptation"]})
+    for config in made.configs:
+        _commit(made, record, config, 0.8 if config.prompt_init == "class_label" else 0.4)
+    found = find(made.manifest, made.trials(), made.store)
+    means = found.distances.set_index(["prompt_init", "model_size", "step"])["mean"]
+    assert means["class_label", "2m"].to_dict() == pytest.approx({0: 0.0, 5: 0.2, 10: 0.6})
+    assert means["random_uniform", "60k"].to_dict() == pytest.approx({0: 0.0, 5: 0.6, 10: 0.8})
+    assert set(found.distances["n"]) == {2}
+    with paper():
+        (picture,) = (p for p in pictures(found) if p.stem == "figure_vocabulary")
+    titles = [axes.get_legend().get_title().get_text() for axes in picture.figure.axes]
+    assert titles == ["Random uniform", "Class label"]
+    assert set(picture.trials["prompt_init"]) == {"random_uniform", "class_label"}
+
+
+def test_a_sweep_without_neighbours_has_no_distances(whole: Any) -> None:
+    """An empty figure, or an error, where records are older than the neighbours."""
+    found = find(whole.manifest, whole.trials(), whole.store)
+    assert found.distances.empty
+    assert distance_table(found.histories, found.frame).empty
 
 
 def test_tokens_that_share_their_neighbours_are_one_cluster() -> None:
