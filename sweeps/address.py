@@ -33,10 +33,10 @@ def cluster() -> str | None:
     if not host or not port.isdecimal():
         raise _mistake(address, *_UNKNOWN)
     try:
-        answers = _answers(host.strip("[]"), int(port))
+        there = answers(address)
     except OSError as error:
         raise _mistake(address, f"nobody answers there ({error})", _REMEDY) from error
-    if not answers:
+    if not there:
         raise _mistake(address, "what answers there is no Ray cluster", _REMEDY)
     return address
 
@@ -62,9 +62,11 @@ def _mistake(address: str, rule: str, remedy: str) -> ValueError:
     return ValueError(f"{VARIABLE} {address}: {rule}; {remedy}")
 
 
-def _answers(host: str, port: int) -> bool:
-    """Whether a server of gRPC answers; raises OSError where none of any kind does."""
-    with socket.create_connection((host, port), timeout=ANSWER_SECONDS) as connection:
+def answers(where: str) -> bool:
+    """Whether a server of gRPC answers at host:port; raises OSError where none of any kind does."""
+    host, _, port = where.rpartition(":")
+    place = host.strip("[]"), int(port)
+    with socket.create_connection(place, timeout=ANSWER_SECONDS) as connection:
         if os.environ.get("RAY_USE_TLS", "0").lower() in ("1", "true"):
             return True  # It waits for a handshake that Ray will make.
         connection.sendall(GREETING)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import ray
 
-from sweeps import address
+from sweeps import address, head
 from sweeps.doctor_nodes import node_findings
 from sweeps.execution import Execution
 
@@ -47,7 +47,8 @@ def on_cluster(where: str) -> Iterator[None]:
             "a running cluster, in the environment that the cluster was started with"
         ) from error
     try:
-        yield
+        with head.watched(ray.get_runtime_context().gcs_address):
+            yield
     finally:
         ray.shutdown()
 

@@ -37,7 +37,7 @@ def node_findings(root: str) -> list[Finding]:
     files, probe = open_files(root), probe_name()
     files.create(probe, PROBE)
     try:
-        nodes = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        nodes = _alive()
         remote = ray.remote(num_cpus=0, max_retries=0)(look)
         asked = {
             node["NodeID"]: remote.options(
@@ -46,14 +46,24 @@ def node_findings(root: str) -> list[Finding]:
             for node in nodes
         }
         ray.wait(list(asked.values()), num_returns=len(asked), timeout=PATIENCE_SECONDS)
+        alive = {node["NodeID"] for node in _alive()}
         found = []
         for node in nodes:
             mark = _mark(probe, node["NodeID"])
-            found += _judged(_name(node), asked[node["NodeID"]], files, mark)
+            if node["NodeID"] in alive:
+                found += _judged(_name(node), asked[node["NodeID"]], files, mark)
+            else:
+                said = "has gone since it was asked"
+                found.append(Finding(subject=_name(node), verdict="concern", said=said))
             files.remove(mark)
         return found
     finally:
         files.remove(probe)
+
+
+def _alive() -> list[dict[str, str]]:
+    nodes = ray.nodes()  # type: ignore[no-untyped-call]
+    return [node for node in nodes if node["Alive"]]
 
 
 def _name(node: dict[str, str]) -> str:

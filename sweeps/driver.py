@@ -1,6 +1,9 @@
 """The driver of a running sweep: hands packs to Ray Tune and follows what becomes of them."""
 
+import contextlib
+import signal
 import tempfile
+from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +41,7 @@ def fit(
     most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
     with (
         connected(execution, most, store.root),
+        _ended_gently(),
         tempfile.TemporaryDirectory(prefix="promptscale-") as scratch,
     ):
         tune.Tuner(
@@ -64,6 +68,20 @@ def fit(
             ),
             run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
         ).fit()
+
+
+@contextlib.contextmanager
+def _ended_gently() -> Iterator[None]:
+    """A block that SIGTERM ends as Ctrl-C does: Tune stops its workers, and `fit` returns.
+
+    Who ends a driver so: `ray job stop`, a batch system, a machine that is preempted. Ray,
+    which ends it at once, has set a handler of its own when it was connected.
+    """
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFactory:

@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 PROGRAMS = ("unshare", "nsenter", "ip", "sshd", "ssh", "ssh-keygen", "rsync")
 ROOT = Path(__file__).resolve().parents[2]
 NETWORK = "10.77.0"
@@ -127,6 +129,10 @@ class Host:
         """Send a signal to a process of the host."""
         self.run(["kill", f"-{number.value}", str(pid)])
 
+    def cable(self, state: str) -> None:
+        """Pull the cable of a host that is plugged in somewhere (`down`), or plug it in (`up`)."""
+        _ip(self, "link", "set", "card", state)
+
     def end(self) -> None:
         """Cut the power."""
         self.keeper.kill()
@@ -153,6 +159,20 @@ def checkout(folder: Path) -> Path:
     """A copy of this checkout, of what Git would keep; hosts may not see its own place."""
     _do("rsync", "-a", "--exclude=.git", "--filter=:- .gitignore", f"{ROOT}/", f"{folder}/")
     return folder
+
+
+def fill_in(folder: Path, net: Network, *, head: str, workers: Sequence[str]) -> None:
+    """Fill in the sweep.yaml of a checkout for hosts, whose environment is there already."""
+    path = folder / "sweep.yaml"
+    config = yaml.safe_load(path.read_text())
+    addresses = [net.hosts[name].address for name in workers]
+    config["provider"] |= {"head_ip": net.hosts[head].address, "worker_ips": addresses}
+    config["auth"] = {"ssh_user": "root", "ssh_private_key": str(net.key)}
+    config["setup_commands"] = []
+    small = " --num-cpus=1 --object-store-memory=100000000"
+    config["head_start_ray_commands"][-1] += f"{small} --include-dashboard=false"
+    config["worker_start_ray_commands"][-1] += small
+    path.write_text(yaml.safe_dump(config))
 
 
 def start_ray(host: Host, *words: str, head: Host | None = None) -> None:

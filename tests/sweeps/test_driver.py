@@ -1,6 +1,7 @@
 """What Ray is asked for. Its GPUs are book-keeping here; nothing computes on one."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,14 @@ def test_what_a_worker_holds(gpus: float, held: dict[str, float]) -> None:
     """Catches workers that share a GPU without Ray's knowing, or hold one without need."""
     execution = Execution(store="s", threads=3, gpus_per_worker=gpus)
     assert driver._resources(execution).required_resources == held
+
+
+def test_who_asks_a_driver_to_end_is_heard_as_ctrl_c() -> None:
+    """Catches a job that is stopped without its last line, and with the store still held."""
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), driver._ended_gently():
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_two_workers_share_a_gpu(tmp_path: Path) -> None:

@@ -1,0 +1,88 @@
+"""`ray up` and `ray submit` between four hosts: from a client to a head with two workers."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from runners.store import Store
+from tests.slow.hosts import Network, checkout, fill_in, missing, network
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(2400),
+    pytest.mark.skipif(missing() is not None, reason=str(missing())),
+]
+
+SPEC = """\
+name: forty
+design: star
+model_family: nano
+axes:
+  model_size: [60k]
+  prompt_length: [1, 2, 5, 10]
+  task: [cb]
+  seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
+defaults:
+  prompt_length: 5
+  prompt_init: class_label
+  pretraining_objective: lm_adaptation
+  lm_adaptation_steps: 20
+settings:
+  shared: {train_examples: 64, dev_examples: 16, batch_size: 4}
+  prompt_tuning: {train_steps: 200, eval_every: 100, learning_rate: 0.3}
+  lm_adaptation: {batch_size: 4, learning_rate: 1e-3, seed: 0}
+execution: {store: STORE, workers: 3, pack_size: 1, checkpoint_seconds: 1}
+"""
+TRIALS = 40
+PATIENCE = 1500.0
+
+
+@pytest.fixture
+def net() -> Iterator[Network]:
+    """A client, and the hosts of a cluster; the checkout is on the client."""
+    with network("client", "head", "w1", "w2") as made:
+        checkout(made.base / "checkout")
+        yield made
+
+
+def hosts_of(store: Store) -> set[str]:
+    """Who has committed something."""
+    return {record.provenance["host"] for record in store.records()}
+
+
+def results(store: Store) -> dict[str, tuple[object, object]]:
+    """The numbers and the checksums of every record."""
+    return {r.trial_id: (dict(r.metrics), dict(r.files)) for r in store.records()}
+
+
+def test_a_host_dies_in_the_middle(net: Network) -> None:
+    """A submit that fails with one of its machines, or whose results depend on where they ran."""
+    client, folder = net.hosts["client"], net.base / "checkout"
+    store, alone = Store(net.base / "store"), Store(net.base / "alone")
+    (folder / "forty.yaml").write_text(SPEC.replace("STORE", store.root))
+    (folder / "alone.yaml").write_text(SPEC.replace("STORE", alone.root))
+    fill_in(folder, net, head="head", workers=["w1", "w2"])
+    up = client.run(["ray", "up", "-y", "sweep.yaml"], folder, PATIENCE)
+    assert up.returncode == 0, up.stdout
+
+    words = ["ray", "submit", "sweep.yaml", "sweeps/submit.py", "--", "forty.yaml"]
+    submit = client.start(words, folder)
+    until = time.monotonic() + PATIENCE
+    while (before := len(list(store.records()))) < TRIALS / 4 or "w2" not in hosts_of(store):
+        assert submit.poll() is None, submit.communicate()[0]
+        assert time.monotonic() < until, "w2 takes no part"
+        time.sleep(0.5)
+    net.hosts["w2"].end()
+    output = submit.communicate(timeout=PATIENCE)[0]
+    assert submit.returncode == 0, output
+    assert f"forty: all {TRIALS} trials are done" in output
+    assert before < TRIALS, "w2 died when all was over"
+    assert {"head", "w1", "w2"} >= hosts_of(store) >= {"w1", "w2"}
+    assert list(store.failures()) == []
+    assert store.verify() == []
+
+    local = client.run(["python", "-m", "sweeps", "run", "alone.yaml"], folder, PATIENCE)
+    assert local.returncode == 0, local.stdout
+    assert len(results(alone)) == TRIALS + 1
+    assert results(store) == results(alone)
