@@ -9,6 +9,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+GALLERY = ("draw.py", "tables/printed.py")
+"""Where figures and printed tables have their names."""
 PACKAGES = ("runners", "ablation", "sweeps", "analysis")
 
 
@@ -77,3 +79,13 @@ def test_every_dependency_has_a_reason() -> None:
     reasons = re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
 
     assert set(named) == set(reasons)
+
+
+def test_the_gallery_has_every_figure_and_table() -> None:
+    """A figure that nobody finds, since the page of all figures does not name it."""
+    gallery = (ROOT / "docs" / "gallery.md").read_text()
+    sources = "".join((ROOT / "analysis" / name).read_text() for name in GALLERY)
+    made = set(re.findall(r'"((?:figure|table)_\w+)"', sources))
+
+    assert len(made) > 8
+    assert sorted(name for name in made if f"`{name}`" not in gallery) == []
