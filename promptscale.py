@@ -28,6 +28,7 @@ VERBS = {
     "restart": ("sweeps.cli", "drop checkpoints, so that trials start anew"),
     "compare": ("analysis.cli", "hold a sweep against what is published"),
     "figures": ("analysis.cli", "draw the figures from the store"),
+    "tables": ("analysis.cli", "print the tables of a sweep, or write them"),
     "report": ("analysis.cli", "write one HTML page with all of a sweep in it"),
     "wandb-report": ("analysis.cli", "publish the report of a sweep in W&B, or write its spec"),
     "best": ("runners.prompts", "name the winning prompt of each task or cell"),

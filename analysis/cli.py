@@ -5,6 +5,7 @@ python -m analysis figures results/laptop --spec laptop    # one of several swee
 python -m analysis figures sweeps/specs/laptop.yaml        # the store and sweep of a spec
 python -m analysis figures results/laptop --out figures    # into another folder
 python -m analysis figures results/laptop --overlay gpt3 xxl   # published points over Figure 1
+python -m analysis tables results/laptop                   # on the terminal, in Markdown
 python -m analysis compare results/laptop                  # against what is published
 python -m analysis report results/laptop                   # one page, results/reports/laptop.html
 python -m analysis report results/laptop --watch 30        # kept current while the sweep runs
@@ -81,6 +82,12 @@ def _figures(options: argparse.Namespace) -> None:
     )  # fmt: skip
 
 
+def _tables(options: argparse.Namespace) -> None:
+    from analysis.tables.command import tables
+
+    tables(options.where, options.spec, options.out, as_latex=options.latex)
+
+
 def _report(options: argparse.Namespace) -> None:
     from analysis.page.command import report_page
 
@@ -121,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     draw.add_argument(
         "--digitised", metavar="CSV", help="your reading of the published Figure 1, over ours"
     )
+    numbers = commands.add_parser("tables", help="print the tables of a sweep, or write them")
+    numbers.set_defaults(run=_tables)
+    numbers.add_argument(
+        "--out", metavar="DIR", help="write them there, as CSV, Markdown and LaTeX; print nothing"
+    )
+    numbers.add_argument("--latex", action="store_true", help="print LaTeX, for booktabs")
     page = commands.add_parser("report", help="write one HTML page with all of a sweep in it")
     page.set_defaults(run=_report)
     page.add_argument("--out", metavar="FILE", help="the page [results/reports/NAME.html]")
@@ -141,7 +154,7 @@ def _parser() -> argparse.ArgumentParser:
     beside.add_argument("--out", metavar="DIR", help="folder of compare.csv [results/figures/NAME]")
     beside.add_argument("--tolerance", metavar="POINTS", type=float, help="points off [1]")
     beside.add_argument("--digitised", metavar="CSV", help="your reading of a published figure")
-    for command in (draw, page, online, beside):
+    for command in (draw, numbers, page, online, beside):
         command.add_argument(
             "where", metavar="STORE", help="a store, a manifest in one, or the spec of the sweep"
         )

@@ -8,7 +8,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ablation.settings import STUDIED
-from analysis.aggregate import CELL, cell_scores, over_seeds, shared_tasks
 from analysis.figures import ablations, scale
 from analysis.figures.chart import chart_sheet
 from analysis.figures.charts import (
@@ -24,17 +23,13 @@ from analysis.figures.notes import named, partial
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
-from analysis.neighbours import cluster_table, distance_trials, neighbour_table
+from analysis.neighbours import distance_trials
 from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
 from analysis.provenance import provenance_of
 from analysis.style import paper
-from analysis.tables.claims import Claim, claims_table
-from analysis.tables.gaps import gap_table
-from analysis.tables.printed import printed_files
-from analysis.tables.search import search_rows, search_table, varied, winners
-from analysis.tables.tasks import task_table
-from analysis.tables.transfer import domain_shift_table, paraphrase_table
+from analysis.tables.claims import Claim
+from analysis.tables.every import csv_of, winning_lines, write_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,28 +51,15 @@ def draw_sweep(found: Findings, folder: Path) -> Drawing:
     """
     folder.mkdir(parents=True, exist_ok=True)
     if found.is_search:
-        return _write_search(found.frame, folder)
+        paths = tuple(write_tables(found, folder))
+        best = tuple(winning_lines(found.frame))
+        return Drawing(panels={}, claims=(), paths=paths, notes=(), winners=best)
     with paper():
         figures = [path for picture in pictures(found) for path in _save(picture, found, folder)]
-    numbers = tables_of(found)
-    tables = _write(numbers, folder)
-    for name, text in printed_files(numbers).items():
-        tables.append(folder / name)
-        tables[-1].write_text(text, encoding="utf-8")
+    tables = write_tables(found, folder)
     return Drawing(
         panels=found.panels, claims=found.claims, paths=(*figures, *tables), notes=found.notes
     )
-
-
-def _write_search(frame: pd.DataFrame, folder: Path) -> Drawing:
-    rows = search_rows(frame)
-    table = search_table(rows)
-    written = _flat_panels(frame)
-    tables = {"search": table, "trials": written, "missing": _not_done(written)}
-    return Drawing(
-        panels={}, claims=(), paths=tuple(_write(tables, folder)), notes=(),
-        winners=tuple(winners(table, varied(rows))),
-    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,7 +218,7 @@ def _stem(name: str) -> str:
 
 
 def _save(picture: Picture, found: Findings, folder: Path) -> tuple[Path, ...]:
-    table = _csv(picture.table)
+    table = csv_of(picture.table)
     provenance = provenance_of(
         picture.stem, found.manifest, picture.trials, tasks=picture.tasks, seeds=picture.seeds,
         table=table, settings=picture.settings,
@@ -249,59 +231,3 @@ def _shown(panel: Panel) -> pd.DataFrame:
     table = panel.table.assign(chance=panel.chance, tasks=" ".join(panel.tasks))
     table.insert(0, "panel", panel.axis.panel)
     return table
-
-
-def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
-    """Every table that can be made, by the name of its CSV."""
-    frame = found.frame
-    tables = {"trials": _flat_panels(frame)}
-    tables["missing"] = _not_done(tables["trials"])
-    if scale.AXIS.name in found.panels:
-        tables["gaps"] = gap_table(found.panels[scale.AXIS.name])
-        tables["tasks"] = task_table(found.panels[scale.AXIS.name])
-    if len(found.spreads):
-        tables["spreads"] = found.spreads
-    tasks = shared_tasks(frame)
-    if tasks:
-        tables["cells"] = over_seeds(cell_scores(frame[frame["task"].isin(tasks)]))
-    tables |= transfer_tables(frame)
-    more = {
-        "table_3_ensembling": found.ensembles, "table_4_parameters": found.lengths,
-        "table_5_runtimes": found.convergence, "neighbours": neighbour_table(frame),
-        "prompt_tokens": found.neighbours,
-        "prompt_clusters": cluster_table(found.neighbours) if len(found.neighbours) else None,
-    }  # fmt: skip
-    tables |= {name: table for name, table in more.items() if table is not None and len(table)}
-    if found.claims:
-        tables["claims"] = claims_table(found.claims)
-    return tables
-
-
-def transfer_tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables 1 and 2 of the paper by the names of their files, where the sweep has any."""
-    tables = {
-        "table_1_domain_shift": domain_shift_table(frame),
-        "table_2_paraphrase_transfer": paraphrase_table(frame),
-    }
-    return {name: table for name, table in tables.items() if not table.empty}
-
-
-def _write(tables: Mapping[str, pd.DataFrame], folder: Path) -> list[Path]:
-    paths = []
-    for name, table in tables.items():
-        paths.append(folder / f"{name}.csv")
-        paths[-1].write_bytes(_csv(table))
-    return paths
-
-
-def _flat_panels(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame.assign(panels=frame["panels"].map(lambda names: " ".join(sorted(names))))
-
-
-def _not_done(frame: pd.DataFrame) -> pd.DataFrame:
-    what = ["trial_id", "status", "failure", "message", "panels"]
-    return frame.loc[frame["status"] != "done", [*what, *CELL, "task", "seed"]]
-
-
-def _csv(table: pd.DataFrame) -> bytes:
-    return table.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()

@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas as pd
 
 from ablation.method import AXIS as METHOD
-from analysis.draw import Drawing, transfer_tables
+from analysis.draw import Drawing
 from analysis.frame import Trials
 from analysis.manifest import Manifest
 from analysis.source import Sweep
+from analysis.tables.every import transfer_tables
 from analysis.tables.tasks import task_table
 from analysis.tables.terminal import domain_shift, paraphrase_transfer, scale_curve
 

@@ -1,0 +1,36 @@
+"""The tables of a sweep on the terminal, or into a folder, without a figure being drawn."""
+
+import sys
+from pathlib import Path
+
+from analysis.findings import Findings, find
+from analysis.frame import load_trials
+from analysis.source import open_sweep
+from analysis.tables.every import tables_of, winning_lines, write_tables
+from analysis.tables.printed import latex, markdown, printed_tables
+
+
+def tables(where: str, spec: str | None, out: str | None, *, as_latex: bool) -> None:
+    """Print the tables of a sweep in Markdown, or write all of them as files into `out`.
+
+    Raises ValueError where the store or the manifest is missing, or there is no table.
+    """
+    sweep = open_sweep(where, spec)
+    trials = load_trials(sweep.manifest, sweep.store)
+    found = find(sweep.manifest, trials, sweep.store)
+    for note in (*sweep.notes, *trials.notes, *found.notes):
+        print(f"note: {note}", file=sys.stderr)
+    if out is None:
+        print(_printed(found, as_latex=as_latex))
+        return
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = sorted(path.name for path in write_tables(found, folder))
+    print(f"tables in {folder}: {', '.join(names)}")
+
+
+def _printed(found: Findings, *, as_latex: bool) -> str:
+    if found.is_search:
+        return "\n".join(winning_lines(found.frame))
+    form = latex if as_latex else markdown
+    return "\n".join(form(table) for table in printed_tables(tables_of(found))).rstrip()
