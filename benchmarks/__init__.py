@@ -6,7 +6,10 @@
 - `shape`: a T5 of the shape of small, rows of real lengths, operations of the stock model
 - `steps`: a step of prompt tuning, model tuning and LM adaptation
 - `answers`: greedy answers to a dev set
-- `serving`: mixed batches against PEFT adapters in a loop, and the bank
+- `serving`: mixed batches against PEFT adapters in a loop and against one task at a time, and the
+  bank
+- `serving_processes`: a process of all tasks against one for each; `serving_load`: latency under
+  load
 - `memory`: several trials over one frozen model
 - `orchestration`: what is not training
 - `sweeps`, `peer_sweep`: a whole sweep, ours and a peer's

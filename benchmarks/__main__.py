@@ -91,10 +91,12 @@ def _answers(tiny: bool, repeats: int) -> Iterator[Line]:
 def _serving(tiny: bool, repeats: int) -> Iterator[Line]:
     import torch
 
-    from benchmarks import serving
+    from benchmarks import serving, serving_load, serving_processes
 
     torch.set_num_threads(1)
-    return serving.measure(28 if tiny else 448, 100 if tiny else 1000, repeats)
+    yield from serving.measure(56 if tiny else 896, 100 if tiny else 1000, repeats)
+    yield from serving_processes.measure(56 if tiny else 896, repeats)
+    yield from serving_load.measure(2 if tiny else 30, repeats)
 
 
 def _memory(tiny: bool, repeats: int) -> Iterator[Line]:

@@ -39,17 +39,22 @@ def _held(work: Any, count: int, arguments: tuple[object, ...]) -> float:
     found = [told.get(timeout=SECONDS) for _ in processes]
     for process in processes:
         process.join()
-    return float(sum(found)) / 2**20
+    return float(sum(found)) / 2**30
 
 
 def _measured(work: Any, arguments: tuple[object, ...], done: Barrier, told: Any) -> None:
     kept = work(*arguments)
     done.wait(SECONDS)
-    lines = Path("/proc/self/smaps_rollup").read_text(encoding="utf-8").splitlines()
-    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    found = proportional_set_size("self")
     done.wait(SECONDS)
-    told.put(kilobytes)
+    told.put(found)
     del kept
+
+
+def proportional_set_size(pid: int | str) -> int:
+    """Bytes of a process, of which pages that others share count in part (Linux)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="utf-8").splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _ours(size: str, trials: int, rows: int) -> object:

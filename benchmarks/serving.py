@@ -2,10 +2,12 @@
 
 The model and the prompts are those that ship; the questions are dev examples of
 their tasks, as many of each. The peer is PEFT, whose adapter is set for each
-task before its questions are answered one by one, as requests come.
+task before its questions are answered one by one, as requests come. Against one
+process a task, and latency under load: `serving_processes`, `serving_load`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from runners.data.source import load_task_data
 from runners.model.backbone import no_bars
 from runners.model.loading import Loaded
 from runners.serving.bank import Bank
+from runners.serving.batching import TOKENS, next_batch
 from runners.serving.engine import Asked, respond
 from runners.serving.frozen import load_frozen
 from runners.serving.protocol import Query
@@ -31,14 +34,15 @@ def measure(questions: int, prompts: int, repeats: int) -> Iterator[Line]:
     """Questions a second of mixed batches, and what prompts cost."""
     found = find_models(parse_sources(["shipped"]), Catalogue())
     backbone = load_frozen(found.frozen, Catalogue())
-    asked = _asked(found, backbone, questions)
+    asked = asked_in_turn(found, backbone, questions)
     yield _against_peft(found, backbone, asked, repeats)
-    yield _against_single(backbone, asked, repeats)
+    yield from _against_single(backbone, asked, repeats)
+    yield _many_prompts(backbone, asked, prompts, repeats)
     yield _bank(backbone, prompts, repeats)
 
 
-def _asked(found: Found, backbone: Loaded, questions: int) -> list[Asked]:
-    """Questions of all tasks in turn."""
+def asked_in_turn(found: Found, backbone: Loaded, questions: int) -> list[Asked]:
+    """Questions of all tasks in turn, each with the name of its task as the key of its prompt."""
     by_task = []
     for model in found.models:
         (prompt,) = model.prompts
@@ -56,6 +60,15 @@ def _asked(found: Found, backbone: Loaded, questions: int) -> list[Asked]:
             ]
         )
     return [each for turn in zip(*by_task, strict=False) for each in turn][:questions]
+
+
+def drain(backbone: Loaded, asked: Sequence[Asked], tokens: int = TOKENS) -> None:
+    """Answer all that waits, in the batches that a replica would make of it."""
+    waiting = list(asked)
+    while waiting:
+        places = set(next_batch(waiting, tokens))
+        respond(backbone, [waiting[place] for place in sorted(places)])
+        waiting = [each for place, each in enumerate(waiting) if place not in places]
 
 
 def _in_batches(backbone: Loaded, asked: Sequence[Asked], size: int) -> None:
@@ -103,27 +116,63 @@ def _peer(found: Found, asked: Sequence[Asked]) -> Callable[[], None]:
     return loop
 
 
-def _against_single(backbone: Loaded, asked: Sequence[Asked], repeats: int) -> Line:
-    """The same questions sorted by task, so that each batch has few."""
-    ordered = sorted(asked, key=lambda each: each.query.prompt)
-    names = list(dict.fromkeys(each.query.prompt for each in ordered))
-    alone = [[each for each in ordered if each.query.prompt == name] for name in names]
-    size = min(map(len, alone))
+def _against_single(backbone: Loaded, asked: Sequence[Asked], repeats: int) -> Iterator[Line]:
+    """The same questions by task, as rows that come and as queues that a replica has.
 
-    def single() -> None:
+    In batches of so many rows in the order of the queue, mixed ones are padded to the longest
+    prompt and input of all tasks. A replica chooses what goes together: a queue of all tasks has
+    more of like length to choose from than that of one.
+    """
+    names = list(dict.fromkeys(each.query.prompt for each in asked))
+    alone = [[each for each in asked if each.query.prompt == name] for name in names]
+    size = max(1, min(map(len, alone)) // 2)
+    # So that a queue is longer than a batch, on both sides.
+    tokens = size * sum(each.positions + each.tokens for each in asked) // len(asked)
+
+    def mixed_rows() -> None:
+        _in_batches(backbone, asked, size)
+
+    def single_rows() -> None:
         for each in alone:
             _in_batches(backbone, each, size)
 
-    def mixed() -> None:
-        _in_batches(backbone, asked, size)
+    def mixed_queue() -> None:
+        drain(backbone, asked, tokens)
 
-    mixed()
-    single()
-    own, theirs = in_turn(
-        lambda: len(asked) / seconds(mixed), lambda: len(asked) / seconds(single), repeats
-    )
+    def single_queues() -> None:
+        for each in alone:
+            drain(backbone, each, tokens)
+
+    for ours, peer, how in (
+        (mixed_rows, single_rows, f"in batches of {size} in the order of the queue"),
+        (mixed_queue, single_queues, f"as a replica batches within {tokens} positions"),
+    ):
+        ours()
+        peer()
+        own, theirs = in_turn(
+            lambda work=ours: len(asked) / seconds(work),  # type: ignore[misc]
+            lambda work=peer: len(asked) / seconds(work),  # type: ignore[misc]
+            repeats,
+        )
+        yield Line(
+            what=f"the same, tasks mixed against one at a time, {how}", unit="questions/s",
+            ours=own, peer=theirs,
+        )  # fmt: skip
+
+
+def _many_prompts(backbone: Loaded, asked: Sequence[Asked], prompts: int, repeats: int) -> Line:
+    """A prompt of its own for every question, against one for each task; answers are the same."""
+    few = [asked[n % len(asked)] for n in range(prompts)]
+    many = [replace(each, prompt=each.prompt.clone()) for each in few]
+
+    def rate(questions: Sequence[Asked]) -> float:
+        return len(questions) / seconds(lambda: drain(backbone, questions))
+
+    rate(many)
+    own, theirs = in_turn(lambda: rate(many), lambda: rate(few), repeats)
+    tasks = len({id(each.prompt) for each in few})
     return Line(
-        what=f"the same, mixed batches of {size} against batches of one task",
+        what=f"{prompts} questions to {prompts} prompts in the bank against {tasks}",
         unit="questions/s", ours=own, peer=theirs,
     )  # fmt: skip
 

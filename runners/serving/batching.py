@@ -29,6 +29,9 @@ is more, is not known.
 WAIT_SECONDS = 0.005
 """How long an idle model waits for more questions."""
 
+_FAILURES = (RuntimeError, ValueError, ArithmeticError, MemoryError)
+"""What computing a batch may raise for what is in it, or for its size."""
+
 Respond = Callable[[Sequence[Asked], Emit], list[Answer]]
 """Answers a batch; is called in a thread of its own, one batch at a time."""
 OnToken = Callable[[int], None]
@@ -213,23 +216,29 @@ class Batcher:
     async def _answer(self, batch: Sequence[_Waiting]) -> None:
         """Answer a batch; one that fails is answered in halves, so that the culprit fails alone."""
         started = time.monotonic()
+        computing = asyncio.ensure_future(self._compute(batch))
         try:
-            answers = await self._compute(batch)
+            await asyncio.wait([computing])
         except asyncio.CancelledError:
+            computing.cancel()
             for each in batch:
                 each.answer.cancel()
             raise
-        except (RuntimeError, ValueError, ArithmeticError, MemoryError) as error:
-            if len(batch) > 1:
-                await self._answer(batch[: len(batch) // 2])
-                await self._answer(batch[len(batch) // 2 :])
-            elif not batch[0].answer.done():
-                batch[0].answer.set_exception(NotComputed(str(error)))
-            return
-        seconds = time.monotonic() - started
-        for each, answer in zip(batch, answers, strict=True):
-            if not each.answer.done():
-                each.answer.set_result(replace(answer, seconds=seconds))
+        error = computing.exception()
+        if error is None:
+            seconds = time.monotonic() - started
+            for each, answer in zip(batch, computing.result(), strict=True):
+                if not each.answer.done():
+                    each.answer.set_result(replace(answer, seconds=seconds))
+        elif isinstance(error, _FAILURES) and len(batch) > 1:
+            await self._answer(batch[: len(batch) // 2])
+            await self._answer(batch[len(batch) // 2 :])
+        else:
+            # A mistake of ours, which is none of these, goes to all who asked, who would wait else.
+            told = NotComputed(str(error)) if isinstance(error, _FAILURES) else error
+            for each in batch:
+                if not each.answer.done():
+                    each.answer.set_exception(told)
 
     async def _compute(self, batch: Sequence[_Waiting]) -> list[Answer]:
         loop = asyncio.get_running_loop()

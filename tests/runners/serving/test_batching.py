@@ -200,6 +200,28 @@ def test_a_question_that_cannot_be_computed_fails_alone(make_asked: Callable[...
     assert [each.ids for each in found] == [each.query.input_ids for each in asked]
 
 
+def test_a_mistake_of_ours_is_told_to_who_asked_and_ends_nothing(
+    make_asked: Callable[..., Asked],
+) -> None:
+    """Catches questions that wait until they are too late for a batch that is long dead."""
+
+    def respond(asked: Sequence[Asked], _: Emit) -> list[Answer]:
+        if len(asked) > 1:
+            raise KeyError("no such tensor")
+        return [Answer(ids=each.query.input_ids) for each in asked]
+
+    async def scenario() -> None:
+        batcher = Batcher(respond, wait=0.05)
+        pair = [batcher.ask(make_asked(5, 3, seed=n)) for n in range(2)]
+        found = await asyncio.wait_for(asyncio.gather(*pair, return_exceptions=True), 5)
+        assert [type(each) for each in found] == [KeyError, KeyError]
+        after = await asyncio.wait_for(batcher.ask(make_asked(5, 3)), 5)
+        assert after.ids == make_asked(5, 3).query.input_ids
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
 def test_tokens_are_told_once_each_even_after_a_failure(make_asked: Callable[..., Asked]) -> None:
     """Catches a stream that says everything twice because its batch was computed twice."""
 
