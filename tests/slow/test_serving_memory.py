@@ -1,6 +1,5 @@
 """Memory while requests of every kind are answered, in one process and without Ray.
 
-    export OMP_NUM_THREADS=1
     SOAK_REQUESTS=100000 python -m pytest -m slow tests/slow/test_serving_memory.py -s
 
 is the whole of it, some minutes of a core; the default is a tenth, for every day.
@@ -23,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from runners.catalogue import Catalogue
 from runners.serving.desk import Desk
@@ -199,6 +199,7 @@ class _Watch:
 
 async def _soak(store: Store, trials: Sequence[str], watch: _Watch) -> dict[int, int]:
     """Ask for all, and look after each round, when all is quiet; how many got which status."""
+    torch.set_num_threads(1)  # As a replica does.
     found = find_models(parse_sources([store.root]), Catalogue())
     models = [
         model_of(name, ids, store, Catalogue())
