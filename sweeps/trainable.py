@@ -15,7 +15,7 @@ from runners.training.provenance import code_fingerprint
 from runners.training.ranks import ALONE, Ranks
 from sweeps.deadline import watched
 from sweeps.execution import Execution
-from sweeps.failures import Explained
+from sweeps.failures import Explained, PackError
 from sweeps.packs import Pack
 from sweeps.progress import Report
 from sweeps.ranks import ranks_of, together
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 REPORT_SECONDS = 2.0
 """A worker reports so often; between reports it trains."""
+MOUNT_SECONDS = 30.0
+"""A node that has just joined may see the store so late."""
+LOOK_SECONDS = 0.5
+"""It looks for the store so often."""
 
 
 class PackTrainable(tune.Trainable):
@@ -106,12 +110,20 @@ def work(
 
 
 def _refuse_unseen(store: Store) -> None:
-    """Raise on a node that joined after the driver had looked, with a folder of its own."""
-    if not store.is_made:
-        raise ValueError(
-            f"store {store.root}: {socket.gethostname()} does not see what the driver wrote there; "
-            "mount the shared folder on it"
-        )
+    """Raise on a node that joined after the driver had looked, with a folder of its own.
+
+    It waits for the folder first: to be mounted, and lest it takes one pack after another
+    from those that could train them. The pack goes to another worker.
+    """
+    until = time.monotonic() + MOUNT_SECONDS
+    while not store.is_made:
+        if time.monotonic() >= until:
+            raise PackError(
+                "lost_worker",
+                f"store {store.root}: {socket.gethostname()} does not see what the driver wrote "
+                "there; mount the shared folder on it",
+            )
+        time.sleep(LOOK_SECONDS)
 
 
 def _adapt(

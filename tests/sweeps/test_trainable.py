@@ -191,11 +191,19 @@ def test_an_adaptation_makes_milestones_that_trials_start_from(work: Work, store
     assert trained is not None
 
 
-def test_a_node_without_the_shared_folder_trains_nothing(work: Work, store: Store) -> None:
-    """A node that joins late, fills a folder of its own, and is believed to have done it all."""
+def test_a_node_without_the_shared_folder_trains_nothing(
+    work: Work, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A node that joins late, fills a folder of its own, and is believed to have done it all.
+
+    Or whose trials have failed, where others could have trained them.
+    """
+    monkeypatch.setattr("sweeps.trainable.MOUNT_SECONDS", 0.1)
+    monkeypatch.setattr("sweeps.trainable.LOOK_SECONDS", 0.01)
     shutil.rmtree(store.root)
-    with pytest.raises(PackError, match="does not see what the driver wrote there; mount"):
+    with pytest.raises(PackError, match="does not see what the driver wrote there; mount") as error:
         work(pack_of(*trials(0)))
+    assert error.value.loss.kind == "lost_worker"
     assert not Path(store.root).exists()
 
 
