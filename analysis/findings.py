@@ -37,6 +37,8 @@ from runners.store import Store
 
 RUNTIME_TASK = "boolq"
 """What runtimes are told of (Table 5), where the sweep has it."""
+UNPLANNED = "the sweep plans no trial for it"
+"""How a note ends on a figure that nobody asked for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +146,7 @@ def _panels(manifest: Manifest, frame: pd.DataFrame) -> tuple[dict[str, Panel], 
         if panel is not None and panel.drawable:
             panels[axis.name] = panel
             continue
-        why = "the sweep plans no trial for it"
+        why = UNPLANNED
         if panel is not None:
             why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
         notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")

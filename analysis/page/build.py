@@ -15,7 +15,7 @@ from analysis.frame import load_trials
 from analysis.page import chart
 from analysis.page.details import EXAMPLES, Reader, chunks, shared_fields
 from analysis.page.grid_map import STATES, grid_map
-from analysis.page.pictures import further_pictures
+from analysis.page.pictures import Further, further
 from analysis.page.sections import study_of
 from analysis.source import Sweep
 
@@ -54,10 +54,10 @@ def build(sweep: Sweep, reader: Reader, refresh: int | None = None) -> Page:
     is_open = grid.counts["done"] < len(trials.frame)
     # They take longer than all else together, and a page that is watched is written often.
     is_brief = is_open and refresh is not None
-    further = [] if is_brief else list(further_pictures(sweep, trials, study.notes))
+    more = Further() if is_brief else further(sweep, trials, study.notes)
     html = _environment().get_template("page.html").render(
         name=manifest.name, design=manifest.design, spec=manifest.spec, study=study, grid=grid,
-        further=further,
+        further=more.pictures, tables=(*study.tables, *more.tables),
         states=STATES, planned=len(trials.frame), shared=shared_fields(trials.frame),
         chunks=chunks(trials.frame, read), origins=list(_origins(sweep, trials.frame)),
         notes=[*sweep.notes, *study.notes, *_unread(read)], latest=_latest(trials.frame),

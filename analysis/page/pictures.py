@@ -1,4 +1,4 @@
-"""The figures that the page does not draw itself, as `python -m analysis figures` draws them."""
+"""Figures and tables that the page does not make itself, as `python -m analysis figures` does."""
 
 import base64
 import io
@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis.draw import pictures
-from analysis.findings import find
+from analysis.findings import UNPLANNED, Findings, find
 from analysis.frame import Trials
 from analysis.source import Sweep
 from analysis.style import paper
+from analysis.tables.every import tables_of
+from analysis.tables.printed import Printed, printed_tables
 
 _TITLES = {
     "figure_4_parameters": "Parameters that a task takes",
@@ -22,6 +24,11 @@ _TITLES = {
     "figure_interactions_marginal": "Interactions of two axes, the third averaged over",
 }
 """What the page shows beside its own figures, by the name of the file, and what it is."""
+_TABLES = (
+    "table_3_ensembling", "table_4_parameters", "table_5_runtimes", "neighbours",
+    "prompt_clusters",
+)  # fmt: skip
+"""The tables beside its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +40,34 @@ class Picture:
     address: str
 
 
-def further_pictures(sweep: Sweep, trials: Trials, notes: list[str]) -> Iterator[Picture]:
-    """The further figures that the trials allow; a note where they allow none."""
+@dataclass(frozen=True, kw_only=True)
+class Further:
+    """What the page has beside its own figures and tables."""
+
+    pictures: tuple[Picture, ...] = ()
+    tables: tuple[Printed, ...] = ()
+
+
+def further(sweep: Sweep, trials: Trials, notes: list[str]) -> Further:
+    """The further figures and tables that the trials allow; a note where they allow none."""
     try:
         found = find(sweep.manifest, trials, sweep.store)
     except ValueError as error:
         notes.append(f"further figures are not drawn: {str(error).splitlines()[0]}")
-        return
+        return Further()
     if found.is_search:
-        return
+        return Further()
+    # The page shows what is planned; that a figure is not planned is nothing that it lacks.
+    told = (note for note in found.notes if not note.endswith(UNPLANNED))
+    notes += [note for note in told if note not in notes]
+    printed = printed_tables(tables_of(found))
+    return Further(
+        pictures=tuple(_drawn(found)),
+        tables=tuple(table for table in printed if table.name in _TABLES),
+    )
+
+
+def _drawn(found: Findings) -> Iterator[Picture]:
     with paper():
         for picture in pictures(found):
             if picture.stem in _TITLES:

@@ -20,6 +20,7 @@ from analysis.panels import Panel, build_panel, plans
 from analysis.style import in_short
 from analysis.tables.claims import Claim, claims
 from analysis.tables.gaps import gap_table, has_gap
+from analysis.tables.printed import printed_tables
 from analysis.tables.search import search_rows, search_table
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
@@ -157,12 +158,12 @@ def _tables(frame: pd.DataFrame, panels: Mapping[str, Panel]) -> Iterator[Table]
     ablated = [each for name, each in panels.items() if name != METHOD.name]
     if ablated:
         yield _spreads(ablated)
-    for title, table in (
-        ("Table 1: domain shift", domain_shift_table(frame)),
-        ("Table 2: paraphrase transfer", paraphrase_table(frame)),
-    ):
-        if not table.empty:
-            yield plain_table(title, table)
+    transfer = {
+        "table_1_domain_shift": domain_shift_table(frame),
+        "table_2_paraphrase_transfer": paraphrase_table(frame),
+    }
+    for told in printed_tables(transfer):
+        yield Table(title=told.title, heads=told.heads, rows=told.rows, note=told.note)
 
 
 def _gaps(panel: Panel) -> Table:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from analysis.page.pictures import Further
+
 
 @pytest.fixture
 def plain_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages without the figures of matplotlib, which take a second each time."""
-    monkeypatch.setattr("analysis.page.build.further_pictures", lambda *_: [])
+    monkeypatch.setattr("analysis.page.build.further", lambda *_: Further())

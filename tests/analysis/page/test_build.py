@@ -256,3 +256,22 @@ def test_a_watched_page_reloads_without_javascript_too(small: Any) -> None:
     assert "Further figures stand in the last page" in html
     small.run()
     assert "refresh" not in page_of(small, 9).partition("<style>")[0]
+
+
+def test_tables_of_transfer_are_in_words(toy: Any) -> None:
+    """Columns of a frame in place of a table, of which half is off the screen."""
+    shared = {"train_steps": 10, "eval_every": 5, "batch_size": 4, "learning_rate": 0.3}
+    settings = {
+        "shared": {**shared, "transfer_tasks": ["record"]},
+        "lm_adaptation": {"batch_size": 4, "learning_rate": 0.001, "seed": 0},
+    }
+    lone = {"prompt_length": [20], "prompt_init": ["class_label"], "task": ["boolq"]}
+    lone |= {"pretraining_objective": ["lm_adaptation"], "lm_adaptation_steps": [1000]}
+    made = toy(axes=lone, settings=settings)
+    made.run()
+    html = page_of(made)
+    table = html[html.index("Table 1: domain shift") :].partition("</table>")[0]
+    assert re.findall(r'<th scope="col">([^<]+)<', table)[:4] == [
+        "Evaluated on", "Tuned on", "Size", "Metric",
+    ]  # fmt: skip
+    assert "ReCoRD" in table
