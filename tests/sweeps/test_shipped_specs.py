@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from ablation.search import SEARCHED
-from runners.config import identity
+from runners.config import adaptation_of, identity
 from runners.data.text import read_text
+from runners.tasks.embedded import DOMAINS
 from runners.tasks.own import ABSENT
 from sweeps.cli import main
 from sweeps.packs import packs_of
@@ -307,3 +308,26 @@ def test_everything_of_the_paper_is_given_out(
         for run in {config.run_id for config in pack.trials if config.mixture is not None}
     )
     assert set(mixed.values()) == {1}
+
+
+def test_transfer_on_a_laptop_takes_what_laptop_has_adapted() -> None:
+    """Catches a setting of adaptation by which minutes are spent a second time."""
+
+    def adapted(name: str) -> set[object]:
+        configs = [trial.config for trial in read(name).trials]
+        return {(adaptation_of(c), c.lm_adaptation_steps) for c in configs if adaptation_of(c)}
+
+    assert len(adapted("laptop_transfer")) == 2
+    assert adapted("laptop_transfer") < adapted("laptop")
+    assert read("laptop_transfer").execution.store == read("laptop").execution.store
+
+
+def test_transfer_on_a_laptop_asks_for_tables_1_to_3() -> None:
+    """Catches a task that is judged on others for nothing, or prompts too few to vote."""
+    configs = [trial.config for trial in read("laptop_transfer").trials]
+    asked = {config.task: config.transfer_tasks for config in configs}
+    assert asked["mrpc"] == "qqp"
+    assert asked["qqp"] == "mrpc"
+    assert str(asked["squad"]).split(",") == sorted(DOMAINS)
+    assert {config.seed for config in configs} == {0, 1, 2}
+    assert {config.method for config in configs} == {"prompt_tuning", "model_tuning"}
