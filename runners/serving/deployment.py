@@ -186,7 +186,8 @@ def _front(setup: Setup) -> App:
             f"deployment {FRONT}: num_replicas {copies} is more than 1, and what one front has "
             f"changed another would not serve; write 1, and give replicas to {MODEL}"
         )
-    require_seen("store", (setup.store, setup.frozen.folder))
+    require_seen("model", (setup.frozen.folder,))
+    require_seen("store", (setup.store,))
     handle = serve.get_deployment_handle(MODEL)
     desk = Desk(
         Directory(setup.frozen, setup.models), load_codec(setup.frozen, setup.catalogue),
