@@ -171,6 +171,11 @@ class Catalogue:
         untrained = self.dev_only(config.task)
         return [untrained] if untrained else self._choiceless(config, config.task)
 
+    def choiceless(self, config: TrialConfig) -> list[Problem]:
+        """The problems of choosing answers where the tasks of a legal config have none."""
+        names = (config.task, *config.transfers)
+        return [problem for name in names for problem in self._choiceless(config, name)]
+
     def _choiceless(self, config: TrialConfig, name: str) -> list[Problem]:
         """The problem of choosing an answer where `name`, the task or a further one, has none."""
         source = config.data_source

@@ -5,7 +5,7 @@ each with file, line, key, value, rule and remedy.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,6 +126,8 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     if name is None or chosen is None:
         return None
     _check_ranks(top, chosen, asked.family)
+    trials = grid.build(asked)
+    _check_answers(top, trials, catalogue)
     return SweepSpec(
         name=name,
         path=path,
@@ -134,7 +136,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         study=asked,
         catalogue=catalogue,
         execution=chosen,
-        trials=grid.build(asked),
+        trials=trials,
     )
 
 
@@ -147,6 +149,17 @@ def _check_ranks(top: Section, chosen: Execution, family: Family) -> None:
         elif count > 1 and family.architecture != "t5":
             rule = f"is not there for {family.name}, for only T5 trains over several ranks"
             ranks.report(size, count, rule, "leave it out")
+
+
+def _check_answers(top: Section, trials: Sequence[GridTrial], catalogue: Catalogue) -> None:
+    """Reports answers by likelihood of tasks that ask for free text."""
+    settings = top.section("settings")
+    methods = {trial.config.method for trial in trials}
+    said = {m: m if "answer_by" in settings.section(m).values else "shared" for m in methods}
+    alike = {(said[t.config.method], t.config.task, t.config.transfers): t.config for t in trials}
+    for (where, *_), config in alike.items():
+        for problem in catalogue.choiceless(config):
+            settings.section(where).report(problem.key, problem.value, problem.rule, problem.remedy)
 
 
 def _check_claims(top: Section) -> None:
