@@ -77,11 +77,18 @@ def _ended_gently() -> Iterator[None]:
     Who ends a driver so: `ray job stop`, a batch system, a machine that is preempted. Ray,
     which ends it at once, has set a handler of its own when it was connected.
     """
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    before = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: object) -> None:
+    """As Ctrl-C, also where a shell has started us behind `&` and so lets nobody press it."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        raise KeyboardInterrupt
+    signal.raise_signal(signal.SIGINT)
 
 
 def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFactory:

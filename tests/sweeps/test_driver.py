@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,11 +64,18 @@ def test_what_a_worker_holds(gpus: float, held: dict[str, float]) -> None:
     assert driver._resources(execution).required_resources == held
 
 
-def test_who_asks_a_driver_to_end_is_heard_as_ctrl_c() -> None:
-    """Catches a job that is stopped without its last line, and with the store still held."""
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), driver._ended_gently():
-        signal.raise_signal(signal.SIGTERM)
+@pytest.mark.parametrize("on_ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
+def test_who_asks_a_driver_to_end_is_heard_as_ctrl_c(on_ctrl_c: Any) -> None:
+    """Catches a job that is stopped without its last line, and with the store still held.
+
+    A shell has what it starts behind `&` ignore Ctrl-C, which must not make it deaf.
+    """
+    before, pressed = signal.getsignal(signal.SIGTERM), signal.signal(signal.SIGINT, on_ctrl_c)
+    try:
+        with pytest.raises(KeyboardInterrupt), driver._ended_gently():
+            signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGINT, pressed)
     assert signal.getsignal(signal.SIGTERM) == before
 
 
