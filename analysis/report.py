@@ -10,9 +10,9 @@ from analysis.draw import Drawing
 from analysis.frame import Trials
 from analysis.manifest import Manifest
 from analysis.source import Sweep
-from analysis.tables.every import transfer_tables
 from analysis.tables.tasks import task_table
 from analysis.tables.terminal import domain_shift, paraphrase_transfer, scale_curve
+from analysis.tables.transfer import transfer_tables
 
 _LISTED = 10
 

@@ -79,10 +79,15 @@ def load(path: str | Path) -> tuple[NodeType, ...]:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (FileNotFoundError, IsADirectoryError) as error:
-        near = nearest(str(path), map(str, Path(path).parent.glob("*.yaml")))
-        remedy = f"did you mean {near}?" if near else "give the path of a cluster's YAML"
-        raise ValueError(f"{path}: there is no such cluster file; {remedy}") from error
+        raise missing(path, Path(path).parent) from error
     return parse(text, path=str(path))
+
+
+def missing(path: str | Path, *folders: Path) -> ValueError:
+    """The error of a cluster file that is not there, with the nearest one in these folders."""
+    near = nearest(str(path), (str(file) for folder in folders for file in folder.glob("*.yaml")))
+    remedy = f"did you mean {near}?" if near else "give the path of a cluster's YAML"
+    return ValueError(f"{path}: there is no such cluster file; {remedy}")
 
 
 def parse(text: str, *, path: str) -> tuple[NodeType, ...]:

@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from runners.rules import nearest
-from sweeps import checkout
+from sweeps import checkout, nodes
 
 CLUSTER = "sweep.yaml"
 """The cluster file that is taken where none is named."""
@@ -63,10 +62,7 @@ def submission(
         )
     file = Path(cluster) if cluster else root / CLUSTER
     if not file.is_file():
-        there = [*root.glob("*.yaml"), *file.parent.glob("*.yaml")]
-        near = nearest(str(file), map(str, there))
-        remedy = f"did you mean {near}?" if near else "give the path of a cluster's YAML"
-        raise ValueError(f"{file}: there is no such cluster file; {remedy}")
+        raise nodes.missing(file, root, file.parent)
     path = inside.relative_to(root).as_posix()
     return Submission(spec=path, cluster=file.resolve(), tmux=tmux, sync=sync)
 

@@ -25,7 +25,7 @@ from analysis.tables.search import search_rows, search_table
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
 from analysis.tables.terminal import NOTHING
-from analysis.tables.transfer import domain_shift_table, paraphrase_table
+from analysis.tables.transfer import transfer_tables
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,11 +158,7 @@ def _tables(frame: pd.DataFrame, panels: Mapping[str, Panel]) -> Iterator[Table]
     ablated = [each for name, each in panels.items() if name != METHOD.name]
     if ablated:
         yield _spreads(ablated)
-    transfer = {
-        "table_1_domain_shift": domain_shift_table(frame),
-        "table_2_paraphrase_transfer": paraphrase_table(frame),
-    }
-    for told in printed_tables(transfer):
+    for told in printed_tables(transfer_tables(frame)):
         yield Table(title=told.title, heads=told.heads, rows=told.rows, note=told.note)
 
 

@@ -13,7 +13,7 @@ from analysis.tables.gaps import gap_table
 from analysis.tables.printed import printed_files
 from analysis.tables.search import search_rows, search_table, varied, winners
 from analysis.tables.tasks import task_table
-from analysis.tables.transfer import domain_shift_table, paraphrase_table
+from analysis.tables.transfer import transfer_tables
 
 
 def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
@@ -44,15 +44,6 @@ def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
     if found.claims:
         tables["claims"] = claims_table(found.claims)
     return tables
-
-
-def transfer_tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Tables 1 and 2 of the paper by the names of their files, where the sweep has any."""
-    tables = {
-        "table_1_domain_shift": domain_shift_table(frame),
-        "table_2_paraphrase_transfer": paraphrase_table(frame),
-    }
-    return {name: table for name, table in tables.items() if not table.empty}
 
 
 def write_tables(found: Findings, folder: Path) -> list[Path]:

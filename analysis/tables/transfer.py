@@ -21,6 +21,15 @@ EXAM = ["model_size", "task", "evaluated"]
 """What has a row of its own; `evaluated` is the task that is asked."""
 
 
+def transfer_tables(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Tables 1 and 2 of the paper by the names of their files, where the sweep has any."""
+    tables = {
+        "table_1_domain_shift": domain_shift_table(frame),
+        "table_2_paraphrase_transfer": paraphrase_table(frame),
+    }
+    return {name: table for name, table in tables.items() if not table.empty}
+
+
 def domain_shift_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Table 1: a row for each (size, task, evaluated), the task itself before the others.
 

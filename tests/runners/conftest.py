@@ -12,12 +12,14 @@ from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
 
 from runners.catalogue import Catalogue, DataPlace
 from runners.config import TrialConfig, from_mapping, to_mapping
+from runners.data import continuations
 from runners.microworld.documents import sample_documents
 from runners.model.checkpoint import LADDER
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone, shape_of
 from runners.record import TrialRecord
 from runners.store import Store
+from runners.training import adaptation
 
 BASE: dict[str, Any] = {
     "method": "prompt_tuning", "model_family": "nano", "model_size": "60k",
@@ -74,6 +76,13 @@ def text_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, part in (("one", documents[:250]), ("two", documents[250:])):
         (folder / f"{name}.txt").write_text("\n\n".join(part), encoding="utf-8")
     return folder
+
+
+@pytest.fixture
+def small_adaptations(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
+    """LM adaptation adapts the random test model, on few documents."""
+    monkeypatch.setattr(adaptation, "load_pretrained", lambda *_, **__: backbone)
+    monkeypatch.setattr(continuations, "DOCUMENTS", 200)
 
 
 @pytest.fixture

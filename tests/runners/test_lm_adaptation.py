@@ -9,14 +9,13 @@ from safetensors.torch import load
 
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
-from runners.data import continuations
 from runners.data.text import read_text
 from runners.lm_adaptation import main
 from runners.model.checkpoint import WEIGHTS
-from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
-from runners.training import adaptation
 from runners.training.adaptation import adapt
+
+pytestmark = pytest.mark.usefixtures("small_adaptations")
 
 CONFIG = AdaptationConfig(
     model_family="nano",
@@ -26,13 +25,6 @@ CONFIG = AdaptationConfig(
     seed=0,
     compute_dtype="float32",
 )
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
-    """Adapt the random test model on few documents."""
-    monkeypatch.setattr(adaptation, "load_pretrained", lambda *_, **__: backbone)
-    monkeypatch.setattr(continuations, "DOCUMENTS", 200)
 
 
 def test_a_gpu_that_is_not_there_is_told_before_anything_is_adapted(

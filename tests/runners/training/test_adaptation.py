@@ -10,13 +10,14 @@ from safetensors.torch import load
 from runners.catalogue import Catalogue
 from runners.catalogue_section import add_text
 from runners.config import AdaptationConfig
-from runners.data import continuations
 from runners.model.checkpoint import WEIGHTS
 from runners.model.t5_backbone import T5Backbone
 from runners.store import Store
 from runners.training import adaptation as module
 from runners.training.adaptation import STATE, adapt
 from runners.training.trial import Diverged
+
+pytestmark = pytest.mark.usefixtures("small_adaptations")
 
 CONFIG = AdaptationConfig(
     model_family="nano",
@@ -26,13 +27,6 @@ CONFIG = AdaptationConfig(
     seed=0,
     compute_dtype="float32",
 )
-
-
-@pytest.fixture(autouse=True)
-def _small(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> None:
-    """Adapt the random test model on few documents."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
-    monkeypatch.setattr(continuations, "DOCUMENTS", 200)
 
 
 def _weights(store: Store, steps: int) -> dict[str, torch.Tensor]:
