@@ -118,7 +118,7 @@ def _room(plan: Plan, machines: Sequence[NodeType], found: Forecast | None) -> I
     if found is None:
         yield Finding(subject="workers", verdict="bad", said=NO_NODE)
         return
-    there = sum(place.slots for place in found.places)
+    there = sum(place.workers for place in found.places)
     said = f"room for {there} on {', '.join(node.name for node in machines)}"
     if there < execution.workers:
         said += f", and the spec wants {execution.workers}; the others would wait for ever"

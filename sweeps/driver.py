@@ -48,7 +48,9 @@ def fit(
             tune.with_resources(
                 PackTrainable,
                 lambda config: _resources(
-                    execution, ranks_of(config["pack"], execution, spec.catalogue)
+                    execution,
+                    config["pack"].size,
+                    ranks_of(config["pack"], execution, spec.catalogue),
                 ),
             ),
             # Workers have folders of their own, so the store goes by its absolute name.
@@ -91,14 +93,14 @@ def _interrupt(number: int, frame: object) -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-def _resources(execution: Execution, ranks: int = 1) -> tune.PlacementGroupFactory:
-    """What each worker holds: its cores, and its share of a GPU.
+def _resources(execution: Execution, size: str, ranks: int = 1) -> tune.PlacementGroupFactory:
+    """What a worker holds for a pack of a size: its cores, and its share of a GPU.
 
     Where ranks train together each holds as much, and the worker that watches over them nothing.
     """
     held = {"CPU": float(execution.threads)}
-    if execution.gpus_per_worker:
-        held["GPU"] = execution.gpus_per_worker
+    if gpus := execution.gpus_of(size):
+        held["GPU"] = gpus
     if ranks == 1:
         return tune.PlacementGroupFactory([held])
     return tune.PlacementGroupFactory([{}, *[held] * ranks], strategy="PACK")

@@ -6,6 +6,7 @@ None of this enters the identity of a trial.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from runners.model.device import DEVICES
 from runners.rules import Rule
@@ -28,6 +29,8 @@ class Execution:
     """Where they train: one of `runners.model.device.DEVICES`."""
     gpus_per_worker: float = 0.0
     """The GPU, or the share of one, that each of them holds; without one it trains on cores."""
+    gpu_shares: Mapping[str, float] = field(default_factory=dict)
+    """What workers hold of a GPU in place of that, for a size, by its name: small ones share."""
     ranks: Mapping[str, int] = field(default_factory=dict)
     """Workers that train one model of a size together, where all of it trains, by its name."""
     gpu_gigabytes: float | None = None
@@ -49,6 +52,10 @@ class Execution:
     tracking: Tracking = field(default_factory=Tracking)
     """Where the trials go as runs of W&B, and whether they go there while they train."""
 
+    def gpus_of(self, size: str) -> float:
+        """The GPU, or the share of one, that a worker holds for models of a size."""
+        return self.gpu_shares.get(size, self.gpus_per_worker)
+
     def ranks_of(self, size: str, parameters: int) -> int:
         """How many ranks train a whole model of a size: as said, or as its state needs."""
         if size in self.ranks or self.gpu_gigabytes is None:
@@ -61,7 +68,9 @@ STATE_BYTES = 8
 """Of a parameter that trains: itself and its gradient in float32. Adafactor's state is small."""
 STATE_SHARE = 0.7
 """Of a GPU's memory; the rest is for activations and for the layers that are put together."""
+MORE_THAN_ONE = "is more than the one GPU that a worker computes on"
 _COUNT = Rule(type=int, minimum=1)
+_SHARE = Rule(type=float, above=0)
 _RULES = {
     "store": Rule(type=str),
     "workers": _COUNT,
@@ -79,20 +88,21 @@ _RULES = {
 
 def read(section: Section) -> Execution | None:
     """The settings as written, or None where one is not legal, which is reported."""
-    section.only((*_RULES, "ranks", "tracking"))
+    section.only((*_RULES, "ranks", "gpu_shares", "tracking"))
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
     tracking = settings.read(section.section("tracking"))
-    ranks = _ranks(section.section("ranks"))
-    if tracking is None or ranks is None or None in values.values():
+    ranks = _by_size(section.section("ranks"), _COUNT)
+    shares = _by_size(section.section("gpu_shares"), _SHARE)
+    if tracking is None or ranks is None or shares is None or None in values.values():
         return None
-    execution = Execution(**values, ranks=ranks, tracking=tracking)
+    execution = Execution(**values, ranks=ranks, gpu_shares=shares, tracking=tracking)
     return execution if _fits(section, execution) else None
 
 
-def _ranks(section: Section) -> dict[str, int] | None:
-    """The ranks of each size that is named, or None where one is not legal."""
-    found = {name: section.value(name, _COUNT) for name in section.values}
+def _by_size(section: Section, rule: Rule) -> dict[str, Any] | None:
+    """The value of each size that is named, or None where one is not legal."""
+    found = {name: section.value(name, rule) for name in section.values}
     return None if None in found.values() else found
 
 
@@ -100,13 +110,28 @@ def _fits(section: Section, execution: Execution) -> bool:
     """Whether the device can be had with these GPUs; a mistake is reported."""
     gpus, device = execution.gpus_per_worker, execution.device
     if gpus > 1:
-        rule = "is more than the one GPU that a worker computes on"
+        rule = MORE_THAN_ONE
         remedy = "give 1, or a share such as 0.5, and more workers"
     elif device == "cpu" and gpus:
         rule, remedy = "does not apply to device cpu", "leave it out"
     elif device == "cuda" and not gpus:
         rule, remedy = "is none for device cuda", "give 1, or a share where workers share a GPU"
     else:
-        return True
+        return _shares_fit(section.section("gpu_shares"), execution)
     section.report("gpus_per_worker", gpus, rule, remedy)
     return False
+
+
+def _shares_fit(section: Section, execution: Execution) -> bool:
+    """Whether shares are of GPUs that workers hold, one whole GPU for each of several ranks."""
+    before = len(section.problems)
+    for size, share in execution.gpu_shares.items():
+        if not execution.gpus_per_worker:
+            remedy = "give gpus_per_worker, which is what workers of all other sizes hold"
+            section.report(size, share, "is a share of no GPU, for workers hold none", remedy)
+        elif share > 1:
+            section.report(size, share, MORE_THAN_ONE, "give 1, or a share such as 0.5")
+        elif share < 1 and execution.ranks.get(size, 1) > 1:
+            rule = f"is no whole GPU for each of the {execution.ranks[size]} ranks of {size}"
+            section.report(size, share, rule, "leave it out here, or under ranks")
+    return len(section.problems) == before

@@ -58,6 +58,12 @@ class Pack:
         dtype = "float32" if first.method in TUNES_MODEL else first.compute_dtype
         return (first.model_family, first.model_size), first.lm_adaptation_steps, dtype
 
+    @property
+    def size(self) -> str:
+        """The size of the model that it works on, by its name."""
+        first = self.adaptation if self.adaptation is not None else self.trials[0]
+        return first.model_size
+
     def singles(self) -> tuple["Pack", ...]:
         """The pack's runs one by one, for a pack that died: who fails alone has failed."""
         priced = list(zip(self.trials, self.costs, strict=True))

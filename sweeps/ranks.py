@@ -33,12 +33,12 @@ GRAVEST = ("out_of_memory", "diverged", "disk_full", "code", "lost_worker")
 def ranks_of(pack: Pack, execution: Execution, catalogue: Catalogue) -> int:
     """How many ranks train a pack together: more than one only where the whole model trains."""
     if pack.adaptation is not None:
-        family, size = pack.adaptation.model_family, pack.adaptation.model_size
+        family = pack.adaptation.model_family
     elif any(config.method in TUNES_MODEL for config in pack.trials):
-        family, size = pack.trials[0].model_family, pack.trials[0].model_size
+        family = pack.trials[0].model_family
     else:
         return 1
-    return execution.ranks_of(size, catalogue.rung(family, size).parameters)
+    return execution.ranks_of(pack.size, catalogue.rung(family, pack.size).parameters)
 
 
 def together(config: dict[str, Any], count: int) -> Iterator[Report]:
@@ -46,7 +46,9 @@ def together(config: dict[str, Any], count: int) -> Iterator[Report]:
 
     Raises `PackError` with what ended the first that failed.
     """
-    ranks = [_placed(number, config["execution"]) for number in range(count)]
+    execution: Execution = config["execution"]
+    gpus = execution.gpus_of(config["pack"].size)
+    ranks = [_placed(number, execution.threads, gpus) for number in range(count)]
     try:
         address = ray.get(ranks[0].address.remote())
         runs = [
@@ -99,7 +101,7 @@ class Rank:
                 self._report = report
 
 
-def _placed(number: int, execution: Execution) -> Any:
+def _placed(number: int, threads: int, gpus: float) -> Any:
     """A rank in its bundle; it answers while it works."""
     group = get_current_placement_group()
     assert group is not None
@@ -107,9 +109,8 @@ def _placed(number: int, execution: Execution) -> Any:
         placement_group=group, placement_group_bundle_index=number
     )
     made = ray.remote(Rank).options(
-        num_cpus=execution.threads, num_gpus=execution.gpus_per_worker, max_concurrency=2,
-        scheduling_strategy=strategy,
-    )  # fmt: skip
+        num_cpus=threads, num_gpus=gpus, max_concurrency=2, scheduling_strategy=strategy
+    )
     return made.remote()
 
 

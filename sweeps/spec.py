@@ -125,7 +125,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         return None
     if name is None or chosen is None:
         return None
-    _check_ranks(top, chosen, asked.family)
+    _check_sizes(top, chosen, asked.family)
     trials = grid.build(asked)
     _check_answers(top, trials, catalogue)
     return SweepSpec(
@@ -140,15 +140,17 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     )
 
 
-def _check_ranks(top: Section, chosen: Execution, family: Family) -> None:
-    """Reports ranks of a size that the family does not have, and of models that have none."""
-    ranks = top.section("execution").section("ranks")
+def _check_sizes(top: Section, chosen: Execution, family: Family) -> None:
+    """Reports sizes that the family does not have, and ranks of models that have none."""
+    execution = top.section("execution")
+    for name, by_size in (("ranks", chosen.ranks), ("gpu_shares", chosen.gpu_shares)):
+        for size in by_size:
+            if size not in family.rungs:
+                execution.section(name).unknown(size, family.rungs)
     for size, count in chosen.ranks.items():
-        if size not in family.rungs:
-            ranks.unknown(size, family.rungs)
-        elif count > 1 and family.architecture != "t5":
+        if size in family.rungs and count > 1 and family.architecture != "t5":
             rule = f"is not there for {family.name}, for only T5 trains over several ranks"
-            ranks.report(size, count, rule, "leave it out")
+            execution.section("ranks").report(size, count, rule, "leave it out")
 
 
 def _check_answers(top: Section, trials: Sequence[GridTrial], catalogue: Catalogue) -> None:

@@ -73,7 +73,12 @@ def _pack(pack: Pack) -> dict[str, Any]:
 def _forecast(found: Forecast) -> dict[str, Any]:
     return {
         "nodes": [
-            {**asdict(place.node), "slots": place.slots, "bytes_per_slot": place.room}
+            {
+                **asdict(place.node),
+                "slots": place.slots,
+                "workers": place.workers,
+                "bytes_per_slot": place.room,
+            }
             for place in found.places
         ],
         "groups": list(map(_group, found.groups)),

@@ -1,8 +1,10 @@
 """What the rest of a plan takes on a cluster: memory, hours and money, and what fits nowhere."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 
 from runners.config import TUNES_MODEL, TrialConfig
 from runners.model.family import Family
@@ -18,17 +20,25 @@ from sweeps.plan import Milestone, Plan, PlannedTrial
 
 HEADROOM = 0.95
 """Share of a memory that can be used; the rest is lost between blocks."""
+FINEST = 64
+"""Shares of a GPU are taken to the nearest fraction with no larger denominator."""
 ADAPTATION = "lm_adaptation"
 """The group of adaptation runs, beside the methods."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
-    """Nodes of a type as a sweep uses them; `room` is the bytes that each worker has."""
+    """Nodes of a type as a sweep uses them, in slots.
+
+    A slot is what a worker holds, with `room` bytes, or a part of it that all shares of
+    a GPU are made of, where workers hold different ones.
+    """
 
     node: NodeType
     device: Device
     slots: int
+    workers: int
+    """At most, each for the size that takes the fewest slots."""
     room: float
 
 
@@ -44,6 +54,8 @@ class GroupForecast:
     count: int
     ranks: int
     """Workers that train one model together; `memory` is of each of them."""
+    width: int
+    """Slots that each of them takes."""
     memory: Memory
     rows: Mapping[str, int]
     seconds: Interval
@@ -85,31 +97,51 @@ def forecast(
     None where no node has what the spec's workers need. Raises ValueError for a
     GPU whose speed is not known.
     """
-    places = _places(plan, nodes, workers)
+    part, widths = _shares(plan)
+    places = _places(plan, nodes, workers, part, min(widths.values()))
     if not places:
         return None
-    slots = sum(place.slots for place in places)
-    packs = packs_of(plan, workers=slots, slots=plan.spec.execution.pack_size)
-    return _Estimate(plan, nodes, places, packs).forecast()
+    there = sum(place.workers for place in places)
+    packs = packs_of(plan, workers=there, slots=plan.spec.execution.pack_size)
+    return _Estimate(plan, nodes, places, packs, widths, workers).forecast()
 
 
-def _places(plan: Plan, nodes: Iterable[NodeType], workers: int | None) -> list[Place]:
-    execution, found = plan.spec.execution, []
+def _shares(plan: Plan) -> tuple[float, dict[str, int]]:
+    """The part of a GPU that all shares are made of, 0 without GPUs, and each size's parts."""
+    execution = plan.spec.execution
+    shares = {
+        size: Fraction(execution.gpus_of(size)).limit_denominator(FINEST)
+        for size in plan.spec.study.family.rungs
+    }
+    common = math.lcm(*(share.denominator for share in shares.values()))
+    parts = {size: int(share * common) for size, share in shares.items()}
+    largest = math.gcd(*parts.values())
+    if not largest:
+        return 0.0, dict.fromkeys(shares, 1)
+    return largest / common, {size: count // largest for size, count in parts.items()}
+
+
+def _places(
+    plan: Plan, nodes: Iterable[NodeType], workers: int | None, part: float, least: int
+) -> list[Place]:
+    """Nodes that have room for a worker; the smallest takes `least` slots of `part` a GPU."""
+    threads, found = plan.spec.execution.threads, []
     for node in nodes:
-        share, threads = execution.gpus_per_worker, execution.threads
         a_node = node.cpus // threads
-        if share:
-            a_node = min(
-                a_node, int(node.gpus / share) if share >= 1 else node.gpus * int(1 / share)
-            )
-        slots = min(a_node * node.count, workers or a_node * node.count)
-        if not slots:
+        if part:
+            a_node = min(a_node, node.gpus * int(1 / part) // least)
+        count = min(a_node * node.count, workers or a_node * node.count)
+        if not count:
             continue
-        room = node.memory_gb / min(a_node, slots)
-        if share:
-            room = node.gpu_memory_gb * min(1.0, share)
-        device = device_of(node, gpus_per_worker=share, threads=threads)
-        found.append(Place(node=node, device=device, slots=slots, room=1e9 * HEADROOM * room))
+        room = node.memory_gb / min(a_node, count)
+        if part:
+            room = node.gpu_memory_gb * part
+        place = Place(
+            node=node, device=device_of(node, gpus_per_worker=part, threads=threads),
+            slots=a_node * node.count * least if part else count, workers=count,
+            room=1e9 * HEADROOM * room,
+        )  # fmt: skip
+        found.append(place)
     return found
 
 
@@ -117,12 +149,15 @@ class _Estimate:
     """One forecast in the making."""
 
     def __init__(
-        self, plan: Plan, nodes: Sequence[NodeType], places: Sequence[Place], packs: Sequence[Pack]
-    ) -> None:
+        self, plan: Plan, nodes: Sequence[NodeType], places: Sequence[Place],
+        packs: Sequence[Pack], widths: Mapping[str, int], at_once: int | None,
+    ) -> None:  # fmt: skip
         self._plan = plan
         self._nodes = nodes
         self._places = places
         self._packs = packs
+        self._widths = widths
+        self._at_once = at_once
         self._family: Family = plan.spec.study.family
         self._recomputes = plan.spec.execution.activation_checkpointing
         self._workload = Workload(
@@ -130,8 +165,8 @@ class _Estimate:
             recomputes=self._recomputes,
         )  # fmt: skip
         self._slots = plan.spec.execution.pack_size
-        first = places[0].device
-        self._calibration = Calibration(self._measured(first), first.spread)
+        first = places[0]
+        self._calibration = Calibration(self._measured(first), first.device.spread)
         self._ratios: dict[Group, Interval] = {}
         self._memories: dict[tuple[object, ...], Memory] = {}
 
@@ -144,11 +179,12 @@ class _Estimate:
         def seconds(pack: Pack, name: str) -> float | None:
             if not rows[_group(pack)][name]:
                 return None
-            alone = self._prior(pack, by_name[name].device) * self._ratio(_group(pack)).middle
+            device = self._device(by_name[name], pack.size)
+            alone = self._prior(pack, device) * self._ratio(_group(pack)).middle
             return alone / self._ranks(pack)
 
         slots = {place.node.name: place.slots for place in self._places}
-        ran = simulate(self._packs, slots, seconds, self._ranks)
+        ran = simulate(self._packs, slots, seconds, self._width, self._at_once)
         total = sum((each.seconds for each in groups if each.fits), start=NOTHING)
         relative = total * (1 / total.middle) if total.middle else Interval(low=1, middle=1, high=1)
         makespan = relative * ran.makespan
@@ -183,16 +219,17 @@ class _Estimate:
 
     def _group_forecast(self, group: Group, packs: Sequence[Pack]) -> GroupForecast:
         held = max((self._memory(pack) for pack in packs), key=lambda each: each.least)
-        ranks = max(map(self._ranks, packs))
+        ranks, width = max(map(self._ranks, packs)), self._widths[group[1]]
         rows = {
-            place.node.name: held.rows_in(place.room) if ranks <= place.slots else 0
+            place.node.name: held.rows_in(place.room * width) if ranks * width <= place.slots else 0
             for place in self._places
         }
         place = next((p for p in self._places if rows[p.node.name]), self._places[0])
-        seconds = sum(self._prior(pack, place.device) for pack in packs)
+        device = self._device(place, group[1])
+        seconds = sum(self._prior(pack, device) for pack in packs)
         count = sum(len(pack.trials) or len(pack.milestones) for pack in packs)
         return GroupForecast(
-            group=group, count=count, ranks=ranks, memory=held, rows=rows,
+            group=group, count=count, ranks=ranks, width=width, memory=held, rows=rows,
             seconds=self._ratio(group) * seconds,
         )  # fmt: skip
 
@@ -227,6 +264,14 @@ class _Estimate:
         parameters = self._family.rungs[size].parameters
         return self._plan.spec.execution.ranks_of(size, parameters)
 
+    def _width(self, pack: Pack) -> int:
+        """Slots that the pack takes."""
+        return self._ranks(pack) * self._widths[pack.size]
+
+    def _device(self, place: Place, size: str) -> Device:
+        """What a worker computes on for a size."""
+        return replace(place.device, share=place.device.share * self._widths[size])
+
     def _prior(self, pack: Pack, device: Device) -> float:
         """Seconds by the work alone."""
         if pack.adaptation is not None:
@@ -238,19 +283,21 @@ class _Estimate:
         work = self._workload.of_trial(config, sharing=slots)
         return device.seconds(work, config.compute_dtype)
 
-    def _measured(self, device: Device) -> dict[Group, list[Pair]]:
-        """What ran on devices of this kind, with what its work alone would have said."""
+    def _measured(self, place: Place) -> dict[Group, list[Pair]]:
+        """What ran on devices of this place's kind, with what its work alone would have said."""
         found: dict[Group, list[Pair]] = defaultdict(list)
         for trial in self._plan.trials:
+            device = self._device(place, trial.config.model_size)
             if (pair := self._trial_pair(trial, device)) is not None:
                 found[trial.config.method, trial.config.model_size].append(pair)
         runs: dict[tuple[str, str], Milestone] = {}
         for milestone in self._plan.milestones:
-            if milestone.state.seconds and device.is_of(milestone.state.device):
+            if milestone.state.seconds and place.device.is_of(milestone.state.device):
                 # The seconds of a milestone are those of its run from the start.
                 runs[milestone.adaptation.run_id, milestone.adaptation.model_size] = milestone
         for (_, size), last in runs.items():
             work = self._workload.of_adaptation(last.adaptation, last.steps)
+            device = self._device(place, size)
             prior = device.seconds(work, last.adaptation.compute_dtype)
             found[ADAPTATION, size].append(Pair(forecast=prior, measured=last.state.seconds or 0.0))
         return found

@@ -41,26 +41,33 @@ def simulate(
     slots: Mapping[str, int],
     seconds: Seconds,
     width: Width = lambda pack: 1,
+    at_once: int | None = None,
 ) -> Schedule:
     """Run packs through slots, so many of each type of node; types are tried in their order.
 
     A pack takes `width` slots of one type at once; slots are kept free until it has them.
+    No more than `at_once` packs run at the same time.
     Packs that fit no type are left out, and so are those that wait for them.
     """
     queues = _queued(packs)
     now, busy = 0.0, dict.fromkeys(slots, 0.0)
     free = dict(slots)
     events: list[tuple[float, int, str, str, int]] = []
-    number = 0
+    number = running = 0
     while queues.ready or events:
         for name in slots:
-            while free[name] and (taken := _take(queues.ready, name, seconds)):
+            while (
+                free[name]
+                and (at_once is None or running < at_once)
+                and (taken := _take(queues.ready, name, seconds))
+            ):
                 entry, took = taken
                 pack, held = entry[1], width(entry[1])
                 if held > free[name]:
                     heapq.heappush(queues.ready, entry)
                     break
                 free[name] -= held
+                running += 1
                 busy[name] += took * held
                 for milestone, share in _milestones(pack):
                     number += 1
@@ -72,6 +79,7 @@ def simulate(
         now, _, milestone, ended, held = heapq.heappop(events)
         if ended:
             free[ended] += held
+            running -= 1
         else:
             queues.release(milestone)
     return Schedule(makespan=now, busy=busy)

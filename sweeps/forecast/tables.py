@@ -22,14 +22,19 @@ def forecast_text(found: Forecast | None) -> str:
 
 def misfit_text(found: Forecast) -> list[str]:
     """A line for each method and size that no node has room for."""
-    rooms = ", ".join(f"{p.node.name} has {_gigabytes(p.room)} a worker" for p in found.places)
     return [
         f"{' '.join(reversed(each.group))}: {each.count:,} of the sweep need "
-        f"{_gigabytes(each.memory.least)} with one row at a time, and {rooms}; take nodes with "
+        f"{_gigabytes(each.memory.least)} with one row at a time, and {_rooms(found, each)}; "
+        "take nodes with "
         "more memory, more ranks (execution.ranks, execution.gpu_gigabytes), "
-        "a larger execution.gpus_per_worker, or leave them out"
+        "a larger share of a GPU (execution.gpus_per_worker, gpu_shares), or leave them out"
         for each in found.misfits
     ]
+
+
+def _rooms(found: Forecast, each: GroupForecast) -> str:
+    said = (f"{p.node.name} has {_gigabytes(p.room * each.width)} a worker" for p in found.places)
+    return ", ".join(said)
 
 
 def _groups(found: Forecast) -> str:
@@ -82,7 +87,7 @@ def _sums(found: Forecast) -> Iterator[str]:
         hours = found.hours[place.node.name]
         what = "GPU-hours" if place.device.gpu else "core-hours"
         yield (
-            f"{place.node.name}: {place.slots} workers, {hours.middle:,.1f} {what} "
+            f"{place.node.name}: {place.workers} workers, {hours.middle:,.1f} {what} "
             f"({hours.low:,.1f} to {hours.high:,.1f})"
         )
     yield f"All done after {duration(found.makespan.middle)} ({_ends(found.makespan)})"

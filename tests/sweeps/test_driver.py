@@ -19,14 +19,15 @@ SPEC = """\
 name: held
 design: star
 model_family: nano
-axes: {model_size: [60k], task: [cb], seed: [0, 1]}
+axes: {model_size: [60k, 200k], task: [cb], seed: [0, 1]}
 defaults:
   {prompt_length: 2, prompt_init: class_label, pretraining_objective: span_corruption,
    lm_adaptation_steps: 0}
 settings:
   shared: {train_examples: 16, dev_examples: 4, batch_size: 4}
   prompt_tuning: {train_steps: 2, eval_every: 2, learning_rate: 0.3}
-execution: {store: STORE, workers: 2, pack_size: 1, gpus_per_worker: 0.5}
+execution:
+  {store: STORE, workers: 2, pack_size: 1, gpus_per_worker: 1, gpu_shares: {60k: 0.5}}
 """
 PROGRAM = """\
 import functools, os, sys
@@ -61,7 +62,16 @@ def _run(folder: Path, gpus: int) -> "subprocess.CompletedProcess[str]":
 def test_what_a_worker_holds(gpus: float, held: dict[str, float]) -> None:
     """Catches workers that share a GPU without Ray's knowing, or hold one without need."""
     execution = Execution(store="s", threads=3, gpus_per_worker=gpus)
-    assert driver._resources(execution).required_resources == held
+    assert driver._resources(execution, "60k").required_resources == held
+
+
+def test_sizes_hold_shares_of_their_own() -> None:
+    """Catches a small model with a GPU to itself, or a large one in a quarter of one."""
+    shares = {"60k": 0.25}
+    execution = Execution(store="s", threads=3, gpus_per_worker=1.0, gpu_shares=shares)
+    held = driver._resources(execution, "60k").required_resources
+    assert held == {"CPU": 3.0, "GPU": 0.25}
+    assert driver._resources(execution, "2m").required_resources["GPU"] == 1.0
 
 
 @pytest.mark.parametrize("on_ctrl_c", [signal.default_int_handler, signal.SIG_IGN])
@@ -80,7 +90,10 @@ def test_who_asks_a_driver_to_end_is_heard_as_ctrl_c(on_ctrl_c: Any) -> None:
 
 
 def test_two_workers_share_a_gpu(tmp_path: Path) -> None:
-    """Catches a share of a GPU that Ray is asked for in a way it never grants."""
+    """Catches shares that Ray is asked for in a way it never grants.
+
+    So it would be where idle workers of one size keep the GPU from another size.
+    """
     done = _run(tmp_path, gpus=1)
     assert done.returncode == 0, done.stdout + done.stderr
     spec = load(tmp_path / "held.yaml")
@@ -92,6 +105,6 @@ def test_a_machine_without_a_gpu_is_told_at_once(tmp_path: Path) -> None:
     """Catches a sweep that waits for ever for what the machine does not have."""
     done = _run(tmp_path, gpus=0)
     assert done.returncode == 2
-    said = "execution.gpus_per_worker: 0.5 cannot be had, for Ray finds no GPU on this machine; "
+    said = "execution.gpus_per_worker: 1 cannot be had, for Ray finds no GPU on this machine; "
     assert said in done.stderr
     assert list(Store(str(tmp_path / "store")).records()) == []

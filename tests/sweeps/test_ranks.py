@@ -52,11 +52,11 @@ def test_ranks_follow_from_memory(parameters: int, gigabytes: int, ranks: int) -
 def test_every_rank_holds_what_a_worker_holds() -> None:
     """Catches ranks that share one GPU, and a watcher that keeps a core from them."""
     execution = Execution(store="s", threads=3, gpus_per_worker=1.0)
-    group = driver._resources(execution, 4)
+    group = driver._resources(execution, "xxl", 4)
     assert group.required_resources == {"CPU": 12.0, "GPU": 4.0}
     assert group.bundles == [{"CPU": 3.0, "GPU": 1.0}] * 4
     assert group.head_bundle_is_empty
-    assert not driver._resources(execution).head_bundle_is_empty
+    assert not driver._resources(execution, "xxl").head_bundle_is_empty
 
 
 def test_what_ended_a_group_is_told_before_what_others_saw_of_it() -> None:

@@ -69,6 +69,26 @@ def test_ranks_share_what_one_cannot_hold(paper: SweepSpec, store: Store) -> Non
     assert {each.group[1] for each in one.misfits} == {"xxl"}
 
 
+def test_small_models_share_a_gpu(paper: SweepSpec, store: Store) -> None:
+    """Shares that the forecast does not know of: in memory, in speed, or in how many run."""
+    shared = replace(paper.execution, gpu_shares={"small": 0.25, "base": 0.5})
+    before = estimated(paper, store, A100)
+    after = estimated(replace(paper, execution=shared), store, A100)
+    (one,), (other,) = before.places, after.places
+    assert (one.slots, one.workers, one.room) == (8, 8, other.room * 4)
+    # 96 cores are enough for 24 workers of 4 threads, which 32 quarters of a GPU would need.
+    assert (other.slots, other.workers) == (24, 24)
+    groups = {each.group: each for each in after.groups}
+    small, base, xl = (groups["prompt_tuning", size] for size in ("small", "base", "xl"))
+    assert (small.width, base.width, xl.width) == (1, 2, 4)
+    assert small.rows["a100"] <= base.rows["a100"]
+    alone = next(each for each in before.groups if each.group == small.group)
+    # A quarter of a GPU is a quarter as fast, at most: who waits for Python loses less.
+    assert 1 < small.seconds.middle / alone.seconds.middle <= 4
+    fewer = estimated(replace(paper, execution=shared), store, A100, workers=2)
+    assert (fewer.places[0].workers, fewer.makespan.middle > after.makespan.middle) == (2, True)
+
+
 def test_computing_again_takes_less_memory_and_more_time(paper: SweepSpec, store: Store) -> None:
     """A setting that is taken for free, or that nobody would use by this forecast."""
     again = replace(paper, execution=replace(paper.execution, activation_checkpointing=True))

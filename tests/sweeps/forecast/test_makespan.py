@@ -50,3 +50,10 @@ def test_ranks_take_their_slots_together() -> None:
     packs = [Pack(name="a", cost=2.0), Pack(name="wide", cost=3.0), Pack(name="b", cost=9.0)]
     ran = simulate(packs, {"node": 2}, cost, lambda pack: 2 if pack.name == "wide" else 1)
     assert (ran.makespan, ran.busy) == (14.0, {"node": 17.0})
+
+
+def test_no_more_than_so_many_at_once() -> None:
+    """Slots that are counted as workers: shares of a GPU beyond those that the spec starts."""
+    packs = [Pack(name=str(number), cost=1.0) for number in range(6)]
+    assert simulate(packs, {"node": 4}, cost, at_once=2).makespan == 3.0
+    assert simulate(packs, {"node": 4}, cost).makespan == 2.0
