@@ -18,13 +18,21 @@ from typing import Any
 from ablation.axis import Value
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
+from analysis.page.pictures import Further, Picture, further
 from analysis.page.sections import Figure, Finding, Study, Table, study_of
 from analysis.source import Sweep
+from analysis.tables.printed import Printed
 
 TITLE_LETTERS = 128
 """The longest title of a report that W&B takes."""
 _IDS = ("id", "__id__")
 _COLUMNS = ["run:displayName", "summary:score", "config:task.value", "config:model_size.value"]
+
+_STEPS = {
+    "figure_curves": (("Dev score", "score"), ("Training loss", "train_loss")),
+    "figure_vocabulary": (("Cosine to the nearest piece", "neighbour_similarity"),),
+}
+"""What W&B can plot over steps for a further figure: titles, and the keys of the runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +61,7 @@ def report_of(sweep: Sweep, place: Place) -> Any:
     """The report of a sweep; nothing is asked of a server."""
     trials = load_trials(sweep.manifest, sweep.store)
     study = study_of(sweep.manifest, trials)
+    more = further(sweep, trials, study.notes)
     return _wr().Report(
         # W&B asks its server for an entity that is left out.
         entity=place.entity or "me",
@@ -60,7 +69,7 @@ def report_of(sweep: Sweep, place: Place) -> Any:
         title=title_of(sweep.manifest),
         description=f"Sweep {sweep.manifest.name}, spec {sweep.manifest.spec_sha256[:16]}",
         width="fluid",
-        blocks=[*_opening(sweep, trials, study), *_body(sweep.manifest, study, place)],
+        blocks=[*_opening(sweep, trials, study), *_body(sweep.manifest, study, more, place)],
     )
 
 
@@ -106,13 +115,16 @@ def _opening(sweep: Sweep, trials: Trials, study: Study) -> Iterator[Any]:
     yield _wr().TableOfContents()
 
 
-def _body(manifest: Manifest, study: Study, place: Place) -> Iterator[Any]:
+def _body(manifest: Manifest, study: Study, more: Further, place: Place) -> Iterator[Any]:
     for figure in study.figures:
         yield from _section(manifest, figure, place)
+    for picture in more.pictures:
+        yield from _pictured(manifest, picture, place)
     if study.findings:
         yield _wr().H2(text="Claims")
         yield _wr().MarkdownBlock(text=markdown(_claims(study.findings)))
-    for table in study.tables:
+    tables: list[Table | Printed] = [*study.tables, *more.tables]
+    for table in tables:
         yield _wr().H2(text=table.title)
         yield _wr().MarkdownBlock(text=markdown(table))
     yield _wr().H2(text="Every trial")
@@ -128,14 +140,38 @@ def _body(manifest: Manifest, study: Study, place: Place) -> Iterator[Any]:
 def _section(manifest: Manifest, figure: Figure, place: Place) -> Iterator[Any]:
     yield _wr().H2(text=f"{figure.axis.figure}: {figure.title}")
     yield _wr().P(text=figure.question)
-    if place.images:
-        yield _wr().Image(
-            url=f"{place.images.rstrip('/')}/{_stem(figure)}.png", caption=figure.title
-        )
+    yield from _image(_stem(figure), figure.title, place)
     runsets = [_runset(manifest, figure, value) for value in figure.values]
     yield _wr().PanelGrid(runsets=runsets, panels=_plots())
     yield _wr().MarkdownBlock(text=markdown(figure.table))
     yield _wr().P(text=" ".join(part for part in (figure.made_of, figure.partial) if part))
+
+
+def _pictured(manifest: Manifest, picture: Picture, place: Place) -> Iterator[Any]:
+    """A further figure: our image, or where it is, and W&B's plot of what it is drawn from."""
+    yield _wr().H2(text=picture.title)
+    yield from _image(picture.name, picture.title, place)
+    if not place.images:
+        yield _wr().P(text=f"`python -m analysis figures` draws it as {picture.name}.png.")
+    plots = [
+        _wr().LinePlot(
+            title=title, x="Step", y=[key], groupby_aggfunc="mean", groupby_rangefunc="stddev",
+            layout=_wr().Layout(x=12 * column, y=0, w=12, h=8),
+        )
+        for column, (title, key) in enumerate(_STEPS.get(picture.name, ()))
+    ]  # fmt: skip
+    if plots:
+        runs = _wr().Runset(
+            name=manifest.name, filters=_filters(manifest, "Tags in ['scale']"),
+            groupby=["config.model_size"], pinned_columns=_COLUMNS,
+        )  # fmt: skip
+        yield _wr().PanelGrid(runsets=[runs], panels=plots)
+
+
+def _image(stem: str, caption: str, place: Place) -> Iterator[Any]:
+    """Our image of a figure, where somebody serves it: W&B takes images by address only."""
+    if place.images:
+        yield _wr().Image(url=f"{place.images.rstrip('/')}/{stem}.png", caption=caption)
 
 
 def _runset(manifest: Manifest, figure: Figure, value: Value) -> Any:
@@ -181,7 +217,7 @@ def _claims(findings: Sequence[Finding]) -> Table:
     return Table(title="Claims", heads=("Claim", "Effect", "Measured", "Verdict"), rows=rows)
 
 
-def markdown(table: Table) -> str:
+def markdown(table: Table | Printed) -> str:
     """A table as Markdown."""
     lines = [table.heads, ("---",) * len(table.heads), *table.rows]
     text = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)

@@ -28,13 +28,13 @@ from typing import Any
 
 from runners.rules import ConfigError
 from runners.store import Store
-from sweeps import nodes, summary
-from sweeps.disk import FullError
+from sweeps import nodes, outage, summary
 from sweeps.forecast.as_json import as_json
 from sweeps.forecast.estimate import forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
 from sweeps.lease import LostError
+from sweeps.outage import OutageError
 from sweeps.plan import STATUSES, survey
 from sweeps.remote import submission, submit
 from sweeps.run import counts, is_done, run, verdict
@@ -77,11 +77,12 @@ def _main(arguments: Sequence[str] | None) -> int:
         print(error, file=sys.stderr)
         return 2
     try:
-        code: int = options.verb(spec, options)
+        with outage.explained(spec.execution.store):
+            code: int = options.verb(spec, options)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    except (LostError, FullError) as error:
+    except (LostError, OutageError) as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
     return code

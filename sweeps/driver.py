@@ -14,10 +14,10 @@ from ray.tune.experiment import Trial
 from runners.store import Store
 from sweeps import failures
 from sweeps.connection import connected
-from sweeps.disk import FullError
 from sweeps.execution import Execution
 from sweeps.failures import Loss
 from sweeps.lease import Lease
+from sweeps.outage import OUTAGES, OutageError
 from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
 from sweeps.ranks import ranks_of
@@ -32,8 +32,8 @@ def fit(
 ) -> None:  # fmt: skip
     """Work through the packs of `spec` with as many workers as it wants.
 
-    Raises LostError where another driver takes over, FullError where a disk is full, and
-    ValueError where Ray cannot be had as it is needed.
+    Raises LostError where another driver takes over, OutageError where a disk is full or
+    the store is away, and ValueError where Ray cannot be had as it is needed.
     """
     execution = spec.execution
     search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
@@ -117,7 +117,7 @@ class Watch(tune.Callback):
         self._progress = progress
         self._board = board
         self._held = held
-        self._full: Loss | None = None
+        self._outage: Loss | None = None
 
     def __getstate__(self) -> dict[str, object]:
         """Nothing: Tune keeps its callbacks to resume with them, which the store does for us."""
@@ -148,18 +148,18 @@ class Watch(tune.Callback):
         """A worker died under its pack."""
         self._progress.drop(trial.trial_id)
         cause = _loss(trial)
-        if cause.kind == "disk_full":
-            self._full = cause
+        if cause.kind in OUTAGES:
+            self._outage = cause
             return
         for pack, loss in self._search.died(trial.trial_id, cause).items():
             failures.record(self._store, pack, loss)
             self._progress.give_up(pack)
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:
-        """Show how far it is; stop where another driver has taken over, or a disk is full."""
+        """Show how far it is; stop where another driver has taken over, or at an outage."""
         self._held.check()
-        if self._full is not None:
-            raise FullError(self._store.root, self._full.message)
+        if self._outage is not None:
+            raise OutageError(self._store.root, self._outage.kind, self._outage.message)
         if self._board.due():
             progress = self._progress
             self._board.show(progress.counts(), progress.names(), progress.seconds_left())

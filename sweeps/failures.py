@@ -8,15 +8,17 @@ from ray.exceptions import RayActorError
 
 from runners.config import to_mapping
 from runners.record import Failure
+from runners.storage.patience import is_passing
 from runners.store import Store
 from runners.training.provenance import surroundings
-from sweeps import disk
+from sweeps import outage
+from sweeps.outage import OUTAGES
 from sweeps.packs import Pack
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loss:
-    """Why a pack died: one of `runners.record.FAILURES` or `disk_full`, and what was said."""
+    """Why a pack died: one of `runners.record.FAILURES` or `OUTAGES`, and what was said."""
 
     kind: str
     message: str
@@ -44,7 +46,7 @@ class Explained:
         """Raise what went wrong in words; the traceback is among them where code is at fault."""
         if isinstance(error, Exception) and not isinstance(error, PackError):
             kind, message = _kind(error), f"{type(error).__name__}: {error}"
-            if kind == "disk_full":
+            if kind in OUTAGES:
                 message += f" on {socket.gethostname()}"
             trace = "".join(traceback.format_exception(error)) if kind == "code" else ""
             raise PackError(kind, f"{message}\n\n{trace}".rstrip()) from error
@@ -80,8 +82,8 @@ def record(store: Store, pack: Pack, loss: Loss) -> None:
 
 
 def _kind(error: Exception) -> str:
-    if disk.is_full(error):
-        return "disk_full"
+    if (kind := outage.kind_of(error)) is not None:
+        return kind
     # Only workers need torch, which they have loaded by now.
     from runners.training.memory import is_out_of_memory
     from runners.training.ranks import misses_another
@@ -91,4 +93,5 @@ def _kind(error: Exception) -> str:
         return "diverged"
     if is_out_of_memory(error):
         return "out_of_memory"
-    return "lost_worker" if misses_another(error) else "code"
+    # A disk that stumbles while a worker writes is as good as a worker that is lost.
+    return "lost_worker" if misses_another(error) or is_passing(error) else "code"

@@ -19,6 +19,7 @@ from runners.config import TUNES_MODEL
 from runners.training.ranks import Ranks
 from sweeps.execution import Execution
 from sweeps.failures import Explained, Loss, PackError, loss_of
+from sweeps.outage import OUTAGES
 from sweeps.packs import Pack
 from sweeps.progress import Report
 
@@ -26,7 +27,7 @@ WATCH_SECONDS = 0.5
 """Ranks are looked after so often."""
 GRACE_SECONDS = 15.0
 """Once one rank has failed, the others may say so long what they have seen of it."""
-GRAVEST = ("out_of_memory", "diverged", "disk_full", "code", "lost_worker")
+GRAVEST = ("out_of_memory", "diverged", *OUTAGES, "code", "lost_worker")
 """Classes of failure, those first of which the others come: a rank misses another that died."""
 
 

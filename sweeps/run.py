@@ -5,7 +5,7 @@ from collections import Counter
 
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
-from sweeps import address, disk, lease, summary
+from sweeps import address, lease, summary
 from sweeps.lease import Lease
 from sweeps.manifest import manifest
 from sweeps.packs import Pack, packs_of
@@ -40,7 +40,7 @@ def run(spec: SweepSpec) -> int:
     if is_done(plan):
         _write_manifest(spec, store)
     else:
-        with disk.explained(store.root), lease.take(store, spec.name, say=_say) as held:
+        with lease.take(store, spec.name, say=_say) as held:
             # Again, for somebody may have held the lease until now.
             plan = _work(survey(spec), store, held)
     _say(f"{summary.standing(plan)}\n\n{verdict(spec.name, counts(plan))}")

@@ -203,7 +203,8 @@ def _commit(
     rung = catalogue.rung(config.model_family, config.model_size)
     source = {"format": found.format, "file": found.file, "sha256": found.sha256, **found.about}
     attempt = store.begin(config.trial_id)
-    safetensors.numpy.save_file({TENSOR: found.vectors}, attempt.folder / PROMPT)
+    vectors = {TENSOR: found.vectors}
+    attempt.write(PROMPT, lambda path: safetensors.numpy.save_file(vectors, path))
     record = TrialRecord(
         trial_id=config.trial_id,
         attempt=attempt.id,

@@ -1,6 +1,7 @@
 """One go at a trial, and the commit that decides which go counts."""
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from runners.storage.files import Files
 from runners.storage.index import Index
 from runners.storage.layout import attempt_path, discard_path, record_path
 from runners.storage.local import sha256
+from runners.storage.patience import insist
 from runners.storage.records import Discard, sound_record
 
 
@@ -26,6 +28,10 @@ class Attempt:
     files: Files = field(repr=False)
     index: Index = field(repr=False)
 
+    def write(self, name: str, writer: Callable[[Path], object]) -> None:
+        """Let `writer` write a file of the folder, anew where a disk stumbles under it."""
+        insist(lambda: writer(self.folder / name), f"writing {name}", self.files.root)
+
     def commit(self, record: TrialRecord) -> bool:
         """Make this attempt the trial's result, with all files of the folder.
 
@@ -38,7 +44,8 @@ class Attempt:
         are not finite, and DefectError where an unreadable record stands.
         """
         self._check(record)
-        complete = dataclasses.replace(record, files=self._checksums())
+        checksums = insist(self._checksums, "reading what was written", self.files.root)
+        complete = dataclasses.replace(record, files=checksums)
         text = complete.to_json()
         standing = sound_record(self.files, self.trial_id) or self._claim(complete, text)
         won = standing.attempt == self.id

@@ -19,7 +19,7 @@ _BATCH = 1024
 
 
 class Files(Protocol):
-    """The operations of a place; every one may raise OSError."""
+    """The operations of a place; every one may raise OSError, after a minute where it may pass."""
 
     root: str
     """Absolute local path, or URL."""

@@ -29,7 +29,9 @@ class Leases:
     def take(self, generation: int, data: bytes) -> bool:
         """Begin a generation; False where somebody else has begun this or a later one."""
         self._claim()
-        if not self._files.create(layout.lease_path(generation), data):
+        path = layout.lease_path(generation)
+        # An answer that got lost makes the place be asked twice, and what stands be ours.
+        if not self._files.create(path, data) and self._files.read(path) != data:
             return False
         generations = self._generations()
         # A listing out of a cache may have hidden a later one, and a new file renews it.

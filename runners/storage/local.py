@@ -4,9 +4,12 @@ import errno
 import hashlib
 import os
 import shutil
+import stat
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+
+from runners.storage.patience import patient
 
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 
@@ -19,16 +22,25 @@ class LocalFiles:
 
     def __init__(self, root: str) -> None:
         self.root = os.path.abspath(os.path.expanduser(root))
-        if os.path.exists(self.root) and not os.path.isdir(self.root):
+        if self._is_file():
             raise ValueError(f"store {root}: is a file; name a folder, existing or not")
 
+    @patient
+    def _is_file(self) -> bool:
+        try:
+            return not stat.S_ISDIR(os.stat(self.root).st_mode)
+        except FileNotFoundError:
+            return False
+
     @property
+    @patient
     def writable(self) -> bool:
         nearest = Path(self.root)
         while not nearest.exists():
             nearest = nearest.parent
         return os.access(nearest, os.W_OK)
 
+    @patient
     def read(self, path: str, start: int = 0) -> bytes | None:
         try:
             with open(self.url(path), "rb") as file:
@@ -37,12 +49,14 @@ class LocalFiles:
         except FileNotFoundError:
             return None
 
+    @patient
     def digest(self, path: str) -> str | None:
         try:
             return sha256(Path(self.url(path)))
         except FileNotFoundError:
             return None
 
+    @patient
     def create(self, path: str, data: bytes) -> bool:
         """As `Files.create`."""
         draft = self._draft(path, data)
@@ -61,17 +75,31 @@ class LocalFiles:
         _sync(os.path.dirname(draft))
         return True
 
+    @patient
     def replace(self, path: str, data: bytes) -> None:
         draft = self._draft(path, data)
-        os.replace(draft, self.url(path))
+        try:
+            os.replace(draft, self.url(path))
+        except OSError:
+            Path(draft).unlink(missing_ok=True)
+            raise
         _sync(os.path.dirname(draft))
 
+    @patient
     def append(self, path: str, data: bytes) -> None:
         target = self.url(path)
         _make_folder(os.path.dirname(target))
-        with open(target, "ab") as file:
-            file.write(data)
+        with open(target, "ab", buffering=0) as file:
+            start, left = file.tell(), memoryview(data)
+            try:
+                while left:
+                    left = left[file.write(left) :]
+            except OSError:
+                # Half a line would spoil the one that comes after it.
+                file.truncate(start)
+                raise
 
+    @patient
     def remove(self, path: str) -> None:
         """As `Files.remove`."""
         target = self.url(path)
@@ -87,30 +115,35 @@ class LocalFiles:
             return
         shutil.rmtree(doomed)
 
+    @patient
     def folders(self, folder: str) -> list[str]:
         return sorted(entry.name for entry in self._entries(folder) if entry.is_dir())
 
+    @patient
     def sizes(self, folder: str) -> dict[str, int]:
         entries = [entry for entry in self._entries(folder) if entry.is_file()]
         return {entry.name: entry.stat().st_size for entry in entries}
 
     def walk(self, folder: str) -> Iterator[str]:
-        for entry in sorted(self._entries(folder), key=lambda entry: entry.name):
+        for entry in sorted(self._listed(folder), key=lambda entry: entry.name):
             path = f"{folder}/{entry.name}"
             if entry.is_dir():
                 yield from self.walk(path)
             else:
                 yield path
 
+    @patient
     def holding(self, folder: str, name: str) -> set[str]:
         found = self._entries(folder)
-        return {entry.name for entry in found if os.path.exists(f"{entry.path}/{name}")}
+        return {entry.name for entry in found if _stands(f"{entry.path}/{name}")}
 
+    @patient
     def workspace(self, path: str) -> Path:
         folder = self.url(path)
         _make_folder(folder)
         return Path(folder)
 
+    @patient
     def publish(self, workspace: Path, path: str) -> None:
         assert str(workspace) == self.url(path)
         for folder, _, names in os.walk(workspace):
@@ -124,6 +157,10 @@ class LocalFiles:
     def url(self, path: str) -> str:
         return os.path.join(self.root, path)
 
+    @patient
+    def _listed(self, folder: str) -> list[os.DirEntry[str]]:
+        return self._entries(folder)
+
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.url(folder)) as entries:
@@ -136,10 +173,14 @@ class LocalFiles:
         folder, name = os.path.split(self.url(path))
         _make_folder(folder)
         draft = os.path.join(folder, _draft_name(name))
-        with open(draft, "xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(draft, "xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError:
+            Path(draft).unlink(missing_ok=True)
+            raise
         return draft
 
 
@@ -155,6 +196,15 @@ def _draft_name(name: str) -> str:
 
 def _is_draft(name: str) -> bool:
     return name.startswith(".") and name.endswith(".draft")
+
+
+def _stands(path: str) -> bool:
+    """Like `os.path.exists`, which takes a disk that stumbles for a file that is not there."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
 
 
 def _make_folder(folder: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 
 from runners.rules import nearest
+from runners.storage.patience import patient
 
 # Backends whose `pipe_file(mode="create")` is decided by the server: S3 by
 # If-None-Match, Google by ifGenerationMatch=0, Azure by overwrite=False (read in
@@ -43,12 +44,14 @@ class RemoteFiles:
         names = {protocols} if isinstance(protocols, str) else set(protocols)
         return bool(names & _CREATES)
 
+    @patient
     def read(self, path: str, start: int = 0) -> bytes | None:
         try:
             return bytes(self._fs.cat_file(self._at(path), start=start or None))
         except FileNotFoundError:
             return None
 
+    @patient
     def digest(self, path: str) -> str | None:
         try:
             with self._fs.open(self._at(path), "rb") as file:
@@ -56,6 +59,7 @@ class RemoteFiles:
         except FileNotFoundError:
             return None
 
+    @patient
     def create(self, path: str, data: bytes) -> bool:
         """As `Files.create`."""
         if not self.writable:
@@ -68,40 +72,48 @@ class RemoteFiles:
             return False
         return True
 
+    @patient
     def replace(self, path: str, data: bytes) -> None:
         self._fs.pipe_file(self._at(path), data)
 
+    @patient
     def append(self, path: str, data: bytes) -> None:
         # Objects cannot grow: all that this process wrote is written again.
         whole = self._written.get(path, b"") + data
         self.replace(path, whole)
         self._written[path] = whole
 
+    @patient
     def remove(self, path: str) -> None:
         try:
             self._fs.rm(self._at(path), recursive=True)
         except FileNotFoundError:
             return
 
+    @patient
     def folders(self, folder: str) -> list[str]:
         return sorted(name for name, kind, _ in self._entries(folder) if kind == "directory")
 
+    @patient
     def sizes(self, folder: str) -> dict[str, int]:
         return {name: size for name, kind, size in self._entries(folder) if kind == "file"}
 
     def walk(self, folder: str) -> Iterator[str]:
-        for found in sorted(self._fs.find(self._at(folder))):
+        for found in self._found(folder):
             yield str(found).removeprefix(self._base + "/")
 
+    @patient
     def holding(self, folder: str, name: str) -> set[str]:
         tail = f"/{name}"
         inside = (path.removeprefix(f"{folder}/") for path in self.walk(folder))
         found = {path.removesuffix(tail) for path in inside if path.endswith(tail)}
         return {child for child in found if "/" not in child}
 
+    @patient
     def workspace(self, path: str) -> Path:
         return Path(tempfile.mkdtemp(prefix=f"promptscale-{path.rpartition('/')[2]}-"))
 
+    @patient
     def publish(self, workspace: Path, path: str) -> None:
         for file in sorted(workspace.rglob("*")):
             if file.is_file():
@@ -111,6 +123,10 @@ class RemoteFiles:
     def release(self, workspace: Path) -> None:
         if workspace.exists():
             shutil.rmtree(workspace)
+
+    @patient
+    def _found(self, folder: str) -> list[str]:
+        return sorted(self._fs.find(self._at(folder)))
 
     def url(self, path: str) -> str:
         return f"{self.root}/{path}"

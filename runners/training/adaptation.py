@@ -175,7 +175,7 @@ def _commit(
     if not ranks.is_first:
         return
     attempt = store.begin(config.milestone_id(run.step))
-    save_file(weights, attempt.folder / WEIGHTS)
+    attempt.write(WEIGHTS, lambda path: save_file(weights, path))
     record = TrialRecord(
         trial_id=config.milestone_id(run.step),
         attempt=attempt.id,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
+from operator import methodcaller
 from typing import Any
 
 from safetensors.torch import save_file
@@ -122,21 +122,24 @@ class Session:
         best = member.best
         assert best is not None
         attempt = self.store.begin(member.config.trial_id)
-        _write_lines(attempt.folder / "history.jsonl", member.history)
-        answers = answer_rows(member.data, best.predictions)
-        _write_lines(attempt.folder / "predictions.jsonl", answers)
+        tables = {
+            "history": _lines(member.history),
+            "predictions": _lines(answer_rows(member.data, best.predictions)),
+        }
         for task, (_, predictions) in member.transferred.items():
             answers = answer_rows(member.transfer[task], predictions)
-            _write_lines(attempt.folder / f"predictions-{task}.jsonl", answers)
+            tables[f"predictions-{task}"] = _lines(answers)
         neighbours = {}
         if "prompt" in best.parameters:
             prompt = best.parameters["prompt"]
-            save_file({"prompt": prompt}, attempt.folder / "prompt.safetensors")
+            attempt.write("prompt.safetensors", lambda path: save_file({"prompt": prompt}, path))
             near = near_prompt(prompt, self.backbone)
-            _write_lines(attempt.folder / "neighbours.jsonl", neighbour_rows(near, self.backbone))
+            tables["neighbours"] = _lines(neighbour_rows(near, self.backbone))
             start_similarity = self._starts[run.config.run_id]
             words = member.data.task.init_words
             neighbours = {"neighbours": summary(near, start_similarity, words, self.backbone)}
+        for name, text in tables.items():
+            attempt.write(f"{name}.jsonl", methodcaller("write_text", text, encoding="utf-8"))
         metrics = {
             **best.metrics, "majority": member.data.majority, "chance": member.data.chance,
             "best_step": best.step, **_transferred(member),
@@ -241,5 +244,5 @@ def _transfer_provenance(member: Member) -> dict[str, Any]:
     }
 
 
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+def _lines(rows: Iterable[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)

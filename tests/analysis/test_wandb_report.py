@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.cli import main
+from analysis.page.pictures import further
 from analysis.source import open_sweep
 
 pytest.importorskip("wandb_workspaces", reason="the extra `reports` is not installed")
@@ -77,6 +78,21 @@ def test_images_are_links_to_ours(whole: Any) -> None:
         "https://here/f/figure_1_scale.png", "https://here/f/figure_3a_prompt_length.png",
     ]  # fmt: skip
     assert [b for b in spec(whole)["blocks"] if b["type"] == "image"] == []
+
+
+def test_further_figures_are_there(whole: Any) -> None:
+    """A report of Figures 1 and 3 alone, and of a paper that has more to show."""
+    pictures: list[str] = []
+    tables = further(open_sweep(whole.store.root), whole.trials(), pictures).tables
+    found = spec(whole, images="https://here/f")
+    images = [b["url"].rpartition("/")[2] for b in found["blocks"] if b["type"] == "image"]
+    assert {"figure_4_parameters.png", "figure_curves.png"} <= set(images)
+    text = json.dumps(found, ensure_ascii=False)
+    assert tables
+    assert all(table.title in text for table in tables)
+    plots = [p["config"] for g in grids(found) for p in g["panelBankSectionConfig"]["panels"]]
+    assert ["train_loss"] in [plot.get("metrics") for plot in plots]
+    assert "figure_curves.png" in json.dumps(spec(whole))
 
 
 def test_without_a_key_the_spec_is_written(

@@ -1,4 +1,7 @@
-"""A full disk: known, told, and no trial's fault. A disk that fills: tests/slow/test_faults.py."""
+"""A full disk, a store that is away: known, told, and no trial's fault.
+
+They are made to happen in tests/slow/test_faults.py.
+"""
 
 import errno
 from collections.abc import Callable
@@ -8,11 +11,12 @@ from typing import Any
 import pytest
 
 from runners.storage.local import LocalFiles
+from runners.storage.patience import AwayError
 from runners.store import Store
 from sweeps import run as sweep_run
 from sweeps.cli import main
-from sweeps.disk import FullError, explained, is_full
 from sweeps.failures import Explained, PackError
+from sweeps.outage import OutageError, explained, kind_of
 from sweeps.run import run
 from sweeps.spec import SweepSpec, parse
 
@@ -27,21 +31,23 @@ def stored(text: str, store: Store) -> SweepSpec:
 
 
 @pytest.mark.parametrize(
-    ("error", "full"),
+    ("error", "kind"),
     [
-        (FULL, True),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), True),
-        (OSError(errno.EACCES, "Permission denied"), False),
-        (RuntimeError("I/O error: No space left on device (os error 28)"), True),
-        (RuntimeError("no"), False),
+        (FULL, "disk_full"),
+        (OSError(errno.EDQUOT, "Disk quota exceeded"), "disk_full"),
+        (AwayError(errno.EIO, "read failed 8 times", "/store"), "store_away"),
+        (OSError(errno.EIO, "Input/output error"), None),
+        (OSError(errno.EACCES, "Permission denied"), None),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "disk_full"),
+        (RuntimeError("no"), None),
     ],
 )
-def test_what_a_full_disk_looks_like(error: Exception, full: bool) -> None:
+def test_what_an_outage_looks_like(error: Exception, kind: str | None) -> None:
     """A quota that counts as a bug, or a bug that counts as a quota."""
-    assert is_full(error) is full
+    assert kind_of(error) == kind
     wrapped = ValueError("store: cannot be written")
     wrapped.__cause__ = error
-    assert is_full(wrapped) is full
+    assert kind_of(wrapped) == kind
 
 
 def test_a_worker_says_where_the_disk_is_full() -> None:
@@ -54,12 +60,19 @@ def test_a_worker_says_where_the_disk_is_full() -> None:
     assert caught.value.loss.kind == "disk_full"
 
 
+def test_a_disk_that_stumbles_is_no_fault_of_the_code() -> None:
+    """A trial that is given up for a read that would have gone well a moment later."""
+    with pytest.raises(PackError) as caught, Explained():
+        raise OSError(errno.EIO, "Input/output error")
+    assert caught.value.loss.kind == "lost_worker"
+
+
 def test_other_errors_pass(tmp_path: Path) -> None:
     """A refused store that is told to make room."""
     with pytest.raises(ValueError, match=r"^held$"), explained(str(tmp_path)):
         raise ValueError("held")
     told = r"a disk is full \(.*\); nothing .* lost; make room, and run it again"
-    with pytest.raises(FullError, match=told), explained(str(tmp_path)):
+    with pytest.raises(OutageError, match=told), explained(str(tmp_path)):
         raise FULL
 
 
@@ -74,7 +87,7 @@ def test_a_disk_that_is_full_at_once(
         raise FULL
 
     monkeypatch.setattr(LocalFiles, "replace", full)
-    with pytest.raises(FullError, match="make room"):
+    with pytest.raises(OutageError, match="make room"), explained(store.root):
         run(stored)
     assert store.done([stored.trials[0].config.trial_id])
 
