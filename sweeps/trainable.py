@@ -151,6 +151,7 @@ def _train(
     ranks: Ranks, follower: Follower | None,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
+    from runners.model.shared import machine_pool
     from runners.training.layout import Layout
     from runners.training.memory import Room, Rooms
     from runners.training.session import Session
@@ -164,7 +165,8 @@ def _train(
     if not todo:
         return
     layout = Layout(recomputes=execution.activation_checkpointing, ranks=ranks)
-    backbone = load_backbone(todo[0], store, catalogue)
+    pool = machine_pool() if execution.workers > 1 else None
+    backbone = load_backbone(todo[0], store, catalogue, pool=pool)
     session = Session(
         backbone=layout.of(backbone, device),
         store=store,

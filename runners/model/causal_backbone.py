@@ -145,6 +145,15 @@ class CausalBackbone:
         torch.nn.Module.to(module, device)
         return replace(self, module=module, weights=dict(module.named_parameters()))
 
+    def lent(self, weights: Weights) -> "CausalBackbone":
+        """This one with these equal weights, also in its module where that has them."""
+        own = dict(self.module.named_parameters())
+        if any(own[name] is not weight for name, weight in self.weights.items()):
+            return replace(self, weights=weights)
+        for name, parameter in own.items():
+            parameter.data = weights[name]
+        return replace(self, weights=own)
+
     @property
     def _embedding_name(self) -> str:
         table = self.module.get_input_embeddings().weight

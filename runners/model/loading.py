@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from safetensors.torch import load
@@ -16,6 +17,7 @@ from runners.model.causal_backbone import CausalBackbone, load_causal
 from runners.model.checkpoint import WEIGHTS, fingerprint_of_places
 from runners.model.family import Place, Rung
 from runners.model.reading import pinned, read_codec
+from runners.model.shared import Pool
 from runners.model.t5_backbone import T5Backbone, load_t5
 from runners.record import TrialRecord
 from runners.store import Store
@@ -31,16 +33,18 @@ Loaded = T5Backbone | CausalBackbone
 
 
 def load_backbone(
-    config: TrialConfig, store: Store, catalogue: Catalogue, device: torch.device = CPU
-) -> Loaded:
+    config: TrialConfig, store: Store, catalogue: Catalogue, device: torch.device = CPU,
+    *, pool: Pool | None = None,
+) -> Loaded:  # fmt: skip
     """The model that a trial starts from: pre-trained, or a milestone of its LM adaptation.
 
     Its weights are on `device`, in the compute dtype where they stay frozen, in
-    float32 where they train. Raises ValueError where the family or size is unknown, or
+    float32 where they train. With a `pool` they are in memory once for all processes
+    that read them through it. Raises ValueError where the family or size is unknown, or
     the milestone is not in the store.
     """
     kept = "float32" if config.method in TUNES_MODEL else config.compute_dtype
-    backbone = _pretrained_or_adapted(config, store, catalogue, kept)
+    backbone = _pretrained_or_adapted(config, store, catalogue, kept, pool)
     placed = on_device(backbone, device)
     return dataclasses.replace(placed, dtype=COMPUTE_DTYPES[config.compute_dtype])
 
@@ -60,23 +64,23 @@ def on_device(backbone: Loaded, device: torch.device) -> Loaded:
 
 
 def _pretrained_or_adapted(
-    config: TrialConfig, store: Store, catalogue: Catalogue, kept: str
+    config: TrialConfig, store: Store, catalogue: Catalogue, kept: str, pool: Pool | None
 ) -> Loaded:
     family, size, steps = config.model_family, config.model_size, config.lm_adaptation_steps
     adaptation = adaptation_of(config)
     if adaptation is None:
-        return load_pretrained(catalogue, family, size, kept, released=steps)
+        return load_pretrained(catalogue, family, size, kept, released=steps, pool=pool)
     milestone = store.get(adaptation.milestone_id(steps))
     if milestone is None:
         raise ValueError(
             f"lm_adaptation_steps: {steps} of {size} is not in the store {store.root}; run the "
             "adaptation first (python -m runners.lm_adaptation)"
         )
-    return load_milestone(milestone, store, catalogue, kept)
+    return load_milestone(milestone, store, catalogue, kept, pool)
 
 
 def load_milestone(
-    milestone: TrialRecord, store: Store, catalogue: Catalogue, dtype: str
+    milestone: TrialRecord, store: Store, catalogue: Catalogue, dtype: str, pool: Pool | None = None
 ) -> Loaded:
     """The model of a milestone in dtype.
 
@@ -84,9 +88,11 @@ def load_milestone(
     now.
     """
     config = milestone.config
-    pretrained = load_pretrained(catalogue, config["model_family"], config["model_size"], dtype)
+    pretrained = load_pretrained(
+        catalogue, config["model_family"], config["model_size"], dtype, pool=pool
+    )
     check_origin(milestone, pretrained, store)
-    return _adapted(store.root, milestone.trial_id, pretrained)
+    return _adapted(store.root, milestone.trial_id, pretrained, dtype, pool)
 
 
 def check_origin(milestone: TrialRecord, pretrained: Backbone, store: Store) -> None:
@@ -101,8 +107,9 @@ def check_origin(milestone: TrialRecord, pretrained: Backbone, store: Store) -> 
 
 
 def load_pretrained(
-    catalogue: Catalogue, family: str, size: str, dtype: str, *, released: int = 0
-) -> Loaded:
+    catalogue: Catalogue, family: str, size: str, dtype: str, *, released: int = 0,
+    pool: Pool | None = None,
+) -> Loaded:  # fmt: skip
     """A checkpoint of a family in dtype: pre-trained, or as released after LM adaptation.
 
     Raises ValueError where the family or size is unknown, or its checkpoint is
@@ -110,19 +117,35 @@ def load_pretrained(
     """
     rung = catalogue.rung(family, size)
     checkpoint = rung.adapted[released] if released else rung.checkpoint
-    loaded = _load(catalogue.architecture(family), checkpoint, rung.tokenizer, dtype)
+    loaded = _load(catalogue.architecture(family), checkpoint, rung.tokenizer, dtype, pool)
     _check(rung, family, checkpoint, loaded)
     return loaded
 
 
 @functools.lru_cache(maxsize=2)
-def _load(architecture: str, checkpoint: Place, tokenizer: Place, dtype: str) -> Loaded:
+def _load(
+    architecture: str, checkpoint: Place, tokenizer: Place, dtype: str, pool: Pool | None
+) -> Loaded:
     checkpoint, tokenizer = pinned(checkpoint), pinned(tokenizer)
     codec = read_codec(tokenizer, continues=architecture == "causal")
     fingerprint = fingerprint_of_places(checkpoint, tokenizer)
     assert fingerprint is not None
     read = load_causal if codec.continues else load_t5
-    return read(checkpoint, codec=codec, fingerprint=fingerprint, dtype=COMPUTE_DTYPES[dtype])
+    with pool.alone() if pool else nullcontext():
+        loaded = read(checkpoint, codec=codec, fingerprint=fingerprint, dtype=COMPUTE_DTYPES[dtype])
+        return _common(loaded, f"{fingerprint}-{dtype}", pool)
+
+
+def _common(loaded: Loaded, name: str, pool: Pool | None) -> Loaded:
+    """The same model with its weights in the pool."""
+    if pool is None:
+        return loaded
+    weights = pool.common(loaded.weights, name)
+    if weights is loaded.weights:
+        return loaded
+    if isinstance(loaded, CausalBackbone):
+        return loaded.lent(weights)
+    return dataclasses.replace(loaded, weights=weights)
 
 
 def _check(rung: Rung, family: str, checkpoint: Place, loaded: Loaded) -> None:
@@ -139,10 +162,16 @@ def _check(rung: Rung, family: str, checkpoint: Place, loaded: Loaded) -> None:
 
 
 @functools.lru_cache(maxsize=2)
-def _adapted(root: str, milestone: str, pretrained: Loaded) -> Loaded:
-    content = Store(root).read(milestone, WEIGHTS)
-    adapted = with_weights(pretrained, load(content), source=f"{milestone}/{WEIGHTS}")
-    return dataclasses.replace(adapted, fingerprint=hashlib.sha256(content).hexdigest()[:16])
+def _adapted(
+    root: str, milestone: str, pretrained: Loaded, dtype: str, pool: Pool | None
+) -> Loaded:
+    with pool.alone() if pool else nullcontext():
+        content = Store(root).read(milestone, WEIGHTS)
+        fingerprint = hashlib.sha256(content).hexdigest()[:16]
+        adapted = with_weights(pretrained, load(content), source=f"{milestone}/{WEIGHTS}")
+        return _common(
+            dataclasses.replace(adapted, fingerprint=fingerprint), f"{fingerprint}-{dtype}", pool
+        )
 
 
 def with_weights(backbone: Loaded, loaded: Mapping[str, Tensor], *, source: str) -> Loaded:
