@@ -154,6 +154,18 @@ class Network:
         """The key with which every host lets in."""
         return self.base / "ssh" / "id"
 
+    def power_on(self, name: str) -> None:
+        """Start a host again whose power was cut, with the disk that it had."""
+        switch, address = next(iter(self.hosts.values())), self.hosts[name].address
+        until = time.monotonic() + 30
+        # The cable goes with the last trace of the old host, a moment after its end.
+        while f" {name}@" in _output(switch, "ip", "link"):
+            assert time.monotonic() < until, f"{name} is still plugged in"
+            time.sleep(0.1)
+        self.hosts[name] = _boot(self.base, name, address)
+        _plug(switch, self.hosts[name])
+        _say(self.hosts[name], "up")
+
 
 def checkout(folder: Path) -> Path:
     """A copy of this checkout, of what Git would keep; hosts may not see its own place."""
@@ -207,8 +219,8 @@ def network(*names: str) -> Iterator[Network]:
 
 def _boot(base: Path, name: str, address: str) -> Host:
     folder = base / name
-    (folder / "home").mkdir(parents=True)
-    (folder / "tmp").mkdir()
+    (folder / "home").mkdir(parents=True, exist_ok=True)
+    (folder / "tmp").mkdir(exist_ok=True)
     settings = SSHD.format(address=address, ssh=base / "ssh", folder=folder)
     (folder / "sshd_config").write_text(settings)
     lines = [f"export PATH={BIN}:$PATH", *(f"export {k}={v}" for k, v in _settings().items())]
@@ -234,7 +246,7 @@ def _keep(folder: Path) -> str:
     for path in {Path(sys.base_prefix).resolve(), BIN.parent}:
         if path.is_relative_to(HOME):
             inside = folder / "home" / path.relative_to(HOME)
-            inside.mkdir(parents=True)
+            inside.mkdir(parents=True, exist_ok=True)
             lines += f"mount --bind {path} {inside}\n"
     return lines
 
@@ -273,6 +285,13 @@ def _plug(switch: Host, host: Host) -> None:
 
 def _ip(host: Host, *words: str) -> None:
     _do("nsenter", f"--net=/proc/{host.first}/ns/net", "ip", *words)
+
+
+def _output(host: Host, *words: str) -> str:
+    return subprocess.run(
+        ["nsenter", f"--net=/proc/{host.first}/ns/net", *words], check=True, capture_output=True,
+        text=True, env=_environment(),
+    ).stdout  # fmt: skip
 
 
 def _say(host: Host, wanted: str) -> None:

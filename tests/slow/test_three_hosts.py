@@ -47,6 +47,14 @@ def net() -> Iterator[Network]:
         yield made
 
 
+@pytest.fixture
+def pair() -> Iterator[Network]:
+    """A client, and a cluster of two hosts; the checkout is on the client."""
+    with network("client", "head", "w1") as made:
+        checkout(made.base / "checkout")
+        yield made
+
+
 def hosts_of(store: Store) -> set[str]:
     """Who has committed something."""
     return {record.provenance["host"] for record in store.records()}
@@ -96,3 +104,40 @@ def test_a_host_dies_in_the_middle(net: Network) -> None:
     assert local.returncode == 0, local.stdout
     assert len(results(alone)) == TRIALS + 1
     assert results(store) == results(alone)
+
+
+def test_the_head_loses_its_power(pair: Network) -> None:
+    """A submit that hangs, or says that all is well, when the machine of its driver is gone.
+
+    The next submit, once the machine is up again, runs what is missing and nothing twice.
+    """
+    client, folder = pair.hosts["client"], pair.base / "checkout"
+    store = Store(pair.base / "store")
+    (folder / "forty.yaml").write_text(SPEC.replace("STORE", store.root))
+    fill_in(folder, pair, head="head", workers=["w1"])
+    words = ["ray", "submit", "sweep.yaml", "sweeps/submit.py", "--", "forty.yaml"]
+    up = client.run(["ray", "up", "-y", "sweep.yaml"], folder, PATIENCE)
+    assert up.returncode == 0, up.stdout
+    wait_for_nodes(pair, "head", 2)
+    submit = client.start(words, folder)
+    until = time.monotonic() + PATIENCE
+    while len(list(store.records())) < TRIALS / 4:
+        assert submit.poll() is None, submit.communicate()[0]
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    pair.hosts["head"].end()
+    output = submit.communicate(timeout=PATIENCE)[0]
+    assert submit.returncode == 1, output
+    assert "trials are done" not in output.splitlines()[-1]
+    committed = {record.trial_id: record.attempt for record in store.records()}
+    assert len(committed) < TRIALS, "the head died when all was over"
+
+    pair.power_on("head")
+    up = client.run(["ray", "up", "-y", "sweep.yaml"], folder, PATIENCE)
+    assert up.returncode == 0, up.stdout
+    again = client.run(words, folder, PATIENCE)
+    assert again.returncode == 0, again.stdout
+    assert f"forty: all {TRIALS} trials are done" in again.stdout
+    assert committed.items() <= {r.trial_id: r.attempt for r in store.records()}.items()
+    assert list(store.failures()) == []
+    assert store.verify() == []
