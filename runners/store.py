@@ -26,6 +26,7 @@ from runners.storage.records import (
     parse,
     read_lines,
     read_notes,
+    read_record,
     sound_record,
 )
 from runners.storage.verify import verify
@@ -112,7 +113,14 @@ class Store:
         """All committed records, in the order of their ids."""
         lines, found = self._lines()
         for trial_id in sorted(lines):
-            yield TrialRecord.from_json(lines[trial_id].decode())
+            line = parse(layout.record_path(trial_id), lines[trial_id], TrialRecord)
+            if isinstance(line, TrialRecord):
+                yield line
+            elif isinstance(record := read_record(self._files, trial_id), TrialRecord):
+                # The line was spoilt, of which the index is the poorer and no more.
+                yield record
+            else:
+                found.append(record or line)
         hand_over(self.root, found, defects)
 
     def done(self, trial_ids: Iterable[str], defects: list[Defect] | None = None) -> set[str]:

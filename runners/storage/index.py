@@ -6,6 +6,7 @@ listing the records. No two processes write the same file.
 """
 
 import os
+import re
 import socket
 import threading
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +16,8 @@ from runners.storage.files import Files
 from runners.storage.layout import new_name
 
 _FOLDER = "index"
+_BEGINNING = b'{"attempt": "'
+_WHOLE = re.compile(_BEGINNING + rb'[^"]+", "config": \{.*, "trial_id": "([0-9a-f]{16})"\}')
 # On object stores a line costs a rewrite of its file, about 1.5 kB a line.
 _LINES_A_FILE = 1024
 
@@ -83,9 +86,8 @@ class Index:
 
     def _take(self, data: bytes) -> None:
         for line in data.split(b"\n"):
-            try:
-                trial_id = TrialRecord.from_json(line.decode()).trial_id
-            except ValueError:
+            trial_id = _trial_of(line)
+            if trial_id is None:
                 # Torn by a kill or a full disk; the record itself is listed.
                 continue
             if self._lines.setdefault(trial_id, line) != line:
@@ -95,6 +97,22 @@ class Index:
         self._owner = os.getpid()
         self._writer = f"{_FOLDER}/{new_name()}-{socket.gethostname()}.jsonl"
         self._written = 0
+
+
+def _trial_of(line: bytes) -> str | None:
+    """Whose record a line has, or None where it has none.
+
+    Lines are read to be parsed by whoever wants the record, so that one of the form in
+    which records are written is taken by its beginning and its end. A torn line has not
+    both, and one that is glued to it begins in its middle.
+    """
+    found = _WHOLE.fullmatch(line)
+    if found and line.count(_BEGINNING) == 1:
+        return found[1].decode()
+    try:
+        return TrialRecord.from_json(line.decode()).trial_id
+    except ValueError:
+        return None
 
 
 def _joined(lines: Iterable[bytes]) -> bytes:

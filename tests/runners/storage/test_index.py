@@ -136,6 +136,17 @@ def test_line_glued_to_a_torn_one(bench: "Bench") -> None:
     assert bench.fresh().verify() == []
 
 
+def test_a_line_that_is_spoilt_in_its_middle(bench: "Bench") -> None:
+    """A byte that a disk has turned, and with it a result that is gone or a list that ends."""
+    records = [bench.commit(FIRST), bench.commit(SECOND)]
+    (name,) = bench.files("index")
+    lines = bench.read(f"index/{name}")
+    bench.write(f"index/{name}", lines.replace(b'"metrics": {', b'"metrics": }', 1))
+    assert list(bench.fresh().records()) == records
+    (defect,) = bench.fresh().verify()
+    assert defect.path.startswith("index")
+
+
 def test_open_store_sees_what_others_add(bench: "Bench") -> None:
     """A driver that never hears of what its workers committed."""
     reader = bench.fresh()
