@@ -103,7 +103,7 @@ def forecast(
         return None
     there = sum(place.workers for place in places)
     packs = packs_of(plan, workers=there, slots=plan.spec.execution.pack_size)
-    return _Estimate(plan, nodes, places, packs, widths, workers).forecast()
+    return _Estimate(plan, nodes, places, packs, widths, there).forecast()
 
 
 def _shares(plan: Plan) -> tuple[float, dict[str, int]]:
@@ -138,7 +138,7 @@ def _places(
             room = node.gpu_memory_gb * part
         place = Place(
             node=node, device=device_of(node, gpus_per_worker=part, threads=threads),
-            slots=a_node * node.count * least if part else count, workers=count,
+            slots=node.gpus * int(1 / part) * node.count if part else count, workers=count,
             room=1e9 * HEADROOM * room,
         )  # fmt: skip
         found.append(place)
@@ -150,7 +150,7 @@ class _Estimate:
 
     def __init__(
         self, plan: Plan, nodes: Sequence[NodeType], places: Sequence[Place],
-        packs: Sequence[Pack], widths: Mapping[str, int], at_once: int | None,
+        packs: Sequence[Pack], widths: Mapping[str, int], at_once: int,
     ) -> None:  # fmt: skip
         self._plan = plan
         self._nodes = nodes
