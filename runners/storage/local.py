@@ -29,7 +29,7 @@ class LocalFiles:
     def _is_file(self) -> bool:
         try:
             return not stat.S_ISDIR(os.stat(self.root).st_mode)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             return False
 
     @property
