@@ -42,30 +42,40 @@ def fit(
     with (
         connected(execution, most, store.root),
         _ended_gently(),
-        tempfile.TemporaryDirectory(prefix="promptscale-") as scratch,
     ):
-        tune.Tuner(
-            tune.with_resources(
-                PackTrainable,
-                lambda config: _resources(
-                    execution,
-                    config["pack"].size,
-                    ranks_of(config["pack"], execution, spec.catalogue),
-                ),
+        trainable = tune.with_resources(
+            PackTrainable,
+            lambda config: _resources(
+                execution, config["pack"].size, ranks_of(config["pack"], execution, spec.catalogue)
             ),
-            # Workers have folders of their own, so the store goes by its absolute name.
-            param_space={
-                "execution": replace(
-                    execution, store=store.root, tracking=execution.tracking.absolute()
-                ),
-                "catalogue": spec.catalogue,
-                "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
-            },
+        )
+        # Workers have folders of their own, so the store goes by its absolute name.
+        told = {
+            "execution": replace(
+                execution, store=store.root, tracking=execution.tracking.absolute()
+            ),
+            "catalogue": spec.catalogue,
+            "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
+        }
+        tune_packs(search, trainable, told, workers=execution.workers, watch=watch)
+
+
+def tune_packs(
+    search: PackSearch, trainable: Any, told: dict[str, Any], *, workers: int, watch: tune.Callback
+) -> None:
+    """Let Tune give the packs of `search` to so many workers, each of them `trainable`.
+
+    `told` is what a worker is told beside its pack.
+    """
+    with tempfile.TemporaryDirectory(prefix="promptscale-") as scratch:
+        tune.Tuner(
+            trainable,
+            param_space=told,
             tune_config=tune.TuneConfig(
                 search_alg=search,
                 num_samples=-1,
                 # Also lets Tune start all workers at once, in place of one after another.
-                max_concurrent_trials=execution.workers,
+                max_concurrent_trials=workers,
                 reuse_actors=True,
             ),
             run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
