@@ -37,6 +37,8 @@ class Execution:
     """The memory of a GPU; where it is given, ranks that are not follow from it."""
     micro_batch_positions: int | None = None
     """Positions that go through a training model at once, at most; else as memory allows."""
+    compile: bool = False
+    """Whether training passes are compiled, by workers that train alone (`torch.compile`)."""
     activation_checkpointing: bool = False
     """Whether layers compute their activations again for the backward pass, to save memory."""
     pack_size: int = 8
@@ -79,6 +81,7 @@ _RULES = {
     "gpus_per_worker": Rule(type=float, minimum=0),
     "gpu_gigabytes": Rule(type=float, above=0),
     "micro_batch_positions": _COUNT,
+    "compile": Rule(type=bool),
     "activation_checkpointing": Rule(type=bool),
     "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
@@ -117,9 +120,20 @@ def _fits(section: Section, execution: Execution) -> bool:
     elif device == "cuda" and not gpus:
         rule, remedy = "is none for device cuda", "give 1, or a share where workers share a GPU"
     else:
-        return _shares_fit(section.section("gpu_shares"), execution)
+        return _shares_fit(section.section("gpu_shares"), execution) and _compiles(
+            section, execution
+        )
     section.report("gpus_per_worker", gpus, rule, remedy)
     return False
+
+
+def _compiles(section: Section, execution: Execution) -> bool:
+    """Whether training passes are compiled or computed again, and not both."""
+    both = execution.compile and execution.activation_checkpointing
+    if both:
+        rule = "does not go with activation_checkpointing, which torch does not compile here"
+        section.report("compile", True, rule, "leave one of the two out")
+    return not both
 
 
 def _shares_fit(section: Section, execution: Execution) -> bool:

@@ -125,7 +125,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
         return None
     if name is None or chosen is None:
         return None
-    _check_sizes(top, chosen, asked.family)
+    _check_family(top, chosen, asked.family)
     trials = grid.build(asked)
     _check_answers(top, trials, catalogue)
     return SweepSpec(
@@ -140,8 +140,8 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     )
 
 
-def _check_sizes(top: Section, chosen: Execution, family: Family) -> None:
-    """Reports sizes that the family does not have, and ranks of models that have none."""
+def _check_family(top: Section, chosen: Execution, family: Family) -> None:
+    """Reports sizes that the family does not have, and what there is for T5 alone."""
     execution = top.section("execution")
     for name, by_size in (("ranks", chosen.ranks), ("gpu_shares", chosen.gpu_shares)):
         for size in by_size:
@@ -151,6 +151,9 @@ def _check_sizes(top: Section, chosen: Execution, family: Family) -> None:
         if size in family.rungs and count > 1 and family.architecture != "t5":
             rule = f"is not there for {family.name}, for only T5 trains over several ranks"
             execution.section("ranks").report(size, count, rule, "leave it out")
+    if chosen.compile and family.architecture != "t5":
+        rule = f"is not there for {family.name}, for only a T5 is compiled"
+        execution.report("compile", chosen.compile, rule, "leave it out")
 
 
 def _check_answers(top: Section, trials: Sequence[GridTrial], catalogue: Catalogue) -> None:

@@ -26,6 +26,7 @@ from sweeps.tracking.wandb_runs import Runs
 if TYPE_CHECKING:
     import torch
 
+    from runners.training.layout import Layout
     from runners.training.memory import Room
 
 REPORT_SECONDS = 2.0
@@ -131,7 +132,6 @@ def _adapt(
     ranks: Ranks,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.training.adaptation import adapt
-    from runners.training.layout import Layout
 
     assert pack.adaptation is not None
     resumed: float | None = None
@@ -139,7 +139,7 @@ def _adapt(
         pack.adaptation, pack.milestones, store, catalogue,
         checkpoint_seconds=execution.checkpoint_seconds, device=device,
         room=_room(execution, ranks),
-        layout=Layout(recomputes=execution.activation_checkpointing, ranks=ranks),
+        layout=_layout(execution, ranks),
     )  # fmt: skip
     for step, last in steps:
         resumed = (step - 1) / last if resumed is None else resumed
@@ -152,7 +152,6 @@ def _train(
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
     from runners.model.shared import machine_pool
-    from runners.training.layout import Layout
     from runners.training.memory import Room, Rooms
     from runners.training.session import Session
 
@@ -164,7 +163,7 @@ def _train(
     yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
-    layout = Layout(recomputes=execution.activation_checkpointing, ranks=ranks)
+    layout = _layout(execution, ranks)
     pool = machine_pool() if execution.workers > 1 else None
     backbone = load_backbone(todo[0], store, catalogue, pool=pool)
     session = Session(
@@ -195,6 +194,14 @@ def _train(
             running=len(live),
             failed=session.failed,
         )
+
+
+def _layout(execution: Execution, ranks: Ranks) -> "Layout":
+    from runners.training.layout import Layout
+
+    return Layout(
+        recomputes=execution.activation_checkpointing, compiles=execution.compile, ranks=ranks
+    )
 
 
 def _room(execution: Execution, ranks: Ranks) -> "Room":

@@ -54,7 +54,7 @@ class Dropout:
     def _drop(self, x: Tensor, place: str, coordinates: tuple[Tensor, ...]) -> Tensor:
         """x without the elements whose hash is low; every coordinate broadcasts against a row."""
         assert self.keys is not None
-        keys = _mix(self.keys.view(-1, *[1] * (x.dim() - 1)) ^ zlib.crc32(place.encode()))
+        keys = _mix(self.keys.view(-1, *[1] * (x.dim() - 1)) ^ _number(place))
         # Each coordinate is hashed while it is short; all that is as large as x has 32 bits.
         state = keys.to(torch.int32)
         for coordinate, prime in zip(coordinates, _PRIMES, strict=False):
@@ -64,6 +64,12 @@ class Dropout:
             state *= factor
         kept = state >= int(self.rate * (1 << 32)) - (1 << 31)
         return x * kept.to(x.dtype) / (1.0 - self.rate)
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _number(place: str) -> int:
+    """A place as a number, which is a constant where code is compiled."""
+    return zlib.crc32(place.encode())
 
 
 NONE = Dropout()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from runners.model.backbone import Backbone
+from runners.model.compilation import compiling
 from runners.model.loading import Loaded, on_device
 from runners.model.recomputation import recomputing
 from runners.model.sharded_t5 import sharded
@@ -14,9 +15,13 @@ from runners.training.ranks import ALONE, Ranks
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Whether layers compute their activations again, and the ranks that share the weights."""
+    """Whether layers compute their activations again, whether losses are compiled, and ranks.
+
+    Ranks share the weights, layer by layer, and so cannot be compiled as one.
+    """
 
     recomputes: bool = False
+    compiles: bool = False
     ranks: Ranks = ALONE
 
     def of(self, backbone: Loaded, device: torch.device) -> Backbone:
@@ -27,7 +32,8 @@ class Layout:
         if self.recomputes:
             backbone = recomputing(backbone)
         if self.ranks.count == 1:
-            return on_device(backbone, device)
+            placed = on_device(backbone, device)
+            return compiling(placed) if self.compiles else placed
         if not isinstance(backbone, T5Backbone):
             raise ValueError(
                 f"ranks: model {backbone.source} is decoder-only, and only a T5 trains over "

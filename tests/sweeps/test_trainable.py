@@ -235,6 +235,33 @@ def test_taking_a_pack_loads_nothing_heavy(tmp_path: Path) -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("adapts", [False, True])
+def test_compiling_reaches_the_model(
+    adapts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A setting that is read and forgotten, in one of the ways to train."""
+    [config] = trials(0, **(ADAPTED if adapts else {}))
+    pack = pack_of(config)
+    if adapts:
+        adaptation = adaptation_of(config)
+        pack = Pack(name="adapts", cost=1.0, adaptation=adaptation, milestones=(2,))
+    compiled: list[Any] = []
+
+    def noted(backbone: Any) -> Any:
+        compiled.append(backbone)
+        return backbone
+
+    monkeypatch.setattr("runners.training.layout.compiling", noted)
+    for compiles in (False, True):
+        store = driven(Store(str(tmp_path / str(compiles))))
+        worker = object.__new__(PackTrainable)
+        execution = Execution(store=store.root, compile=compiles)
+        worker.setup({"pack": pack, "execution": execution, "catalogue": Catalogue()})
+        while not worker.step()["done"]:
+            pass
+        assert bool(compiled) == compiles
+
+
 @pytest.mark.parametrize("method", ["prompt_tuning", "model_tuning", "lm_adaptation"])
 def test_activation_checkpointing_reaches_the_model_and_changes_nothing(
     method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
