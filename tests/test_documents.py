@@ -1,11 +1,17 @@
 """The documents agree with the tree: links, the README's tree, and the list of dependencies."""
 
 import configparser
+import dataclasses
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from ablation import settings
+from ablation.axes import AXES
+from sweeps.execution import Execution
+from sweeps.spec import KEYS
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -66,6 +72,18 @@ def test_the_tree_of_the_readme_is_complete() -> None:
     shown = set(_tree()) | {f"{p}/{door}.py" for p in PACKAGES for door in ("__init__", "__main__")}
 
     assert children - shown == set()
+
+
+def test_every_key_of_a_spec_is_explained() -> None:
+    """A setting that one finds by reading the code, or a page of settings that are gone."""
+    page = (ROOT / "docs" / "specs.md").read_text()
+    rows = re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row)}
+    axes = {axis.name for axis in AXES}
+    execution = {field.name for field in dataclasses.fields(Execution)}
+    wanted = {*KEYS, *axes, *settings._OF_METHOD, *settings._DATA, *execution}
+
+    assert named == wanted
 
 
 def test_every_dependency_has_a_reason() -> None:
