@@ -43,9 +43,15 @@ class Pool:
         """A block that one process of the machine is in at a time.
 
         Whoever reads a checkpoint in it holds a copy for a moment, and several at once
-        would not have room.
+        would not have room. Raises ValueError for a folder of somebody else's, who could
+        put other weights there.
         """
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.folder.stat().st_uid != os.getuid():
+            raise ValueError(
+                f"weights: {self.folder} belongs to user {self.folder.stat().st_uid}, and not to "
+                f"you ({os.getuid()}); remove it, or set TMPDIR to a folder of your own"
+            )
         with (self.folder / _LOCK).open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

@@ -108,6 +108,15 @@ def test_a_folder_without_room(
     assert "set TMPDIR" in caplog.text
 
 
+def test_a_folder_of_somebody_else(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights that another user of the machine has put where ours would lie."""
+    mine = os.getuid()
+    monkeypatch.setattr(os, "getuid", lambda: mine + 1)
+    said = rf"{pool.folder} belongs to user {mine}, and not to you \({mine + 1}\); remove it"
+    with pytest.raises(ValueError, match=said), pool.alone():
+        pass
+
+
 def test_small_or_mapped_weights_stay_as_they_are(
     pool: Pool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
