@@ -88,8 +88,8 @@ def test_a_store_that_is_slow_and_stumbles(tmp_path: Path) -> None:
     done = run(tmp_path, "flaky", 24)
     assert done.returncode == 0, done.stdout + done.stderr
     failed = (tmp_path / "flaky.log").read_text().split()
-    assert len(failed) >= 8, "hardly a call failed"
-    assert len(set(failed)) >= 3
+    assert len(failed) > 20, "hardly a call failed"
+    assert {"open", "stat"} <= set(failed)
     flaky = Store(tmp_path / "flaky")
     assert flaky.verify() == []
     assert list(flaky.failures()) == []

@@ -49,12 +49,7 @@ def deployed(tmp_path: Path) -> Iterator[tuple[str, int]]:
     with subprocess.Popen([sys.executable, "-c", SERVE_RUN, str(file)]) as process:
         yield f"http://127.0.0.1:{port}", process.pid
         process.send_signal(signal.SIGINT)
-        try:
-            process.wait(60)
-        except subprocess.TimeoutExpired:
-            # `serve run` may hang at its end, and the cores are the next test's.
-            for each in [*psutil.Process(process.pid).children(recursive=True), process]:
-                each.kill()
+        process.wait(60)
 
 
 def _replicas(parent: int) -> int:

@@ -47,7 +47,7 @@ malloc's arenas and torch's buffers settle within some megabytes. Over 100,000 r
 bytes each, less than any object that a request could leave behind; over 10,000 the count
 of objects is the sharper of the two.
 """
-OBJECTS = 0.02
+OBJECTS = 0.01
 """Objects of Python that a request may leave behind: none, but for caches that still fill."""
 
 TEXT = "passage: The bag is black. question: is the bag red"
