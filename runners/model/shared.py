@@ -128,17 +128,22 @@ def _hold(path: Path) -> int | None:
     except FileNotFoundError:
         return None
     fcntl.flock(held, fcntl.LOCK_SH)
-    if path.exists() and os.path.samestat(os.fstat(held), path.stat()):
+    if _is_at(path, held):
         return held
     os.close(held)  # somebody let go of it last, and removed it
     return None
+
+
+def _is_at(path: Path, held: int) -> bool:
+    """Whether the file at `path` is the one that is held, and not one that came after it."""
+    return path.exists() and os.path.samestat(os.fstat(held), path.stat())
 
 
 def _let_go(path: Path, held: int) -> None:
     """Give up a file; the last one removes it."""
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if path.exists() and os.path.samestat(os.fstat(held), path.stat()):
+        if _is_at(path, held):
             path.unlink()
     except BlockingIOError:
         pass
