@@ -125,7 +125,7 @@ class LocalFiles:
         return {entry.name: entry.stat().st_size for entry in entries}
 
     def walk(self, folder: str) -> Iterator[str]:
-        for entry in sorted(self._listed(folder), key=lambda entry: entry.name):
+        for entry in sorted(self._entries(folder), key=lambda entry: entry.name):
             path = f"{folder}/{entry.name}"
             if entry.is_dir():
                 yield from self.walk(path)
@@ -158,9 +158,6 @@ class LocalFiles:
         return os.path.join(self.root, path)
 
     @patient
-    def _listed(self, folder: str) -> list[os.DirEntry[str]]:
-        return self._entries(folder)
-
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:
             with os.scandir(self.url(folder)) as entries:

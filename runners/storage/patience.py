@@ -43,7 +43,9 @@ class AwayError(OSError):
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether an error may be gone at the next try."""
+    """Whether an error may be gone at the next try; one that was waited for is not."""
+    if isinstance(error, AwayError):
+        return False
     return isinstance(error, TimeoutError | ConnectionError) or (
         isinstance(error, OSError) and error.errno in PASSING
     )

@@ -76,7 +76,6 @@ class RemoteFiles:
     def replace(self, path: str, data: bytes) -> None:
         self._fs.pipe_file(self._at(path), data)
 
-    @patient
     def append(self, path: str, data: bytes) -> None:
         # Objects cannot grow: all that this process wrote is written again.
         whole = self._written.get(path, b"") + data
@@ -102,7 +101,6 @@ class RemoteFiles:
         for found in self._found(folder):
             yield str(found).removeprefix(self._base + "/")
 
-    @patient
     def holding(self, folder: str, name: str) -> set[str]:
         tail = f"/{name}"
         inside = (path.removeprefix(f"{folder}/") for path in self.walk(folder))

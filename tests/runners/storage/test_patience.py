@@ -130,6 +130,27 @@ def test_a_place_that_is_away(
     assert pauses == list(patience.PAUSES)
 
 
+def test_a_place_is_waited_for_once(
+    stumbling: Bench, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+) -> None:
+    """Operations that are made of others, and wait ten minutes for a place that is away."""
+
+    def away(*_: Any, **__: Any) -> None:
+        raise TimeoutError
+
+    stumbling.commit(TRIAL)
+    files: Any = open_files(stumbling.store.root)
+    with monkeypatch.context() as broken:
+        broken.setattr(files._fs, "find", away)
+        broken.setattr(files._fs, "pipe_file", away)
+        for name, asked in (("append", b"x"), ("holding", "record.json")):
+            pauses.clear()
+            with pytest.raises(AwayError):
+                getattr(files, name)("trials/ab", asked)
+            assert pauses == list(patience.PAUSES)
+    assert not is_passing(AwayError(errno.EIO, "read failed 8 times", "/store"))
+
+
 def test_what_does_not_pass_is_told_at_once(
     local: Bench, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
 ) -> None:
