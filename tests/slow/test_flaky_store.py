@@ -83,9 +83,9 @@ def results(store: Store) -> dict[str, tuple[object, object]]:
 def test_a_store_that_is_slow_and_stumbles(tmp_path: Path) -> None:
     """Trials that fail, run twice or differ because a network folder is in trouble.
 
-    No more than 24 calls in a row go well.
+    No more than 16 calls in a row go well.
     """
-    done = run(tmp_path, "flaky", 24)
+    done = run(tmp_path, "flaky", 16)
     assert done.returncode == 0, done.stdout + done.stderr
     failed = (tmp_path / "flaky.log").read_text().split()
     assert len(failed) > 20, "hardly a call failed"
