@@ -78,7 +78,14 @@ def tune_packs(
                 max_concurrent_trials=workers,
                 reuse_actors=True,
             ),
-            run_config=tune.RunConfig(storage_path=scratch, callbacks=[watch], verbose=0),
+            run_config=tune.RunConfig(
+                storage_path=scratch,
+                # Tune would save each pack at its end, which fails on a node that does not
+                # see the driver's folder: there a pack would end its worker.
+                checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=False),
+                callbacks=[watch],
+                verbose=0,
+            ),
         ).fit()
 
 

@@ -3,6 +3,7 @@
 import socket
 import traceback
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from ray.exceptions import RayActorError
 
@@ -62,23 +63,27 @@ def loss_of(error: BaseException) -> Loss:
 
 
 def record(store: Store, pack: Pack, loss: Loss) -> None:
-    """Record a pack that is given up as a failure of each trial it still owed."""
-    subjects = {config.trial_id: to_mapping(config) for config in pack.trials}
-    if pack.adaptation is not None:
-        subjects = {pack.adaptation.run_id: asdict(pack.adaptation)}
-    for subject, config in subjects.items():
-        if store.get(subject) is None:
-            attempt = store.begin(subject)
-            failure = Failure(
-                trial_id=subject,
-                attempt=attempt.id,
-                kind=loss.kind,
-                message=loss.message,
-                config=config,
-                provenance=surroundings(),
-            )
-            store.fail(failure)
-            attempt.abandon()
+    """Record a pack that is given up as a failure of each trial, or adaptation, it still owed."""
+    for subject, config in _owed(store, pack).items():
+        attempt = store.begin(subject)
+        failure = Failure(
+            trial_id=subject,
+            attempt=attempt.id,
+            kind=loss.kind,
+            message=loss.message,
+            config=config,
+            provenance=surroundings(),
+        )
+        store.fail(failure)
+        attempt.abandon()
+
+
+def _owed(store: Store, pack: Pack) -> dict[str, dict[str, Any]]:
+    run = pack.adaptation
+    if run is None:
+        return {c.trial_id: to_mapping(c) for c in pack.trials if store.get(c.trial_id) is None}
+    missing = any(store.get(run.milestone_id(steps)) is None for steps in pack.milestones)
+    return {run.run_id: asdict(run)} if missing else {}
 
 
 def _kind(error: Exception) -> str:

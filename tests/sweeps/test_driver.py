@@ -39,18 +39,55 @@ from sweeps.cli import main
 sys.exit(main(["run", sys.argv[1]]))
 """
 """`python -m sweeps run` on a machine that Ray believes to have so many GPUs."""
+FAR = """\
+import os, sys
+from sweeps.run import RAY_SETTINGS
+os.environ.update(RAY_SETTINGS)
+import ray
+from ray import tune
+from sweeps.driver import tune_packs
+from sweeps.packs import Pack
+from sweeps.schedule import PackSearch
+
+class Far(tune.Trainable):
+    def setup(self, config):
+        self.config = config
+
+    def reset_config(self, new_config):
+        self.setup(new_config)
+        return True
+
+    def step(self):
+        with open(self.config["file"], "a") as file:
+            print(self.config["pack"].name, os.getpid(), file=file)
+        return {"share": 1.0, "done": True}
+
+    def save(self, *args):
+        raise RuntimeError("this node does not see the folder of the driver")
+
+ray.init(num_cpus=1, include_dashboard=False)
+packs = [Pack(name=name, cost=1.0) for name in "abc"]
+tune_packs(
+    PackSearch(packs, bool), Far, {"file": sys.argv[1]}, workers=1, watch=tune.Callback()
+)
+"""
+"""Three packs for a worker that does not see the driver's folder."""
 ROOT = Path(__file__).parents[2]
 
 
 def _run(folder: Path, gpus: int) -> "subprocess.CompletedProcess[str]":
     spec = folder / "held.yaml"
     spec.write_text(SPEC.replace("STORE", str(folder / "store")))
+    return _python(PROGRAM.replace("GPUS", str(gpus)), spec)
+
+
+def _python(program: str, told: Path) -> "subprocess.CompletedProcess[str]":
     # Sockets have short names, so Ray's folder cannot lie deep.
     with tempfile.TemporaryDirectory(prefix="ps-", dir="/tmp", ignore_cleanup_errors=True) as ray:
         environment = os.environ | {"PYTHONPATH": str(ROOT), "RAY_TMPDIR": ray}
         return subprocess.run(
-        [sys.executable, "-c", PROGRAM.replace("GPUS", str(gpus)), str(spec)],
-        check=False, cwd=folder, env=environment, timeout=200,
+        [sys.executable, "-c", program, str(told)],
+        check=False, cwd=told.parent, env=environment, timeout=200,
         capture_output=True, text=True,
     )  # fmt: skip
 
@@ -108,3 +145,15 @@ def test_a_machine_without_a_gpu_is_told_at_once(tmp_path: Path) -> None:
     said = "execution.gpus_per_worker: 1 cannot be had, for Ray finds no GPU on this machine; "
     assert said in done.stderr
     assert list(Store(str(tmp_path / "store")).records()) == []
+
+
+def test_a_worker_outlives_its_pack_on_every_node(tmp_path: Path) -> None:
+    """Catches a worker that ends with its pack, and takes its frozen model along.
+
+    So it was on all nodes but the driver's, since Tune saves what is done where the driver is.
+    """
+    done = _python(FAR, tmp_path / "packs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in (tmp_path / "packs").read_text().splitlines()]
+    assert [name for name, _ in rows] == ["a", "b", "c"]
+    assert len({worker for _, worker in rows}) == 1

@@ -112,8 +112,8 @@ def test_a_failure_leaves_no_empty_attempt(spec: SweepSpec, store: Store) -> Non
     assert not list(Path(store.root, "trials").glob("*/*/*"))
 
 
-def test_an_adaptation_fails_under_the_id_of_its_run(store: Store) -> None:
-    """A failure that the plan looks for under another id."""
+def test_an_adaptation_fails_under_the_id_of_its_run(store: Store, commit: Act) -> None:
+    """A failure that the plan looks for under another id, or of one with all its milestones."""
     config = AdaptationConfig(
         model_family="nano",
         model_size="60k",
@@ -122,8 +122,12 @@ def test_an_adaptation_fails_under_the_id_of_its_run(store: Store) -> None:
         seed=0,
         compute_dtype="float32",
     )
-    pack = Pack(name="60k LM adaptation", cost=1.0, adaptation=config, milestones=(100,))
+    pack = Pack(name="60k LM adaptation", cost=1.0, adaptation=config, milestones=(100, 200))
+    commit(config.milestone_id(100))
     record(store, pack, Loss(kind="diverged", message="nan"))
     (failure,) = store.failures()
     assert failure.trial_id == config.run_id
     assert failure.config == asdict(config)
+    commit(config.milestone_id(200))
+    record(store, pack, Loss(kind="code", message="at its very end"))
+    assert list(store.failures()) == [failure]
