@@ -22,7 +22,7 @@ axes:
   model_size: [60k]
   prompt_length: [1, 2, 5, 10]
   task: [cb]
-  seed: [0, 1, 2, 3]
+  seed: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]
 defaults:
   prompt_length: 5
   prompt_init: class_label
@@ -30,11 +30,11 @@ defaults:
   lm_adaptation_steps: 20
 settings:
   shared: {train_examples: 64, dev_examples: 16, batch_size: 4}
-  prompt_tuning: {train_steps: 1200, eval_every: 600, learning_rate: 0.3}
+  prompt_tuning: {train_steps: 400, eval_every: 200, learning_rate: 0.3}
   lm_adaptation: {batch_size: 4, learning_rate: 1e-3, seed: 0}
-execution: {store: STORE, workers: 3, pack_size: 1, checkpoint_seconds: 1}
+execution: {store: STORE, workers: 3, pack_size: 4, checkpoint_seconds: 1}
 """
-TRIALS = 16
+TRIALS = 40
 WORKERS = {"w1", "w2"}
 PATIENCE = 1500.0
 
