@@ -183,11 +183,16 @@ class Batcher:
     async def _serve(self) -> None:
         while True:
             await self._company()
-            places = next_batch([each.asked for each in self._waiting], self._tokens)
-            batch = [self._waiting[place] for place in places]
-            for place in reversed(places):
-                del self._waiting[place]
-            await self._answer(batch)
+            # Under no name, so that nothing of it is kept while nobody asks.
+            await self._answer(self._taken())
+
+    def _taken(self) -> list[_Waiting]:
+        """The next batch, which waits no longer."""
+        places = next_batch([each.asked for each in self._waiting], self._tokens)
+        batch = [self._waiting[place] for place in places]
+        for place in reversed(places):
+            del self._waiting[place]
+        return batch
 
     async def _company(self) -> None:
         """Until somebody waits, and then until a batch is full or has waited long enough."""

@@ -1,8 +1,10 @@
 """Which questions make a batch, and when it goes."""
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -184,6 +186,28 @@ def test_a_question_whose_asker_is_gone_is_not_computed(make_asked: Callable[...
     model = _Model(seconds=0.2)
     asyncio.run(scenario())
     assert [len(batch) for batch in model.batches] == [1, 1]
+
+
+def test_nothing_is_kept_of_what_is_answered(make_asked: Callable[..., Asked]) -> None:
+    """Catches a server that holds what it was asked last, texts and all, while it is idle."""
+
+    def respond(asked: Sequence[Asked], _: Emit) -> list[Answer]:
+        return [Answer(ids=each.query.input_ids) for each in asked]
+
+    async def scenario() -> None:
+        batcher, asked = Batcher(respond, wait=0.001), make_asked()
+        seen = weakref.ref(asked)
+        await batcher.ask(asked)
+        del asked
+        # The model's thread lets go a moment after it was answered.
+        until = time.monotonic() + 5
+        while seen() is not None and time.monotonic() < until:
+            gc.collect()
+            await asyncio.sleep(0.01)
+        assert seen() is None
+        await batcher.close()
+
+    asyncio.run(scenario())
 
 
 def test_a_question_that_cannot_be_computed_fails_alone(make_asked: Callable[..., Asked]) -> None:
