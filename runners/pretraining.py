@@ -25,11 +25,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from runners.catalogue import Catalogue
 from runners.catalogue_section import add_family
 from runners.config import DTYPES
+from runners.data.span_corruption import LONGEST, SHORTEST
 from runners.data.text import WINDOW, read_text
 from runners.microworld.exchanges import MIXES
 from runners.model.checkpoint import LADDER
@@ -37,11 +36,6 @@ from runners.model.device import DEVICES, choose
 from runners.model.family import Place, Rung, shipped
 from runners.model.sizes import T5Shape
 from runners.rules import ConfigError, Problem, Rule, violations
-from runners.training import text_pretraining as own
-from runners.training import world_pretraining as world
-from runners.training.text_pretraining import LONGEST, SHORTEST, TextRecipe
-from runners.training.trial import Diverged
-from runners.training.world_pretraining import Recipe
 
 NANO = "nano"
 """The family that reads the embedded world."""
@@ -66,6 +60,13 @@ def main(words: Sequence[str] | None = None) -> int:
     options = parser.parse_args(words)
     try:
         reads_text = _check(options)
+    except ConfigError as error:
+        parser.error(str(error))
+    import torch
+
+    from runners.training.trial import Diverged
+
+    try:
         torch.set_num_threads(options.threads)
         (_on_text if reads_text else _on_world)(options)
     except ValueError as error:
@@ -114,9 +115,11 @@ def _flag(name: str) -> str:
 
 
 def _on_world(options: argparse.Namespace) -> None:
+    from runners.training import world_pretraining as world
+
     Catalogue().rung(NANO, options.size)
     begin = 0 if options.start is None else world.last_step(options.start)
-    recipe = Recipe(
+    recipe = world.Recipe(
         size=options.size, stages=world.stages_of(options.stages, begin), begin=begin,
         batch_size=options.batch_size, batches=options.batches,
         learning_rate=options.learning_rate,
@@ -130,6 +133,8 @@ def _on_world(options: argparse.Namespace) -> None:
 
 def _on_text(options: argparse.Namespace) -> None:
     """Pre-train one rung, telling what is read and how far it is."""
+    from runners.training import text_pretraining as own
+
     device = choose(options.device)
     catalogue, name = add_family(Catalogue(), options.family)
     rung = catalogue.rung(name, options.size)
@@ -141,7 +146,7 @@ def _on_text(options: argparse.Namespace) -> None:
     shape, checkpoint, tokenizer = _places(rung, options)
     text = read_text(options.text)
     print(f"text: {text.describe()}", flush=True)
-    recipe = TextRecipe(
+    recipe = own.TextRecipe(
         shape=shape, steps=options.steps, batch_size=options.batch_size, window=options.window,
         learning_rate=options.learning_rate, seed=options.seed, compute_dtype=options.compute_dtype,
     )  # fmt: skip

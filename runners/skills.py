@@ -10,65 +10,23 @@ wrong one, in which the right one is likelier; 0.5 is chance.
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
-
-import numpy as np
-import torch
-from torch import Tensor
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from runners.catalogue import Catalogue
-from runners.data.batching import Encoded, collate
-from runners.microworld.skills import SKILLS, Item, sample_items
-from runners.model.backbone import Backbone
+from runners.microworld.skills import SKILLS, sample_items
 from runners.model.family import shipped
-from runners.model.loading import load_milestone, load_pretrained
 from runners.store import Store
 
-ROWS = 256
-"""Rows of a batch."""
-MASK, NEXT = "<extra_id_0>", "<extra_id_1>"
-
-
-@torch.no_grad()
-def skill(backbone: Backbone, items: Sequence[Item], *, masked: bool) -> float:
-    """The share of items, 0 to 1, whose right reply is likelier than the wrong one.
-
-    `masked` asks as span corruption does, else as a text that goes on.
-    """
-    right, wrong = (
-        torch.cat([_losses(backbone, part, masked=masked) for part in _batches(pairs)])
-        for pairs in ([(i.text, i.right) for i in items], [(i.text, i.wrong) for i in items])
-    )
-    return float((right < wrong).float().mean())
-
-
-def _batches(pairs: Sequence[tuple[str, str]]) -> Iterator[Sequence[tuple[str, str]]]:
-    return (pairs[start : start + ROWS] for start in range(0, len(pairs), ROWS))
-
-
-def _losses(backbone: Backbone, pairs: Sequence[tuple[str, str]], *, masked: bool) -> Tensor:
-    """The summed loss of each reply in nats [B]."""
-
-    def encode(text: str) -> list[int]:
-        return backbone.codec.words([text])[0]
-
-    end = [backbone.codec.end_id]
-    before, after = (encode(MASK), encode(NEXT)) if masked else ([], [])
-    rows = [
-        Encoded(
-            input_ids=np.array(encode(text) + before + end),
-            target_ids=np.array(before + encode(reply) + after + end),
-        )
-        for text, reply in pairs
-    ]
-    batch = collate(rows, backbone.codec)
-    embedded = backbone.embed(backbone.weights, batch.input_ids)
-    return backbone.losses(backbone.weights, embedded, batch.mask, batch.targets).sum(dim=1)
+if TYPE_CHECKING:
+    from runners.model.backbone import Backbone
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Show the skills of the sizes that are asked for; returns the exit code."""
     options = _parser().parse_args(words)
+    from runners.training.skills import skill
+
     try:
         models = _models(options)
     except ValueError as error:
@@ -82,8 +40,10 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _models(options: argparse.Namespace) -> dict[str, Backbone]:
+def _models(options: argparse.Namespace) -> "dict[str, Backbone]":
     """The models to ask, by the names of their columns."""
+    from runners.model.loading import load_milestone, load_pretrained
+
     if not options.milestones:
         return {
             size: load_pretrained(Catalogue(), "nano", size, "float32") for size in options.size

@@ -11,13 +11,24 @@ import promptscale
 ROOT = Path(__file__).resolve().parents[1]
 
 
+COMMANDS = (
+    "lm_adaptation", "model_tuning", "pretraining", "prompt_design", "prompt_tuning", "prompts",
+    "skills",
+)  # fmt: skip
+"""Of `python -m runners.COMMAND`."""
+
+
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
     """The command in a fresh interpreter, which prints the heavy packages it has loaded."""
+    return _watched(f"import promptscale\nsys.exit(promptscale.main({list(words)!r}))")
+
+
+def _watched(code: str) -> subprocess.CompletedProcess[str]:
     code = (
-        "import atexit, sys, promptscale\n"
+        "import atexit, sys\n"
         "heavy = ('torch', 'ray', 'pandas', 'matplotlib')\n"
         "atexit.register(lambda: print('loaded:', *(m for m in heavy if m in sys.modules)))\n"
-        f"sys.exit(promptscale.main({list(words)!r}))"
+        f"{code}"
     )
     return subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
@@ -59,3 +70,16 @@ def test_an_unknown_verb_is_refused_with_the_nearest() -> None:
 
     assert done.returncode == 2
     assert "'stats' is not a verb; did you mean 'status'?" in done.stderr
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_runners_explain_themselves_at_once(command: str) -> None:
+    """A command that takes seconds to say what its options are, or that they are wrong."""
+    module = f"runners.{command}"
+    done = _watched(
+        f"import runpy\nsys.argv[:] = ['', '--help']\n"
+        f"runpy.run_module({module!r}, run_name='__main__')"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "usage" in done.stdout.lower()
+    assert "loaded:\n" in done.stdout

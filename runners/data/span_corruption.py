@@ -13,6 +13,12 @@ NOISE_DENSITY = 0.15
 """Share of tokens masked by random spans (Raffel et al. 2020, 3.3.4)."""
 MEAN_SPAN = 3.0
 """Mean length of a random span in tokens (Raffel et al. 2020, 3.3.4)."""
+SENTINELS = 100
+"""Sentinels of T5's vocabulary (Raffel et al. 2020, 3.1.4 and its code)."""
+SHORTEST = 8
+"""Tokens of the shortest window to pre-train on: one masked, and some to tell it from."""
+LONGEST = int(SENTINELS * MEAN_SPAN / NOISE_DENSITY)
+"""Tokens of the longest window to pre-train on: its spans use up the sentinels."""
 
 
 def random_spans(

@@ -9,8 +9,8 @@ from pathlib import Path
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerBase, T5Tokenizer
 
-SENTINELS = 100
-"""Sentinels of T5's vocabulary (Raffel et al. 2020, 3.1.4 and its code)."""
+from runners.data.span_corruption import SENTINELS
+
 SPECIAL = ("<pad>", "</s>", "<unk>")
 """The first three ids, as in T5."""
 ALPHABET = frozenset(chr(code) for code in range(ord("!"), ord("~") + 1))

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from transformers import T5Tokenizer
 
-from runners.data.span_corruption import MEAN_SPAN, NOISE_DENSITY
+from runners.data.span_corruption import SENTINELS
 from runners.data.text import Text
-from runners.data.tokenizer import SENTINELS, first_sentinel, save_tokenizer, train_tokenizer
+from runners.data.tokenizer import first_sentinel, save_tokenizer, train_tokenizer
 from runners.data.windows import CorruptedWindows, Windows, held_out_windows, train_windows
 from runners.model.codec import Codec
 from runners.model.family import Place
@@ -36,10 +36,6 @@ from runners.training.pretrainer import (
     write_checkpoint,
 )
 
-SHORTEST = 8
-"""Tokens of the shortest window: one masked, and some to tell it from."""
-LONGEST = int(SENTINELS * MEAN_SPAN / NOISE_DENSITY)
-"""Tokens of the longest window: its spans use up the sentinels."""
 PADDING_ROWS = 128
 """A vocabulary may have less than so many rows that no piece uses, as T5's 32,128 for 32,100."""
 WARM_UP_SHARE = 0.1

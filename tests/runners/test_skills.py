@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from runners import skills as module
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig
 from runners.data import continuations
@@ -14,10 +13,12 @@ from runners.microworld.skills import SKILLS, Item, sample_items
 from runners.model import loading
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone
-from runners.skills import main, skill
+from runners.skills import main
 from runners.store import Store
 from runners.training import adaptation
+from runners.training import skills as module
 from runners.training.adaptation import adapt
+from runners.training.skills import skill
 
 
 @pytest.mark.parametrize("name", SKILLS)
@@ -70,7 +71,6 @@ def test_the_door_shows_a_table(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Catches a skill that is left out, or a column under another model's name."""
-    monkeypatch.setattr(module, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(adaptation, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(loading, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(continuations, "DOCUMENTS", 50)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, T5Tokenizer
 
-from runners.data.tokenizer import SENTINELS, first_sentinel, save_tokenizer, train_tokenizer
+from runners.data.span_corruption import SENTINELS
+from runners.data.tokenizer import first_sentinel, save_tokenizer, train_tokenizer
 from runners.microworld import lexicon
 from runners.microworld.documents import sample_documents
 from runners.model.checkpoint import LADDER

@@ -13,6 +13,7 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration, T5Tokenizer
 from runners.catalogue import Catalogue
 from runners.catalogue_section import add_family, add_text
 from runners.config import AdaptationConfig, TrialConfig
+from runners.data.span_corruption import LONGEST
 from runners.data.text import Text, read_text
 from runners.data.tokenizer import save_tokenizer
 from runners.data.windows import CorruptedWindows
@@ -25,7 +26,6 @@ from runners.training.adaptation import adapt
 from runners.training.pretrainer import LOG
 from runners.training.session import Session
 from runners.training.text_pretraining import (
-    LONGEST,
     Reading,
     TextRecipe,
     describe,
