@@ -21,7 +21,7 @@ from sweeps.outage import OUTAGES, OutageError
 from sweeps.packs import Pack
 from sweeps.progress import Board, Progress, Report
 from sweeps.ranks import ranks_of
-from sweeps.schedule import PackSearch
+from sweeps.schedule import Latest, PackSearch
 from sweeps.spec import SweepSpec
 from sweeps.tracking.run import Sweep
 from sweeps.trainable import PackTrainable
@@ -73,6 +73,7 @@ def tune_packs(
             param_space=told,
             tune_config=tune.TuneConfig(
                 search_alg=search,
+                scheduler=Latest(),
                 num_samples=-1,
                 # Also lets Tune start all workers at once, in place of one after another.
                 max_concurrent_trials=workers,

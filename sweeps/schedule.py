@@ -1,8 +1,9 @@
-"""A Tune search algorithm that hands out packs as their parents appear.
+"""A Tune search algorithm that hands out packs as their parents appear, and who gets them.
 
 Tune asks `suggest` whenever a worker is free. It is given the most urgent pack
 whose milestone is in the store, so no waiting pack holds a core, and no size
-waits for the adaptation of another.
+waits for the adaptation of another. `Latest` sees to it that the free worker gets
+that pack, and not the pack of a worker which is still starting.
 """
 
 import time
@@ -10,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler
 from ray.tune.search import Searcher
 
 from sweeps.failures import Loss
@@ -22,6 +25,8 @@ One lost worker may be chance; of the second the pack is the likely cause, and i
 """
 LOOK_SECONDS = 1.0
 """Milestones are looked for at most so often, since the store may be far away."""
+START_SECONDS = 60.0
+"""A worker that has not started after so long may never do so: its node may be gone."""
 PATIENCE_SECONDS = 300.0
 """A shared file system may show a new milestone late, but not later than this."""
 
@@ -139,3 +144,32 @@ class PackSearch(Searcher):
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing, as for `save`."""
+
+
+class Latest(FIFOScheduler):
+    """A free worker gets the pack that was handed out last.
+
+    The packs before it have workers of their own, which are starting. Tune's own order gives
+    the free worker the first of them, ends the worker that was starting for it, and starts
+    another for the last one: where packs are shorter than a start, no further worker ever gets
+    to work. And the last pack is the one that was chosen for the model which the worker holds.
+    A pack that has waited for `START_SECONDS` goes first nonetheless.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._since: dict[str, float] = {}
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:
+        """A pack is handed out."""
+        self._since[trial.trial_id] = time.monotonic()
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:
+        """Of the packs that wait for a worker the one that is given to a free one."""
+        live: set[Trial] = tune_controller.get_live_trials()
+        waiting = [trial for trial in live if trial.status == Trial.PENDING]
+        if not waiting:
+            return None
+        waiting.sort(key=lambda trial: self._since[trial.trial_id])
+        first = self._since[waiting[0].trial_id]
+        return waiting[0 if time.monotonic() - first > START_SECONDS else -1]

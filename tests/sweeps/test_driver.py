@@ -39,8 +39,9 @@ from sweeps.cli import main
 sys.exit(main(["run", sys.argv[1]]))
 """
 """`python -m sweeps run` on a machine that Ray believes to have so many GPUs."""
-FAR = """\
-import os, sys
+TUNED = """\
+import os, sys, time
+from pathlib import Path
 from sweeps.run import RAY_SETTINGS
 os.environ.update(RAY_SETTINGS)
 import ray
@@ -49,7 +50,7 @@ from sweeps.driver import tune_packs
 from sweeps.packs import Pack
 from sweeps.schedule import PackSearch
 
-class Far(tune.Trainable):
+class Noted(tune.Trainable):
     def setup(self, config):
         self.config = config
 
@@ -60,18 +61,39 @@ class Far(tune.Trainable):
     def step(self):
         with open(self.config["file"], "a") as file:
             print(self.config["pack"].name, os.getpid(), file=file)
+        time.sleep(0.1)
         return {"share": 1.0, "done": True}
 
     def save(self, *args):
         raise RuntimeError("this node does not see the folder of the driver")
 
-ray.init(num_cpus=1, include_dashboard=False)
-packs = [Pack(name=name, cost=1.0) for name in "abc"]
-tune_packs(
-    PackSearch(packs, bool), Far, {"file": sys.argv[1]}, workers=1, watch=tune.Callback()
-)
 """
-"""Three packs for a worker that does not see the driver's folder."""
+"""Packs of which it is noted who did them, on a node that does not see the driver's folder."""
+THREE = """
+ray.init(num_cpus=1, include_dashboard=False)
+search = PackSearch([Pack(name=name, cost=1.0) for name in "abc"], bool)
+tune_packs(search, Noted, {"file": sys.argv[1]}, workers=1, watch=tune.Callback())
+"""
+ENOUGH = """
+class Until(PackSearch):
+    until = time.monotonic() + 60
+
+    def suggest(self, trial_id):
+        file = Path(sys.argv[1])
+        rows = file.read_text().splitlines() if file.exists() else []
+        if not rows and self._given:
+            return None
+        if len({row.split()[-1] for row in rows}) > 1 or time.monotonic() > self.until:
+            self._waiting.clear()
+        else:
+            self._waiting.append(Pack(name="again", cost=1.0))
+        return super().suggest(trial_id)
+
+ray.init(num_cpus=2, include_dashboard=False)
+search = Until([], bool)
+tune_packs(search, Noted, {"file": sys.argv[1]}, workers=2, watch=tune.Callback())
+"""
+"""A pack for one worker, then short ones until a second has taken part, a minute at most."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -152,8 +174,19 @@ def test_a_worker_outlives_its_pack_on_every_node(tmp_path: Path) -> None:
 
     So it was on all nodes but the driver's, since Tune saves what is done where the driver is.
     """
-    done = _python(FAR, tmp_path / "packs")
+    done = _python(TUNED + THREE, tmp_path / "packs")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in (tmp_path / "packs").read_text().splitlines()]
     assert [name for name, _ in rows] == ["a", "b", "c"]
     assert len({worker for _, worker in rows}) == 1
+
+
+def test_a_worker_that_starts_is_let_in(tmp_path: Path) -> None:
+    """Catches a worker that is up and takes the packs of all others before they have started.
+
+    Tune ends those then, and starts them for further packs, which it takes as well.
+    """
+    done = _python(TUNED + ENOUGH, tmp_path / "packs")
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [line.split() for line in (tmp_path / "packs").read_text().splitlines()]
+    assert len({worker for _, worker in rows}) == 2

@@ -2,6 +2,8 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from ray.tune.search import Searcher
@@ -9,7 +11,7 @@ from ray.tune.search import Searcher
 from runners.config import AdaptationConfig, TrialConfig
 from sweeps.failures import Loss
 from sweeps.packs import Pack
-from sweeps.schedule import RETRIES, PackSearch
+from sweeps.schedule import RETRIES, START_SECONDS, Latest, PackSearch
 from sweeps.spec import SweepSpec
 
 LOST = Loss(kind="lost_worker", message="gone")
@@ -251,3 +253,47 @@ def test_a_long_pack_does_not_wait_for_its_model(
     given(search, "2")
     search.on_trial_complete("1", result={})
     assert given(search, "3") == short[1]
+
+
+class Handed:
+    """Trials of Tune by their names, as its controller shows them to a scheduler."""
+
+    def __init__(self, **statuses: str) -> None:
+        self._live = [SimpleNamespace(trial_id=n, status=s) for n, s in statuses.items()]
+
+    def get_live_trials(self) -> list[Any]:
+        """Those that are not over."""
+        return self._live
+
+    def add_to(self, scheduler: Latest, trial_id: str) -> None:
+        """Tune has been given a trial."""
+        (trial,) = (t for t in self._live if t.trial_id == trial_id)
+        scheduler.on_trial_add(self, trial)
+
+
+def chosen(scheduler: Latest, handed: Handed) -> str | None:
+    """The name of the trial that a free worker gets."""
+    trial = scheduler.choose_trial_to_run(handed)
+    return None if trial is None else trial.trial_id
+
+
+def test_a_free_worker_leaves_the_packs_of_those_that_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches workers that are ended while they start, over and over, by one that is up.
+
+    Nor may the pack of a worker that never starts wait until the end of the sweep.
+    """
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    handed = Handed(runs="RUNNING", first="PENDING", second="PENDING", last="PENDING")
+    scheduler = Latest()
+    for name in ("first", "runs", "second", "last"):
+        handed.add_to(scheduler, name)
+        now += 1
+    assert chosen(scheduler, handed) == "last"
+    now = 100 + START_SECONDS
+    assert chosen(scheduler, handed) == "last"
+    now += 0.5
+    assert chosen(scheduler, handed) == "first"
+    assert chosen(scheduler, Handed(runs="RUNNING")) is None
