@@ -81,15 +81,9 @@ class _Sleeper(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         time.sleep(self._pack.cost * NAP)
-        for milestone in _milestones(self._pack) if self._pack.adaptation else ():
+        for milestone in self._pack.milestone_ids:
             (self._folder / milestone).touch()
         return {"share": 1.0, "done": True}
-
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing."""
-
-    def load_checkpoint(self, checkpoint: object) -> None:
-        """Nothing."""
 
 
 def _tuned(workers: int, trials: int, nodes: int) -> str:
@@ -155,7 +149,7 @@ def _simulated(workers: int, trials: int) -> str:
                 break
             free -= 1
             pack = told["pack"]
-            made = () if pack.adaptation is None else _milestones(pack)
+            made = pack.milestone_ids
             heapq.heappush(clock.events, (clock.now + pack.cost, number, str(number), made))
         if not clock.events:
             break
@@ -173,7 +167,7 @@ def _packs(trials: int, workers: int) -> tuple[list[Pack], float]:
         Pack(name=size, cost=10.0 * place, milestones=(10, 50, 100), adaptation=_adaptation(size))
         for place, size in enumerate(("60k", "200k", "600k", "2m"), start=1)
     ]
-    parents = [(each, milestone) for each in adaptations for milestone in _milestones(each)]
+    parents = [(each, milestone) for each in adaptations for milestone in each.milestone_ids]
     children = [
         Pack(name=str(n), cost=1.0 + n % 4, parent=parents[n % len(parents)][1])
         for n in range(trials)
@@ -187,11 +181,6 @@ def _adaptation(size: str) -> AdaptationConfig:
         model_family="nano", model_size=size, batch_size=32, learning_rate=1e-3, seed=0,
         compute_dtype="float32",
     )  # fmt: skip
-
-
-def _milestones(pack: Pack) -> tuple[str, ...]:
-    assert pack.adaptation is not None
-    return tuple(pack.adaptation.milestone_id(steps) for steps in pack.milestones)
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ def _owed(store: Store, pack: Pack) -> dict[str, dict[str, Any]]:
     run = pack.adaptation
     if run is None:
         return {c.trial_id: to_mapping(c) for c in pack.trials if store.get(c.trial_id) is None}
-    missing = any(store.get(run.milestone_id(steps)) is None for steps in pack.milestones)
+    missing = any(store.get(milestone) is None for milestone in pack.milestone_ids)
     return {run.run_id: asdict(run)} if missing else {}
 
 

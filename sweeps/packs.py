@@ -64,6 +64,13 @@ class Pack:
         first = self.adaptation if self.adaptation is not None else self.trials[0]
         return first.model_size
 
+    @property
+    def milestone_ids(self) -> tuple[str, ...]:
+        """What an adaptation is to commit, in the order of `milestones`; nothing for trials."""
+        if self.adaptation is None:
+            return ()
+        return tuple(self.adaptation.milestone_id(steps) for steps in self.milestones)
+
     def singles(self) -> tuple["Pack", ...]:
         """The pack's runs one by one, for a pack that died: who fails alone has failed."""
         priced = list(zip(self.trials, self.costs, strict=True))

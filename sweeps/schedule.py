@@ -122,10 +122,7 @@ class PackSearch(Searcher):
 
     def _orphans(self, pack: Pack, loss: Loss) -> dict[Pack, Loss]:
         """Takes out the packs that wait for a milestone which will not come."""
-        if pack.adaptation is None:
-            return {}
-        ids = [pack.adaptation.milestone_id(steps) for steps in pack.milestones]
-        never = {milestone for milestone in ids if not self._is_there(milestone)}
+        never = {milestone for milestone in pack.milestone_ids if not self._is_there(milestone)}
         orphans = [child for child in self._waiting if child.parent in never]
         self._waiting = [child for child in self._waiting if child.parent not in never]
         reason = Loss(kind=loss.kind, message=f"{pack.name} failed: {loss.message}")

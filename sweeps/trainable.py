@@ -75,12 +75,6 @@ class PackTrainable(tune.Trainable):
                     return {**asdict(report), "done": False}
         return {**asdict(self._report), "done": True}
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing: what runs is checkpointed in the store."""
-
-    def load_checkpoint(self, checkpoint: object) -> None:
-        """Nothing, as for `save_checkpoint`."""
-
 
 def work(
     pack: Pack, execution: Execution, catalogue: Catalogue, sweep: Sweep | None = None,

@@ -117,7 +117,5 @@ def _take(
 
 def _milestones(pack: Pack) -> Iterable[tuple[str, float]]:
     """Milestones that a pack makes, each with the share of its work that is done by then."""
-    if pack.adaptation is None:
-        return []
-    last = max(pack.milestones)
-    return [(pack.adaptation.milestone_id(steps), steps / last) for steps in pack.milestones]
+    shares = (steps / max(pack.milestones) for steps in pack.milestones)
+    return zip(pack.milestone_ids, shares, strict=True)

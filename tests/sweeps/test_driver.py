@@ -67,9 +67,6 @@ class Noted(tune.Trainable):
     def save(self, *args):
         raise RuntimeError("this node does not see the folder of the driver")
 
-"""
-"""Packs of which it is noted who did them, on a node that does not see the driver's folder."""
-ENOUGH = """
 class Until(PackSearch):
     until = time.monotonic() + 60
 
@@ -88,7 +85,10 @@ ray.init(num_cpus=2, include_dashboard=False)
 search = Until([], bool)
 tune_packs(search, Noted, {"file": sys.argv[1]}, workers=2, watch=tune.Callback())
 """
-"""A pack for one worker, then short ones until a second has taken part, a minute at most."""
+"""A pack for one worker, then short ones until a second has taken part, a minute at most.
+
+It is noted who did them, on a node that does not see the driver's folder.
+"""
 ROOT = Path(__file__).parents[2]
 
 
@@ -171,7 +171,7 @@ def test_two_workers_do_all_packs(tmp_path: Path) -> None:
     Tune saves what is done where the driver is, which failed on every other node, and gives
     a free worker the pack of one that is starting, which ends that one, time and again.
     """
-    done = _python(TUNED + ENOUGH, tmp_path / "packs")
+    done = _python(TUNED, tmp_path / "packs")
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in (tmp_path / "packs").read_text().splitlines()]
     assert len({worker for _, worker in rows}) == 2
