@@ -1,6 +1,7 @@
 """Every figure and table of a sweep, from its findings into a folder."""
 
-from collections.abc import Iterator, Mapping
+import functools
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,10 +65,11 @@ def draw_sweep(found: Findings, folder: Path) -> Drawing:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure, the table that it shows, and the trials that it rests on."""
+    """A figure that can be drawn, the table that it shows, and the trials that it rests on."""
 
     stem: str
-    figure: Figure
+    draw: Callable[[], Figure]
+    """Draws it; call it inside `style.paper()`."""
     table: pd.DataFrame
     trials: pd.DataFrame
     tasks: tuple[str, ...]
@@ -76,11 +78,12 @@ class Picture:
 
 
 def pictures(found: Findings) -> Iterator[Picture]:
-    """Every figure of a sweep that is no search; call it inside `style.paper()`."""
+    """Every figure of a sweep that is no search, none of them drawn yet."""
     for panel in (*found.panels.values(), *found.marginals.values()):
         ending = "_marginal" if panel.reading == "marginal" else ""
         stem = f"{_stem(panel.axis.figure)}_{panel.axis.panel}{ending}"
-        picture = _of_panels(sheet([_captioned(found, panel)], columns=1), stem, [panel])
+        draw = functools.partial(sheet, [_captioned(found, panel)], columns=1)
+        picture = _of_panels(draw, stem, [panel])
         yield _laid_over(picture, found.overlays) if panel.axis is scale.AXIS else picture
     yield from _pages(found)
     yield from (_interaction(found, each) for each in found.interactions)
@@ -105,7 +108,7 @@ def _pages(found: Findings) -> Iterator[Picture]:
         if len(drawn) > 1:
             cells = [_captioned(found, panel) if panel else None for panel in there]
             stem = _stem(drawn[0].axis.figure[:-1]) + ending
-            yield _of_panels(sheet(cells, columns=2), stem, drawn)
+            yield _of_panels(functools.partial(sheet, cells, columns=2), stem, drawn)
 
 
 def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:
@@ -114,10 +117,10 @@ def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:
     return panel, ablations.caption(panel, found.manifest.defaults)
 
 
-def _of_panels(figure: Figure, stem: str, panels: list[Panel]) -> Picture:
+def _of_panels(draw: Callable[[], Figure], stem: str, panels: list[Panel]) -> Picture:
     counts = [count for panel in panels for count in panel.seeds]
     return Picture(
-        stem=stem, figure=figure,
+        stem=stem, draw=draw,
         table=pd.concat([_shown(panel) for panel in panels], ignore_index=True),
         trials=pd.concat([panel.trials for panel in panels]).drop_duplicates("trial_id"),
         tasks=tuple(dict.fromkeys(task for panel in panels for task in panel.tasks)),
@@ -134,15 +137,12 @@ def _interaction(found: Findings, crossed: Interactions) -> Picture:
         f"Mean dev score over {named(found.crossed.tasks)}, n = {table['n'].max()} seeds; "
         f"the third axis {third} ({crossed.reading})."
     )
-    figure = heat_sheet(
-        crossed.maps,
-        found.crossed.sizes,
-        note,
-        partial(trials, "Crossed out: no complete seed; star: some seeds missing."),
-    )
+    lacks = partial(trials, "Crossed out: no complete seed; star: some seeds missing.")
     return Picture(
-        stem=f"figure_interactions_{crossed.reading}", figure=figure, table=table, trials=trials,
-        tasks=found.crossed.tasks, seeds=_range(table), settings={"reading": crossed.reading},
+        stem=f"figure_interactions_{crossed.reading}",
+        draw=functools.partial(heat_sheet, crossed.maps, found.crossed.sizes, note, lacks),
+        table=table, trials=trials, tasks=found.crossed.tasks, seeds=_range(table),
+        settings={"reading": crossed.reading},
     )  # fmt: skip
 
 
@@ -152,8 +152,8 @@ def _charts(found: Findings) -> Iterator[Picture]:
     if not found.costs.empty:
         charts = parameter_charts(found.costs, found.assumptions, found.cost_family)
         yield Picture(
-            stem="figure_4_parameters", figure=chart_sheet(charts, columns=2), table=found.costs,
-            trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
+            stem="figure_4_parameters", draw=functools.partial(chart_sheet, charts, columns=2),
+            table=found.costs, trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
             settings={"family": found.cost_family, **found.assumptions.words()},
         )  # fmt: skip
     ablated = [panel for name, panel in found.panels.items() if name != scale.AXIS.name]
@@ -162,8 +162,9 @@ def _charts(found: Findings) -> Iterator[Picture]:
         trials = pd.concat([panel.trials for panel in ablated]).drop_duplicates("trial_id")
         chart = robustness_chart(found.spreads, ablated[0].tasks, partial(trials))
         yield Picture(
-            stem="figure_robustness", figure=chart_sheet([chart], columns=1), table=found.spreads,
-            trials=trials, tasks=ablated[0].tasks, seeds=_range(placed), settings={},
+            stem="figure_robustness", draw=functools.partial(chart_sheet, [chart], columns=1),
+            table=found.spreads, trials=trials, tasks=ablated[0].tasks, seeds=_range(placed),
+            settings={},
         )  # fmt: skip
     yield from _timed(found)
     yield from _vocabulary(found)
@@ -178,8 +179,9 @@ def _vocabulary(found: Findings) -> Iterator[Picture]:
     planned = list(dict.fromkeys(trials["model_size"]))
     charts = distance_charts(found.distances, tasks, planned, partial(trials))
     yield Picture(
-        stem="figure_vocabulary", figure=chart_sheet(charts, columns=3), table=found.distances,
-        trials=trials, tasks=tasks, seeds=_range(found.distances), settings={},
+        stem="figure_vocabulary", draw=functools.partial(chart_sheet, charts, columns=3),
+        table=found.distances, trials=trials, tasks=tasks, seeds=_range(found.distances),
+        settings={},
     )  # fmt: skip
 
 
@@ -193,8 +195,8 @@ def _timed(found: Findings) -> Iterator[Picture]:
         trials = frame[length & (frame["task"] == task)]
         charts = convergence_charts(table, partial(trials))
         yield Picture(
-            stem="figure_runtime", figure=chart_sheet(charts, columns=2), table=table,
-            trials=trials, tasks=(task,), seeds=_range(table), settings={},
+            stem="figure_runtime", draw=functools.partial(chart_sheet, charts, columns=2),
+            table=table, trials=trials, tasks=(task,), seeds=_range(table), settings={},
         )  # fmt: skip
     if found.curves:
         curves = pd.concat(found.curves.values(), ignore_index=True)
@@ -202,8 +204,9 @@ def _timed(found: Findings) -> Iterator[Picture]:
         charts = curve_charts(found.curves, found.tasks, planned, partial(scale_trials))
         columns = found.curves["score"]["method"].nunique() if "score" in found.curves else 2
         yield Picture(
-            stem="figure_curves", figure=chart_sheet(charts, columns=columns), table=curves,
-            trials=scale_trials, tasks=found.tasks, seeds=_range(curves), settings={},
+            stem="figure_curves", draw=functools.partial(chart_sheet, charts, columns=columns),
+            table=curves, trials=scale_trials, tasks=found.tasks, seeds=_range(curves),
+            settings={},
         )  # fmt: skip
 
 
@@ -223,7 +226,7 @@ def _save(picture: Picture, found: Findings, folder: Path) -> tuple[Path, ...]:
         picture.stem, found.manifest, picture.trials, tasks=picture.tasks, seeds=picture.seeds,
         table=table, settings=picture.settings,
     )  # fmt: skip
-    return save_figure(picture.figure, folder, provenance, table)
+    return save_figure(picture.draw(), folder, provenance, table)
 
 
 def _shown(panel: Panel) -> pd.DataFrame:

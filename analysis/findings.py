@@ -50,6 +50,14 @@ class Interactions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Panels:
+    """The panels of a sweep that can be drawn, by axis name, and a note for each that cannot."""
+
+    by_axis: Mapping[str, Panel]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Findings:
     """A sweep as numbers; panels and marginals are by the name of their axis."""
 
@@ -96,22 +104,27 @@ def find(
     trials: Trials,
     store: Store,
     *,
+    drawable: Panels | None = None,
     assumptions: Assumptions | None = None,
     family: str | None = None,
     overlays: tuple[Overlay, ...] = (),
 ) -> Findings:
     """Everything that the trials allow.
 
-    `family` is the ladder of Figure 4, by default that of the sweep; `overlays` lie over
-    Figure 1. Raises ValueError where no cell of any panel is complete, for a family that
-    does not ship, and for overlays where there is no Figure 1.
+    `drawable` are the panels of these trials, where somebody has them already; `family` is
+    the ladder of Figure 4, by default that of the sweep; `overlays` lie over Figure 1.
+    Raises ValueError where no cell of any panel is complete, for a family that does not
+    ship, and for overlays where there is no Figure 1.
     """
     if overlays and manifest.design == SEARCH:
         raise ValueError(f"{manifest.name}: a search has no Figure 1 to lay anything over")
     if manifest.design == SEARCH:
         return Findings(manifest=manifest, frame=trials.frame)
     frame = trials.frame
-    panels, notes = _panels(manifest, frame)
+    drawable = drawable or panels_of(frame)
+    panels, notes = dict(drawable.by_axis), list(drawable.notes)
+    if not panels:
+        raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
     if overlays and scale.AXIS.name not in panels:
         raise ValueError(f"{manifest.name}: nothing can be laid over Figure 1\n{notes[0]}")
     crossed = crossing(frame)
@@ -138,21 +151,29 @@ def find(
     )  # fmt: skip
 
 
-def _panels(manifest: Manifest, frame: pd.DataFrame) -> tuple[dict[str, Panel], list[str]]:
-    """The panels that can be drawn, by axis name, and a note for each that cannot."""
+def panels_of(frame: pd.DataFrame) -> Panels:
+    """The panels of Figures 1 and 3 from a sweep's frame."""
     panels, notes = {}, []
     for axis in (scale.AXIS, *ablations.AXES):
-        panel = build_panel(frame, axis) if plans(frame, axis) else None
-        if panel is not None and panel.drawable:
-            panels[axis.name] = panel
-            continue
-        why = UNPLANNED
+        panel, why = _panel(frame, axis)
         if panel is not None:
-            why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
-        notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
-    if not panels:
-        raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
-    return panels, notes
+            panels[axis.name] = panel
+        else:
+            notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
+    return Panels(by_axis=panels, notes=tuple(notes))
+
+
+def _panel(frame: pd.DataFrame, axis: Axis) -> tuple[Panel | None, str]:
+    """The panel of an axis, or why there is none."""
+    if not plans(frame, axis):
+        return None, UNPLANNED
+    try:
+        panel = build_panel(frame, axis)
+    except ValueError as error:
+        return None, str(error)
+    if panel.drawable:
+        return panel, ""
+    return None, f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
 
 
 def _marginals(crossed: Crossing, notes: list[str]) -> dict[str, Panel]:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ablation.axis import Value
+from analysis.findings import panels_of
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
 from analysis.page.pictures import Further, Picture, further
@@ -60,8 +61,9 @@ def title_of(manifest: Manifest) -> str:
 def report_of(sweep: Sweep, place: Place) -> Any:
     """The report of a sweep; nothing is asked of a server."""
     trials = load_trials(sweep.manifest, sweep.store)
-    study = study_of(sweep.manifest, trials)
-    more = further(sweep, trials, study.notes)
+    drawable = panels_of(trials.frame)
+    study = study_of(sweep.manifest, trials, drawable)
+    more = further(sweep, trials, drawable, study.notes)
     return _wr().Report(
         # W&B asks its server for an entity that is left out.
         entity=place.entity or "me",

@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from analysis.findings import panels_of
 from analysis.frame import load_trials
 from analysis.page import chart
 from analysis.page.details import EXAMPLES, Reader, chunks, shared_fields
@@ -50,11 +51,12 @@ def build(sweep: Sweep, reader: Reader, refresh: int | None = None) -> Page:
     trials = load_trials(manifest, store)
     grid = grid_map(trials.frame, store.running())
     read = reader.trials()
-    study = study_of(manifest, trials)
+    drawable = panels_of(trials.frame)
+    study = study_of(manifest, trials, drawable)
     is_open = grid.counts["done"] < len(trials.frame)
     # They take longer than all else together, and a page that is watched is written often.
     is_brief = is_open and refresh is not None
-    more = Further() if is_brief else further(sweep, trials, study.notes)
+    more = Further() if is_brief else further(sweep, trials, drawable, study.notes)
     html = _environment().get_template("page.html").render(
         name=manifest.name, design=manifest.design, spec=manifest.spec, study=study, grid=grid,
         further=more.pictures, tables=(*study.tables, *more.tables),

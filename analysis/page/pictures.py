@@ -5,8 +5,8 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from analysis.draw import pictures
-from analysis.findings import UNPLANNED, Findings, find
+from analysis import draw
+from analysis.findings import UNPLANNED, Findings, Panels, find
 from analysis.frame import Trials
 from analysis.source import Sweep
 from analysis.style import paper
@@ -33,11 +33,27 @@ _TABLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A figure as the address of an SVG that is in the address itself."""
+    """A figure under the name of its file, which is drawn when its address is asked for."""
 
-    name: str
-    title: str
-    address: str
+    figure: draw.Picture
+
+    @property
+    def name(self) -> str:
+        """The name of its file, without an ending."""
+        return self.figure.stem
+
+    @property
+    def title(self) -> str:
+        """What stands over it."""
+        return _TITLES[self.name]
+
+    @property
+    def address(self) -> str:
+        """An address that is an SVG itself, drawn each time."""
+        file = io.BytesIO()
+        with paper():
+            self.figure.draw().savefig(file, format="svg", metadata={"Date": None})
+        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +64,10 @@ class Further:
     tables: tuple[Printed, ...] = ()
 
 
-def further(sweep: Sweep, trials: Trials, notes: list[str]) -> Further:
+def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) -> Further:
     """The further figures and tables that the trials allow; a note where they allow none."""
     try:
-        found = find(sweep.manifest, trials, sweep.store)
+        found = find(sweep.manifest, trials, sweep.store, drawable=drawable)
     except ValueError as error:
         notes.append(f"further figures are not drawn: {str(error).splitlines()[0]}")
         return Further()
@@ -62,20 +78,10 @@ def further(sweep: Sweep, trials: Trials, notes: list[str]) -> Further:
     notes += [note for note in told if note not in notes]
     printed = printed_tables(tables_of(found))
     return Further(
-        pictures=tuple(_drawn(found)),
+        pictures=tuple(_shown(found)),
         tables=tuple(table for table in printed if table.name in _TABLES),
     )
 
 
-def _drawn(found: Findings) -> Iterator[Picture]:
-    with paper():
-        for picture in pictures(found):
-            if picture.stem in _TITLES:
-                file = io.BytesIO()
-                picture.figure.savefig(file, format="svg", metadata={"Date": None})
-                data = base64.b64encode(file.getvalue()).decode()
-                yield Picture(
-                    name=picture.stem,
-                    title=_TITLES[picture.stem],
-                    address=f"data:image/svg+xml;base64,{data}",
-                )
+def _shown(found: Findings) -> Iterator[Picture]:
+    return (Picture(figure=each) for each in draw.pictures(found) if each.stem in _TITLES)

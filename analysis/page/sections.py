@@ -12,11 +12,12 @@ from ablation.method import AXIS as METHOD
 from ablation.search import DESIGN
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
-from analysis.figures import ablations, scale
+from analysis.figures import scale
+from analysis.findings import UNPLANNED, Panels
 from analysis.frame import Trials
 from analysis.manifest import Manifest
 from analysis.page.chart import Chart, chart_of, score_range
-from analysis.panels import Panel, build_panel, plans
+from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.claims import Claim, claims
 from analysis.tables.gaps import gap_table, has_gap
@@ -77,35 +78,21 @@ class Study:
     notes: list[str] = field(default_factory=list)
 
 
-def study_of(manifest: Manifest, trials: Trials) -> Study:
-    """All that the trials allow; what they do not allow is a note."""
+def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
+    """All that the trials and their panels allow; what they do not allow is a note."""
     study = Study(notes=list(trials.notes))
     if manifest.design == DESIGN:
         study.tables.append(plain_table("Search", search_table(search_rows(trials.frame))))
         return study
-    panels = dict(_panels(trials.frame, study.notes))
+    # That a figure is not planned is nothing that the sweep lacks.
+    study.notes += [note for note in drawable.notes if not note.endswith(UNPLANNED)]
+    panels = drawable.by_axis
     scores = score_range(panels.values())
     study.figures = [_figure(manifest, panel, scores) for panel in panels.values()]
     study.findings = [_finding(claim) for claim in claims(panels)]
     study.headline = tuple(_headline(panels.get(METHOD.name)))
     study.tables = list(_tables(trials.frame, panels))
     return study
-
-
-def _panels(frame: pd.DataFrame, notes: list[str]) -> Iterator[tuple[str, Panel]]:
-    for axis in (scale.AXIS, *ablations.AXES):
-        if not plans(frame, axis):
-            continue
-        try:
-            panel = build_panel(frame, axis)
-        except ValueError as error:
-            notes.append(f"{axis.figure} is not drawn: {error}")
-            continue
-        if panel.drawable:
-            yield axis.name, panel
-        else:
-            why = f"no cell is complete for any seed ({panel.done} of {panel.planned} trials)"
-            notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
 
 
 def _figure(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> Figure:

@@ -41,9 +41,10 @@ def test_distances_are_of_each_start_and_size_and_begin_at_the_start(toy: Any, r
     assert means["class_label", "2m"].to_dict() == pytest.approx({0: 0.0, 5: 0.2, 10: 0.6})
     assert means["random_uniform", "60k"].to_dict() == pytest.approx({0: 0.0, 5: 0.6, 10: 0.8})
     assert set(found.distances["n"]) == {2}
+    (picture,) = (p for p in pictures(found) if p.stem == "figure_vocabulary")
     with paper():
-        (picture,) = (p for p in pictures(found) if p.stem == "figure_vocabulary")
-    titles = [axes.get_legend().get_title().get_text() for axes in picture.figure.axes]
+        figure = picture.draw()
+    titles = [axes.get_legend().get_title().get_text() for axes in figure.axes]
     assert titles == ["Random uniform", "Class label"]
     assert set(picture.trials["prompt_init"]) == {"random_uniform", "class_label"}
 

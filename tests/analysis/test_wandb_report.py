@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from analysis.cli import main
+from analysis.findings import panels_of
 from analysis.page.pictures import further
 from analysis.source import open_sweep
 
@@ -82,8 +83,8 @@ def test_images_are_links_to_ours(whole: Any) -> None:
 
 def test_further_figures_are_there(whole: Any) -> None:
     """A report of Figures 1 and 3 alone, and of a paper that has more to show."""
-    pictures: list[str] = []
-    tables = further(open_sweep(whole.store.root), whole.trials(), pictures).tables
+    trials = whole.trials()
+    tables = further(open_sweep(whole.store.root), trials, panels_of(trials.frame), []).tables
     found = spec(whole, images="https://here/f")
     images = [b["url"].rpartition("/")[2] for b in found["blocks"] if b["type"] == "image"]
     assert {"figure_4_parameters.png", "figure_curves.png"} <= set(images)
@@ -92,6 +93,12 @@ def test_further_figures_are_there(whole: Any) -> None:
     assert all(table.title in text for table in tables)
     plots = [p["config"] for g in grids(found) for p in g["panelBankSectionConfig"]["panels"]]
     assert ["train_loss"] in [plot.get("metrics") for plot in plots]
+    assert "figure_curves.png" in json.dumps(spec(whole))
+
+
+def test_a_report_draws_nothing(whole: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report that takes as long as the figures, which it only names."""
+    monkeypatch.setattr("matplotlib.figure.Figure.__init__", lambda *_, **__: pytest.fail("drawn"))
     assert "figure_curves.png" in json.dumps(spec(whole))
 
 

@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 
+from ablation.axis import Axis
+from analysis import findings
 from analysis.page.build import Page, build, write
 from analysis.page.details import EXAMPLES, LETTERS, TOKENS, Reader
 from analysis.page.watch import watch
+from analysis.panels import Panel, build_panel
 from analysis.source import open_sweep
 
 pytestmark = pytest.mark.usefixtures("plain_pages")
@@ -217,6 +220,22 @@ def test_an_empty_sweep_has_a_page(small: Any) -> None:
     assert "0 of 8 trials" in html
     assert "is not drawn: no cell is complete" in html
     assert Tags(html).open == []
+
+
+def test_a_page_computes_its_panels_once(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of a large sweep that takes as long as two, or draws figures that it throws away."""
+    built: list[str] = []
+
+    def counted(frame: Any, axis: Axis) -> Panel:
+        built.append(axis.name)
+        return build_panel(frame, axis)
+
+    monkeypatch.setattr(findings, "build_panel", counted)
+    monkeypatch.setattr("analysis.draw.sheet", lambda *_, **__: pytest.fail("drawn in vain"))
+    small.run()
+    page_of(small)
+    assert built
+    assert len(built) == len(set(built))
 
 
 def test_a_page_is_replaced_whole(tmp_path: Path) -> None:
