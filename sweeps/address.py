@@ -16,15 +16,20 @@ SETTINGS = 4
 """The type of the frame that such a server answers with, byte 3 of the answer (RFC 9113, 4.1)."""
 
 
+def is_named() -> bool:
+    """Whether RAY_ADDRESS names a cluster, be it there or not."""
+    return os.environ.get(VARIABLE, "") not in ("", "local")
+
+
 def cluster() -> str | None:
     """The address of the cluster to run on, `auto` or host:port; None for this machine alone.
 
     Raises ValueError where no sweep can be driven through what RAY_ADDRESS says, or no
     cluster answers there.
     """
-    address = os.environ.get(VARIABLE, "")
-    if address in ("", "local"):
+    if not is_named():
         return None
+    address = os.environ[VARIABLE]
     if address == "auto":
         return address
     if "://" in address:

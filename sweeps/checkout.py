@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("runners", "ablation", "sweeps", "analysis")
 """What a sweep runs is in these, and in nothing else of the checkout."""
 
+DATA = ("runners/model/families", "runners/microworld/ladder")
+"""And what is in these decides results too: model families, and the models that are shipped."""
+
 Listing = Mapping[str, str]
 """SHA-256 in hex by path, relative to the checkout."""
 
@@ -34,19 +37,25 @@ class Difference:
 
 
 def listing(root: Path, spec: str) -> dict[str, str]:
-    """Every source file of a checkout, and the spec that is to run."""
-    return {path: _sha256(root / path) for path in [*sorted(_sources(root)), spec]}
+    """Every file of a checkout that decides results, and the spec that is to run."""
+    return _hashes(root) | {spec: _sha256(root / spec)}
+
+
+@functools.cache
+def listing_here() -> Listing:
+    """The files that decide results in this process's checkout."""
+    return _hashes(ROOT)
 
 
 @functools.cache
 def fingerprint() -> str:
-    """16 hex digits of SHA-256 over every source file of this process's checkout."""
-    lines = "".join(f"{path} {_sha256(ROOT / path)}\n" for path in sorted(_sources(ROOT)))
+    """16 hex digits of SHA-256 over every file of this checkout that decides results."""
+    lines = "".join(f"{path} {sha}\n" for path, sha in listing_here().items())
     return hashlib.sha256(lines.encode()).hexdigest()[:16]
 
 
 def remove_strays(root: Path, submitted: Listing) -> list[str]:
-    """Take away sources that were not submitted, which a sync leaves lying; returns which.
+    """Take away what was not submitted, which a sync leaves lying; returns which.
 
     They would count into the fingerprint of the code, and could be imported.
     """
@@ -64,8 +73,13 @@ def compare(root: Path, submitted: Listing) -> Difference:
     return Difference(changed=tuple(changed), missing=tuple(missing))
 
 
+def _hashes(root: Path) -> dict[str, str]:
+    return {path: _sha256(root / path) for path in sorted(_sources(root))}
+
+
 def _sources(root: Path) -> set[str]:
-    found = (path for package in PACKAGES for path in (root / package).rglob("*.py"))
+    found = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    found += [path for folder in DATA for path in (root / folder).rglob("*") if path.is_file()]
     return {path.relative_to(root).as_posix() for path in found}
 
 

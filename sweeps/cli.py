@@ -24,17 +24,20 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from runners.rules import ConfigError
+from runners.rules import ConfigError, Problem
 from runners.store import Store
 from sweeps import nodes, outage, summary
+from sweeps.execution import workers_of
 from sweeps.forecast.as_json import as_json
-from sweeps.forecast.estimate import forecast
+from sweeps.forecast.estimate import Forecast, forecast
+from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
 from sweeps.lease import LostError
-from sweeps.outage import OutageError
+from sweeps.outage import LowMemoryError, OutageError
 from sweeps.plan import STATUSES, survey
 from sweeps.remote import submission, submit
 from sweeps.run import counts, is_done, run, verdict
@@ -69,6 +72,9 @@ def _main(arguments: Sequence[str] | None) -> int:
     try:
         with _uncollected():
             spec = load(options.spec, to_run=options.verb is _run)
+        if getattr(options, "workers", None) is not None:
+            execution = replace(spec.execution, workers=_workers(options.workers))
+            spec = replace(spec, execution=execution)
     except ConfigError as error:
         count = len(error.problems)
         print(f"{error}\n{count} mistake{'s' * (count > 1)}; nothing was started", file=sys.stderr)
@@ -82,8 +88,8 @@ def _main(arguments: Sequence[str] | None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    except (LostError, OutageError) as error:
-        print(f"\n{error}", file=sys.stderr)
+    except (LostError, OutageError, LowMemoryError) as error:
+        print(error, file=sys.stderr)
         return 1
     return code
 
@@ -101,10 +107,8 @@ def _uncollected() -> Iterator[None]:
 def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
     with _uncollected():
         plan = survey(spec)
-        if options.cluster is None:
-            found = forecast(plan, [this_machine()], workers=spec.execution.workers)
-        else:
-            found = forecast(plan, nodes.load(options.cluster))
+        machines = nodes.load(options.cluster) if options.cluster else [this_machine()]
+        found = forecast(plan, machines, workers=spec.execution.workers)
     if options.json:
         json.dump(as_json(plan, found), sys.stdout)
         print()
@@ -122,15 +126,48 @@ def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
     return 2 if found.misfits else 0
 
 
-def _run(spec: SweepSpec, _: argparse.Namespace) -> int:
-    return run(spec)
+def _workers(said: str) -> int | None:
+    """The number of `--workers`; raises ValueError for what is none."""
+    found = workers_of(int(said) if said.isdecimal() else said)
+    if isinstance(found, Problem):
+        raise ValueError(f"--{found}")
+    return found
 
 
-def _submit(_: SweepSpec, options: argparse.Namespace) -> int:
+def _run(spec: SweepSpec, options: argparse.Namespace) -> int:
+    return run(spec, prunes=options.prune_nodes)
+
+
+def _submit(spec: SweepSpec, options: argparse.Namespace) -> int:
     asked = submission(
-        options.spec, cluster=options.cluster, tmux=options.tmux, sync=not options.no_sync
-    )
+        options.spec, cluster=options.cluster, tmux=options.tmux, sync=not options.no_sync,
+        workers=options.workers,
+    )  # fmt: skip
+    found = _room_there(spec, asked.cluster)
+    if found is not None and spec.execution.workers is None:
+        # Nodes that are still to be started have room too, and only their file tells of them.
+        asked = replace(asked, workers=str(found.at_once))
     return submit(asked)
+
+
+def _room_there(spec: SweepSpec, cluster: Path) -> Forecast | None:
+    """What a cluster's file says of the sweep, None where it does not.
+
+    Raises ValueError where something that is left fits none of its nodes.
+    """
+    if not nodes.are_said(cluster):
+        print(f"{cluster}: says nothing of its nodes, so whether there is room is not looked at")
+        return None
+    try:
+        found = forecast(survey(spec), nodes.load(cluster), workers=spec.execution.workers)
+    except UnknownGpuError as error:
+        print(f"{cluster}: {error}; whether there is room is not looked at")
+        return None
+    lines = [NO_NODE] if found is None else misfit_text(found)
+    if lines:
+        text = "\n".join(f"  {line}" for line in lines)
+        raise ValueError(f"{cluster}: nothing was started, for lack of room:\n{text}")
+    return found
 
 
 def _doctor(spec: SweepSpec, options: argparse.Namespace) -> int:
@@ -192,6 +229,7 @@ def _restart(spec: SweepSpec, options: argparse.Namespace) -> int:
 
 
 _CLUSTER = {"metavar": "FILE", "help": "forecast for its nodes, such as sweep.yaml"}
+_WORKERS = {"metavar": "N", "help": "in place of execution.workers; all: as many as fit"}
 _TRIALS = {"metavar": "TRIAL", "nargs": "+", "help": "an id of 16 hex digits"}
 _INSTEAD = "in place of the spec's execution.tracking"
 _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
@@ -199,9 +237,17 @@ _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
         "--trials": {"action": "store_true", "help": "list what is not done"},
         "--json": {"action": "store_true", "help": "docs/plan.schema.json"},
         "--cluster": _CLUSTER,
+        "--workers": _WORKERS,
     },
-    "doctor": {"--cluster": _CLUSTER},
+    "doctor": {"--cluster": _CLUSTER, "--workers": _WORKERS},
+    "run": {
+        "--workers": _WORKERS,
+        "--prune-nodes": {
+            "action": "store_true", "help": "take code off a cluster's nodes that is not here"
+        },
+    },
     "submit": {
+        "--workers": _WORKERS,
         "--cluster": {"metavar": "FILE", "help": "in place of sweep.yaml"},
         "--tmux": {"action": "store_true", "help": "go on in a terminal there, without this one"},
         "--no-sync": {"action": "store_true", "help": "send nothing, but compare what is there"},

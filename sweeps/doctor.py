@@ -1,8 +1,8 @@
 """What can be known before hours are spent: `python -m sweeps doctor SPEC`.
 
 Each look gives findings: good, of concern, or bad. A sweep with a bad one would fail,
-now or after hours. Nodes are looked at where RAY_ADDRESS names their cluster
-(`sweeps.doctor_nodes`); all else is known here.
+now or after hours. Where RAY_ADDRESS names a cluster its nodes are asked
+(`sweeps.doctor_nodes`), and workers are to have room there; all else is known here.
 """
 
 import shutil
@@ -14,6 +14,7 @@ from huggingface_hub import constants, file_exists, try_to_load_from_cache
 # What its client raises where nobody answers; which client that is has changed.
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
+from ablation.parameter_count import trained_by_prompt_tuning
 from runners.config import TUNES_MODEL
 from runners.model.family import Place
 from runners.store import Store
@@ -22,13 +23,17 @@ from sweeps.finding import Finding, Verdict, store_finding
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, misfit_text
+from sweeps.needs import needs_of
 from sweeps.nodes import NodeType
 from sweeps.plan import Plan, survey
+from sweeps.room import workers_on
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import has_key, mode_of
 
 TRIAL_BYTES = 1e6
-"""What a record with its history and predictions takes on disk, at most, and a checkpoint of it."""
+"""What a record with its history and predictions takes on disk, at most."""
+PROMPT_BYTES = 12
+"""And a prompt, with the checkpoint of its trial, for each of its parameters."""
 
 
 def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
@@ -38,18 +43,19 @@ def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
     """
     plan = survey(spec)
     machines = [this_machine()] if cluster is None else list(nodes.load(cluster))
-    workers = spec.execution.workers if cluster is None else None
+    planned = forecast(plan, machines, workers=spec.execution.workers)
+    elsewhere = cluster is None and address.is_named()
     found = [
         Finding(subject="spec", verdict="good", said=f"{len(spec.trials):,} trials, all legal"),
         *_absent(plan),
         *_mixed(plan),
         store_finding(spec.execution.store),
-        *_disk(plan),
-        *_room(plan, machines, forecast(plan, machines, workers=workers)),
+        *_disk(plan, planned),
+        *([] if elsewhere else _room(plan, machines, planned)),
         *_models(plan),
         _tracking(spec),
     ]
-    return found + _cluster(Store(spec.execution.store).root)
+    return found + _cluster(spec)
 
 
 def as_text(found: Sequence[Finding]) -> str:
@@ -62,20 +68,34 @@ def as_text(found: Sequence[Finding]) -> str:
     return "\n".join([*lines, f"{last}, {concerns} to look at" if concerns else last])
 
 
-def _cluster(root: str) -> list[Finding]:
+def _cluster(spec: SweepSpec) -> list[Finding]:
     """What the nodes of the cluster of RAY_ADDRESS say; nothing where there is none."""
     try:
         where = address.cluster()
         if where is None:
             return []
         # Ray takes seconds to load, and has nothing to say of a machine alone.
-        from sweeps.connection import on_cluster
+        from sweeps.connection import node_types, on_cluster
         from sweeps.doctor_nodes import node_findings
 
         with on_cluster(where):
-            return node_findings(root)
+            found = node_findings(Store(spec.execution.store).root, needs_of(spec))
+            return [*_workers_there(spec, node_types()), *found]
     except ValueError as error:
         return [Finding(subject="cluster", verdict="bad", said=str(error))]
+
+
+def _workers_there(spec: SweepSpec, there: Sequence[NodeType]) -> Iterator[Finding]:
+    """Whether the nodes that are up have room; how much memory their GPUs have Ray does not say."""
+    room = sum(workers_on(node, spec.execution) for node in there)
+    wanted = spec.execution.workers or 1
+    said = f"room for {room} on the {len(there)} nodes that are up"
+    if room < wanted:
+        said += f", and {wanted} are wanted; the others wait for nodes that join"
+    # A cluster may start nodes when somebody waits for them.
+    yield Finding(subject="workers", verdict="concern" if room < wanted else "good", said=said)
+    said = "is not looked at; --cluster FILE knows what its nodes have (metadata.nodes)"
+    yield Finding(subject="memory", verdict="concern", said=said)
 
 
 def _absent(plan: Plan) -> Iterator[Finding]:
@@ -91,19 +111,25 @@ def _mixed(plan: Plan) -> Iterator[Finding]:
         yield Finding(subject="results", verdict=verdict, said=str(drift))
 
 
-def _disk(plan: Plan) -> Iterator[Finding]:
+def _disk(plan: Plan, planned: Forecast | None) -> Iterator[Finding]:
     """Whether there is room for everything that is not done yet, where the store is a folder."""
     if "://" in plan.root:
         return
     rungs = plan.spec.study.family.rungs
-    needed = TRIAL_BYTES * sum(work.state.status != "done" for work in plan.trials)
+    left = [work.config for work in plan.trials if work.state.status != "done"]
+    needed = TRIAL_BYTES * len(left)
+    needed += sum(
+        PROMPT_BYTES * float(trained_by_prompt_tuning(rungs[each.model_size], each.prompt_length))
+        for each in left
+        if each.prompt_length is not None
+    )
     missing = [work for work in plan.milestones if work.state.status != "done"]
     needed += sum(4.0 * rungs[work.adaptation.model_size].parameters for work in missing)
     # A run that changes the model keeps a checkpoint of it, of which two are there for a moment.
     running = [work.adaptation.model_size for work in missing]
     running += [w.config.model_size for w in plan.trials if w.config.method in TUNES_MODEL]
     largest = max((rungs[size].parameters for size in running), default=0)
-    needed += 2 * 4.0 * largest * plan.spec.execution.workers
+    needed += 2 * 4.0 * largest * (planned.at_once if planned else 1)
     nearest = Path(plan.root)
     while not nearest.exists():
         nearest = nearest.parent
@@ -118,11 +144,13 @@ def _room(plan: Plan, machines: Sequence[NodeType], found: Forecast | None) -> I
     if found is None:
         yield Finding(subject="workers", verdict="bad", said=NO_NODE)
         return
-    there = sum(place.workers for place in found.places)
-    said = f"room for {there} on {', '.join(node.name for node in machines)}"
-    if there < execution.workers:
-        said += f", and the spec wants {execution.workers}; the others would wait for ever"
-    verdict: Verdict = "bad" if there < execution.workers else "good"
+    wanted = execution.workers or found.room
+    said = f"room for {found.room} on {', '.join(node.name for node in machines)}"
+    if found.room < wanted:
+        said += f", and {wanted} are wanted; the others would wait for ever"
+    elif found.room > wanted:
+        said += f", of which {wanted} are wanted (--workers all takes them all)"
+    verdict: Verdict = "bad" if found.room < wanted else "good"
     yield Finding(subject="workers", verdict=verdict, said=said)
     lines = misfit_text(found)
     for line in lines:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import cloudpickle, tune
+from ray.exceptions import OutOfMemoryError
 from ray.tune.experiment import Trial
 
 from runners.store import Store
@@ -17,32 +18,42 @@ from sweeps.connection import connected
 from sweeps.execution import Execution
 from sweeps.failures import Loss
 from sweeps.lease import Lease
-from sweeps.outage import OUTAGES, OutageError
-from sweeps.packs import Pack
+from sweeps.needs import needs_of
+from sweeps.outage import OUTAGES, LowMemoryError, OutageError
+from sweeps.packs import packs_of
+from sweeps.plan import Plan
 from sweeps.progress import Board, Progress, Report
 from sweeps.ranks import ranks_of
+from sweeps.room import held_by
 from sweeps.schedule import Latest, PackSearch
-from sweeps.spec import SweepSpec
 from sweeps.tracking.run import Sweep
 from sweeps.trainable import PackTrainable
 
 
 def fit(
-    packs: list[Pack], spec: SweepSpec, store: Store, progress: Progress, board: Board, held: Lease
-) -> None:  # fmt: skip
-    """Work through the packs of `spec` with as many workers as it wants.
+    plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *, prunes: bool = False
+) -> None:
+    """Work through what is missing with as many workers as the spec wants.
 
+    With `prunes` nodes of a cluster take away code that the driver has not.
     Raises LostError where another driver takes over, OutageError where a disk is full or
-    the store is away, and ValueError where Ray cannot be had as it is needed.
+    the store is away, LowMemoryError where Ray ended a worker to free memory, and
+    ValueError where Ray cannot be had as it is needed.
     """
-    execution = spec.execution
-    search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
-    watch = Watch(search, store, progress, board, held)
+    spec, execution = plan.spec, plan.spec.execution
+    packs = packs_of(plan, workers=execution.workers or 1, slots=execution.pack_size)
     most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
+    sizes = dict.fromkeys(pack.size for pack in packs)
     with (
-        connected(execution, most, store.root),
+        connected(
+            execution, most, store.root, sizes, needs=needs_of(spec), prunes=prunes
+        ) as workers,
         _ended_gently(),
     ):
+        # So many packs that each worker has several, which is known only now.
+        packs = packs_of(plan, workers=workers, slots=execution.pack_size)
+        search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
+        watch = Watch(search, store, progress, board, held)
         trainable = tune.with_resources(
             PackTrainable,
             lambda config: _resources(
@@ -57,7 +68,8 @@ def fit(
             "catalogue": spec.catalogue,
             "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
         }
-        tune_packs(search, trainable, told, workers=execution.workers, watch=watch)
+        with _low_memory_told():
+            tune_packs(search, trainable, told, workers=workers, watch=watch)
 
 
 def tune_packs(
@@ -91,6 +103,21 @@ def tune_packs(
 
 
 @contextlib.contextmanager
+def _low_memory_told() -> Iterator[None]:
+    """A block that says in a sentence why Tune fell over where Ray freed memory.
+
+    Ray ends a worker then, and Tune knows no such end. Clusters that are started with
+    RAY_memory_monitor_refresh_ms=0, as ours are, leave it to the system, and Tune goes on.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error.__cause__, OutOfMemoryError):
+            raise
+        raise LowMemoryError(str(error.__cause__)) from error
+
+
+@contextlib.contextmanager
 def _ended_gently() -> Iterator[None]:
     """A block that SIGTERM ends as Ctrl-C does: Tune stops its workers, and `fit` returns.
 
@@ -116,9 +143,7 @@ def _resources(execution: Execution, size: str, ranks: int = 1) -> tune.Placemen
 
     Where ranks train together each holds as much, and the worker that watches over them nothing.
     """
-    held = {"CPU": float(execution.threads)}
-    if gpus := execution.gpus_of(size):
-        held["GPU"] = gpus
+    held = held_by(execution, size)
     if ranks == 1:
         return tune.PlacementGroupFactory([held])
     return tune.PlacementGroupFactory([{}, *[held] * ranks], strategy="PACK")
@@ -186,5 +211,5 @@ class Watch(tune.Callback):
 def _loss(trial: Trial) -> Loss:
     """Why a Ray trial ended, from the file in which Tune keeps its error."""
     if trial.pickled_error_file is None:
-        return Loss(kind="code", message=Path(trial.error_file).read_text())
+        return failures.loss_of_text(Path(trial.error_file).read_text())
     return failures.loss_of(cloudpickle.loads(Path(trial.pickled_error_file).read_bytes()))

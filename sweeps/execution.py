@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from runners.model.device import DEVICES
-from runners.rules import Rule
+from runners.rules import Problem, Rule
 from runners.section import Section
 from sweeps.tracking import settings
 from sweeps.tracking.settings import Tracking
@@ -21,8 +21,8 @@ class Execution:
 
     store: str
     """Folder or fsspec URL of the results; a relative folder starts where the command runs."""
-    workers: int = 1
-    """Processes that train at the same time."""
+    workers: int | None = 1
+    """Processes that train at the same time; None for as many as there is room for."""
     threads: int = 1
     """Cores that each of them computes on."""
     device: str = "auto"
@@ -71,11 +71,12 @@ STATE_BYTES = 8
 STATE_SHARE = 0.7
 """Of a GPU's memory; the rest is for activations and for the layers that are put together."""
 MORE_THAN_ONE = "is more than the one GPU that a worker computes on"
+ALL = "all"
+"""What a spec says for `workers` in place of a number: as many as there is room for."""
 _COUNT = Rule(type=int, minimum=1)
 _SHARE = Rule(type=float, above=0)
 _RULES = {
     "store": Rule(type=str),
-    "workers": _COUNT,
     "threads": _COUNT,
     "device": Rule(type=str, choices=DEVICES),
     "gpus_per_worker": Rule(type=float, minimum=0),
@@ -91,16 +92,33 @@ _RULES = {
 
 def read(section: Section) -> Execution | None:
     """The settings as written, or None where one is not legal, which is reported."""
-    section.only((*_RULES, "ranks", "gpu_shares", "tracking"))
+    section.only((*_RULES, "workers", "ranks", "gpu_shares", "tracking"))
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
+    workers = workers_of(section.values.get("workers", 1))
+    if isinstance(workers, Problem):
+        section.report("workers", workers.value, workers.rule, workers.remedy)
     tracking = settings.read(section.section("tracking"))
     ranks = _by_size(section.section("ranks"), _COUNT)
     shares = _by_size(section.section("gpu_shares"), _SHARE)
     if tracking is None or ranks is None or shares is None or None in values.values():
         return None
-    execution = Execution(**values, ranks=ranks, gpu_shares=shares, tracking=tracking)
+    if isinstance(workers, Problem):
+        return None
+    execution = Execution(
+        **values, workers=workers, ranks=ranks, gpu_shares=shares, tracking=tracking
+    )
     return execution if _fits(section, execution) else None
+
+
+def workers_of(said: object) -> int | Problem | None:
+    """The number of workers that somebody asks for, None for all that there is room for."""
+    if said == ALL:
+        return None
+    if isinstance(said, int) and not isinstance(said, bool) and said >= 1:
+        return said
+    rule = f"is neither a whole number of 1 or more nor {ALL}"
+    return Problem(key="workers", value=said, rule=rule, remedy=f"write 4, say, or {ALL}")
 
 
 def _by_size(section: Section, rule: Rule) -> dict[str, Any] | None:

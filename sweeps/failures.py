@@ -3,9 +3,9 @@
 import socket
 import traceback
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
-from ray.exceptions import RayActorError
+from ray.exceptions import OutOfMemoryError, RayActorError
 
 from runners.config import to_mapping
 from runners.record import Failure
@@ -23,6 +23,19 @@ class Loss:
 
     kind: str
     message: str
+    node: Literal["", "gone", "full"] = ""
+    """What its node had to do with it: it went too, or its memory was full."""
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether another worker may do what this one did not."""
+        return self.kind == "lost_worker" or bool(self.node)
+
+
+LOW_MEMORY = "killed due to the node running low on memory"
+"""How Ray says that it has ended a worker, to free memory."""
+NODE_DIED = "its node has died"
+"""And that a worker ended with its node."""
 
 
 class PackError(Exception):
@@ -58,8 +71,19 @@ def loss_of(error: BaseException) -> Loss:
     cause = getattr(error, "cause", None)
     if isinstance(cause, PackError):
         return cause.loss
-    kind = "lost_worker" if isinstance(error, RayActorError) else "code"
-    return Loss(kind=kind, message=str(error))
+    if isinstance(error, RayActorError):
+        gone = error.preempted or NODE_DIED in str(error)
+        return Loss(kind="lost_worker", message=str(error), node="gone" if gone else "")
+    if isinstance(error, OutOfMemoryError):
+        return Loss(kind="out_of_memory", message=str(error), node="full")
+    return Loss(kind="code", message=str(error))
+
+
+def loss_of_text(said: str) -> Loss:
+    """What the driver is told of a worker that did not come up: words alone."""
+    if LOW_MEMORY in said:
+        return Loss(kind="out_of_memory", message=said, node="full")
+    return Loss(kind="code", message=said)
 
 
 def record(store: Store, pack: Pack, loss: Loss) -> None:

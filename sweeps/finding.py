@@ -1,6 +1,7 @@
 """What a doctor says of one thing, and his look at a store, which nodes take too."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from runners.storage.files import open_files
@@ -20,12 +21,19 @@ class Finding:
 
 
 def store_finding(root: str) -> Finding:
-    """Whether files can be made in a store in one atomic step, read again, and removed."""
+    """Whether files can be made in a store in one atomic step, read again, and removed.
+
+    A folder that is made for it goes again.
+    """
     files, name = open_files(root), probe_name()
+    absent = [path for path in (Path(root), *Path(root).parents) if not path.exists()]
     try:
         made = files.create(name, PROBE)
         told = files.read(name)
         files.remove(name)
+        for path in absent if "://" not in root else ():
+            if not any(path.iterdir()):
+                path.rmdir()
     except (OSError, ValueError) as error:
         said = f"{root} cannot be written ({error}); name another in execution.store"
         return Finding(subject="store", verdict="bad", said=said)

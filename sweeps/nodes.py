@@ -83,6 +83,16 @@ def load(path: str | Path) -> tuple[NodeType, ...]:
     return parse(text, path=str(path))
 
 
+def are_said(path: str | Path) -> bool:
+    """Whether a cluster file says anything of its nodes; also where it says it wrongly."""
+    top = document.read(Path(path).read_text(encoding="utf-8")).values
+    metadata = top.get("metadata") if isinstance(top, Mapping) else None
+    if not isinstance(metadata, Mapping):
+        return False
+    annotations = metadata.get("annotations")
+    return "nodes" in metadata or (isinstance(annotations, Mapping) and ANNOTATION in annotations)
+
+
 def missing(path: str | Path, *folders: Path) -> ValueError:
     """The error of a cluster file that is not there, with the nearest one in these folders."""
     near = nearest(str(path), (str(file) for folder in folders for file in folder.glob("*.yaml")))

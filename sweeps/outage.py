@@ -30,6 +30,17 @@ class OutageError(RuntimeError):
         )
 
 
+class LowMemoryError(RuntimeError):
+    """A sweep that was stopped, for Ray ended a worker of a node whose memory was full."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(
+            f"Ray has ended a worker to free memory ({' '.join(said.split())[:300]}); nothing that "
+            "was committed is lost; give the nodes fewer workers (--workers), or start Ray with "
+            "RAY_memory_monitor_refresh_ms=0 on them, and run it again"
+        )
+
+
 def kind_of(error: BaseException | None) -> str | None:
     """Which of `OUTAGES` an error tells of, or one that it came of; None where neither."""
     while error is not None:

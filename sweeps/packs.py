@@ -33,7 +33,8 @@ class Pack:
     trial, where there are trials. `parent` is the milestone that
     has to be there first, `slots` the most trials that share the batch (K).
     `losses` counts the workers that were lost under the pack one after another
-    without getting beyond `reached`, the share of its cost that was done.
+    without getting beyond `reached`, the share of its cost that was done, and `nodes`
+    those that went with their node.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Pack:
     costs: tuple[float, ...] = field(default=(), repr=False)
     slots: int = 1
     losses: int = 0
+    nodes: int = 0
     reached: float = 0.0
 
     @property

@@ -151,6 +151,15 @@ class Board:
         self._last = time.monotonic()
         self._write(describe(counts, names, elapsed=self._last - self._began, left=left))
 
+    def __enter__(self) -> "Board":
+        """A block after which the line is ended, also where it is left by an error."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End the line that an error would else stand on."""
+        if kind is not None and self._stream.isatty():
+            self._stream.write("\n")
+
     def close(self, counts: Counts) -> None:
         """Write where it ended, and end the line."""
         self._write(f"{tally(counts)} | {clock(time.monotonic() - self._began)}", end="\n")

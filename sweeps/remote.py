@@ -1,7 +1,7 @@
 """Sends this checkout to a cluster and runs a spec there: what `python -m sweeps submit` does.
 
-Three commands of Ray's, which it shows: `ray rsync-up` for the code, the same for a list
-of it, and `ray submit`.
+Commands of Ray's, which it shows: `ray exec` to see that no sweep runs there, `ray rsync-up`
+for the code, the same for a list of it, and `ray submit`.
 """
 
 import hashlib
@@ -15,10 +15,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps import checkout, nodes
+from sweeps.submit import LOCK
 
 CLUSTER = "sweep.yaml"
 """The cluster file that is taken where none is named."""
 SCRIPT = "sweeps/submit.py"
+IS_FREE = (
+    f"flock --nonblock {LOCK} true || {{ echo 'a sweep that was submitted before still runs, and "
+    "its workers would get other code; wait for it, or run what is there with --no-sync'; exit 1; }"
+)
+"""What the head is asked before code is sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +38,8 @@ class Submission:
     """Whether it goes on without us, in a terminal on the head."""
     sync: bool = True
     """Whether the code is sent first; else it has to be there."""
+    workers: str | None = None
+    """How many workers it gets, in place of what the spec says."""
 
     def commands(self, listing: Path) -> list[list[str]]:
         """What has to be called, in order; `listing` is the list of the code, in a file."""
@@ -39,7 +47,9 @@ class Submission:
         there = f"~/.promptscale-{_digest(listing)}.json"
         # Ray puts the words together with blanks and has a shell read them.
         words = [shlex.quote(self.spec), "--listing", there]
+        words += ["--workers", self.workers] if self.workers else []
         return [
+            *([["exec", cluster, IS_FREE]] if self.sync else []),
             *([["rsync-up", cluster, "--all-nodes"]] if self.sync else []),
             ["rsync-up", cluster, str(listing), there],
             ["submit", *(["--tmux"] if self.tmux else []), cluster, SCRIPT, "--", *words],
@@ -47,7 +57,13 @@ class Submission:
 
 
 def submission(
-    spec: str, *, cluster: str | None, tmux: bool, sync: bool, root: Path = checkout.ROOT
+    spec: str,
+    *,
+    cluster: str | None,
+    tmux: bool = False,
+    sync: bool = True,
+    workers: str | None = None,
+    root: Path = checkout.ROOT,
 ) -> Submission:
     """A checked submission; `spec` and `cluster` are paths of the caller's.
 
@@ -64,7 +80,7 @@ def submission(
     if not file.is_file():
         raise nodes.missing(file, root, file.parent)
     path = inside.relative_to(root).as_posix()
-    return Submission(spec=path, cluster=file.resolve(), tmux=tmux, sync=sync)
+    return Submission(spec=path, cluster=file.resolve(), tmux=tmux, sync=sync, workers=workers)
 
 
 def submit(asked: Submission, root: Path = checkout.ROOT) -> int:
@@ -92,6 +108,8 @@ def _ray(words: Sequence[str], root: Path) -> int:
 def _hint(words: Sequence[str]) -> str:
     if words[0] == "submit":
         return "its reason stands above"
+    if words[0] == "exec":
+        return f"its reason stands above, or else, is the cluster up? `ray up {words[1]}` starts it"
     return f"is the cluster up? `ray up {words[1]}` starts it"
 
 

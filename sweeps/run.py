@@ -6,9 +6,13 @@ from collections import Counter
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps import address, lease, summary
+from sweeps.forecast.estimate import forecast
+from sweeps.forecast.hardware import UnknownGpuError
+from sweeps.forecast.machine import this_machine
+from sweeps.forecast.tables import misfit_text
 from sweeps.lease import Lease
 from sweeps.manifest import manifest
-from sweeps.packs import Pack, packs_of
+from sweeps.packs import packs_of
 from sweeps.plan import Plan, survey
 from sweeps.progress import Board, Counts, Progress
 from sweeps.spec import SweepSpec
@@ -28,10 +32,11 @@ RAY_SETTINGS = {
 """What Ray reads from the environment while it is imported and started."""
 
 
-def run(spec: SweepSpec) -> int:
+def run(spec: SweepSpec, *, prunes: bool = False) -> int:
     """Run everything that the store of `spec` lacks; returns 0 where all is done, else 1.
 
-    Ray runs on this machine, or on the cluster that RAY_ADDRESS names. Raises
+    Ray runs on this machine, or on the cluster that RAY_ADDRESS names; with `prunes` its
+    nodes first take away code that this checkout has not. Raises
     ValueError where a checkpoint is not there, new results would stand beside
     results of other checkpoints, or another driver works on the store.
     """
@@ -42,30 +47,38 @@ def run(spec: SweepSpec) -> int:
     else:
         with lease.take(store, spec.name, say=_say) as held:
             # Again, for somebody may have held the lease until now.
-            plan = _work(survey(spec), store, held)
+            plan = _work(survey(spec), store, held, prunes=prunes)
     _say(f"{summary.standing(plan)}\n\n{verdict(spec.name, counts(plan))}")
     return 0 if is_done(plan) else 1
 
 
-def _work(plan: Plan, store: Store, held: Lease) -> Plan:
+def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
     """Run what is missing, and look again."""
     spec = plan.spec
-    packs = packs_of(plan, workers=spec.execution.workers, slots=spec.execution.pack_size)
+    # How many they are to be is known once Ray is there.
+    packs = packs_of(plan, workers=spec.execution.workers or 1, slots=spec.execution.pack_size)
     if packs and plan.absent:
         raise ValueError("\n".join(plan.absent))
     if packs and plan.foreign:
         raise ValueError(_mixed(plan))
-    if packs:
-        address.cluster()
+    if packs and address.cluster() is None:
+        _refuse_misfits(plan)
     _write_manifest(spec, store)
     if not packs:
         return plan
     _say(summary.overview(plan))
-    board = Board()
-    untracked = _fit(packs, plan, store, board, held)
-    plan = survey(spec)
-    board.close(counts(plan))
-    for reason in sorted(untracked):
+    stand, cost = counts(plan), sum(pack.cost for pack in packs)
+    progress = Progress(trials=stand.total, done=stand.done, cost=cost)
+    with Board() as board:
+        board.show(progress.counts(), progress.names(), progress.seconds_left())
+        os.environ.update(RAY_SETTINGS)
+        # Ray reads its settings while it is imported, and a sweep that lacks nothing needs none.
+        from sweeps.driver import fit
+
+        fit(plan, store, progress, board, held, prunes=prunes)
+        plan = survey(spec)
+        board.close(counts(plan))
+    for reason in sorted(progress.untracked):
         _say(f"not all trials were tracked ({reason}); after the run, "
              f"python -m sweeps track {spec.path} writes what is missing")  # fmt: skip
     return plan
@@ -88,19 +101,16 @@ def _mixed(plan: Plan) -> str:
     )
 
 
-def _fit(
-    packs: list[Pack], plan: Plan, store: Store, board: Board, held: Lease
-) -> set[str]:  # fmt: skip
-    """Run the packs; returns why the tracker lacks trials, where it does."""
-    stand, cost = counts(plan), sum(pack.cost for pack in packs)
-    progress = Progress(trials=stand.total, done=stand.done, cost=cost)
-    board.show(progress.counts(), progress.names(), progress.seconds_left())
-    os.environ.update(RAY_SETTINGS)
-    # Ray reads its settings while it is imported, and a sweep that lacks nothing needs no Ray.
-    from sweeps.driver import fit
-
-    fit(packs, plan.spec, store, progress, board, held)
-    return progress.untracked
+def _refuse_misfits(plan: Plan) -> None:
+    """Raise where something that is left has no room on this machine, however small its steps."""
+    try:
+        found = forecast(plan, [this_machine()], workers=plan.spec.execution.workers)
+    except UnknownGpuError:
+        # What it has room for would be known, but a forecast is of its speed too.
+        return
+    if found is not None and (lines := misfit_text(found)):
+        text = "\n".join(f"  {line}" for line in lines)
+        raise ValueError(f"{plan.spec.name}: nothing was started, for lack of memory:\n{text}")
 
 
 def verdict(name: str, counts: Counts) -> str:

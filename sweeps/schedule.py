@@ -23,6 +23,8 @@ RETRIES = 1
 
 One lost worker may be chance; of the second the pack is the likely cause, and it is split.
 """
+NODE_RETRIES = 9
+"""And to so many more when the nodes went too: spot machines are taken back time and again."""
 LOOK_SECONDS = 1.0
 """Milestones are looked for at most so often, since the store may be far away."""
 START_SECONDS = 60.0
@@ -105,14 +107,21 @@ class PackSearch(Searcher):
         """What is given up because a worker died, and why.
 
         A pack whose worker was lost goes to another, which finds its
-        checkpoints. Any other death would repeat itself: the trials of the
+        checkpoints; so often for its own sake, and more often where its node went, for
+        which no pack is to blame. Any other death would repeat itself: the trials of the
         pack are then tried one by one, and who dies alone is given up. With an
         adaptation go the packs that wait for it.
         """
         pack, reached = self._given.pop(trial_id), self._reached.pop(trial_id, 0.0)
-        losses = 1 if reached > pack.reached else pack.losses + 1
-        if loss.kind == "lost_worker" and losses <= RETRIES:
-            again = replace(pack, losses=losses, reached=max(reached, pack.reached))
+        further = reached > pack.reached
+        losses, nodes = (0, 0) if further else (pack.losses, pack.nodes)
+        if loss.node == "gone":
+            nodes += 1
+        else:
+            losses += 1
+        if loss.may_pass and losses <= RETRIES and nodes <= NODE_RETRIES:
+            reached = max(reached, pack.reached)
+            again = replace(pack, losses=losses, nodes=nodes, reached=reached)
             self._waiting.insert(0, again)
             return {}
         if len(pack.trials) > 1:

@@ -11,9 +11,12 @@ the cluster of RAY_ADDRESS or else on this machine's. Paths are relative to the 
 checkout is compared: one that differs runs nothing. A bare `ray submit` compares with
 nothing, and says so. The sweep's manifest keeps the fingerprint of the code that ran.
 Exit codes are those of `python -m sweeps run`; `ray submit` makes each but 0 a 1.
+
+While a sweep runs, its process holds a lock (`LOCK`), so that nobody sends other code under it.
 """
 
 import argparse
+import fcntl
 import json
 import os
 import sys
@@ -23,6 +26,8 @@ from typing import NoReturn
 
 MOUNT = "~/promptscale"
 """Where sweep.yaml puts the checkout."""
+LOCK = "~/.promptscale-running"
+"""Sweeps that were submitted hold this file together; who sends code needs it alone."""
 
 
 def main(arguments: Sequence[str]) -> NoReturn:
@@ -37,10 +42,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
         )
         sys.exit(2)
     options, words = _parser().parse_known_args(arguments)
+    _hold()
     if options.listing is None:
         print(f"submit: the code is what {root} holds, compared with nothing", flush=True)
     else:
         _compare(root, Path(options.listing).expanduser())
+        # Ray sends files to the workers too, and takes none away there.
+        words.append("--prune-nodes")
     if mine.read_bytes() != (root / "sweeps" / "submit.py").read_bytes():
         print("submit: this script is another there; `ray rsync-up` sends the code", flush=True)
     own = root / ".venv" / "bin" / "python"
@@ -48,6 +56,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
     os.chdir(root)
     os.environ.setdefault("RAY_ADDRESS", "auto")
     os.execv(python, [python, "-m", "sweeps", "run", *words])
+
+
+def _hold() -> None:
+    """Hold the lock as long as this process lives, also once it has become another program."""
+    held = os.open(Path(LOCK).expanduser(), os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(held, fcntl.LOCK_SH)
+    os.set_inheritable(held, True)
 
 
 def _compare(root: Path, listing: Path) -> None:

@@ -109,8 +109,9 @@ def _outlook(plan: Plan, seconds_left: float | None) -> list[str]:
         lines.append(f"{len(plan.waiting):,} trials wait for a milestone of their size.")
     if seconds_left:
         workers = plan.spec.execution.workers
-        ahead = duration(seconds_left / workers)
-        lines.append(f"About {ahead} to go on {workers} workers, going by what is done.")
+        ahead = duration(seconds_left / (workers or 1))
+        on = f"on {workers} workers" if workers else "of one worker's time"
+        lines.append(f"About {ahead} to go {on}, going by what is done.")
     return lines
 
 

@@ -158,7 +158,7 @@ def _train(
     if not todo:
         return
     layout = _layout(execution, ranks)
-    pool = machine_pool() if execution.workers > 1 else None
+    pool = machine_pool() if execution.workers != 1 else None
     backbone = load_backbone(todo[0], store, catalogue, pool=pool)
     session = Session(
         backbone=layout.of(backbone, device),

@@ -17,6 +17,7 @@ from sweeps.forecast.work import Workload
 from sweeps.nodes import NodeType
 from sweeps.packs import Pack, packs_of
 from sweeps.plan import Milestone, Plan, PlannedTrial
+from sweeps.room import workers_on
 
 HEADROOM = 0.95
 """Share of a memory that can be used; the rest is lost between blocks."""
@@ -39,6 +40,8 @@ class Place:
     slots: int
     workers: int
     """At most, each for the size that takes the fewest slots."""
+    spare: int
+    """More workers than these that would have room."""
     room: float
 
 
@@ -79,9 +82,16 @@ class Forecast:
     """Of GPUs or cores at work, by node type."""
     cost: Interval | None
     """Of all nodes for the whole makespan; None where a price is not known."""
+    at_once: int
+    """Workers at the same time, on all nodes together."""
     measured: int
     """Finished pieces of work that it rests on."""
     misses: tuple[Miss, ...]
+
+    @property
+    def room(self) -> int:
+        """Workers that the nodes have room for, whether they are wanted or not."""
+        return sum(place.workers + place.spare for place in self.places)
 
     @property
     def misfits(self) -> tuple[GroupForecast, ...]:
@@ -94,16 +104,17 @@ def forecast(
 ) -> Forecast | None:
     """The forecast of what `plan` finds not done, on all of `nodes` or by so many workers.
 
-    None where no node has what the spec's workers need. Raises ValueError for a
-    GPU whose speed is not known.
+    `workers` None is as many as there is room for. Returns None where no node has what
+    a worker needs. Raises `UnknownGpuError` (a ValueError) for a GPU whose speed is not known.
     """
     part, widths = _shares(plan)
-    places = _places(plan, nodes, workers, part, min(widths.values()))
+    places = _places(plan, nodes, workers, part)
     if not places:
         return None
     there = sum(place.workers for place in places)
-    packs = packs_of(plan, workers=there, slots=plan.spec.execution.pack_size)
-    return _Estimate(plan, nodes, places, packs, widths, there).forecast()
+    at_once = min(there, workers or there)
+    packs = packs_of(plan, workers=at_once, slots=plan.spec.execution.pack_size)
+    return _Estimate(plan, nodes, places, packs, widths, at_once).forecast()
 
 
 def _shares(plan: Plan) -> tuple[float, dict[str, int]]:
@@ -122,15 +133,14 @@ def _shares(plan: Plan) -> tuple[float, dict[str, int]]:
 
 
 def _places(
-    plan: Plan, nodes: Iterable[NodeType], workers: int | None, part: float, least: int
-) -> list[Place]:
-    """Nodes that have room for a worker; the smallest takes `least` slots of `part` a GPU."""
+    plan: Plan, nodes: Iterable[NodeType], workers: int | None, part: float
+) -> list[Place]:  # fmt: skip
+    """Nodes that have room for a worker; `part` of a GPU is one slot of it."""
     threads, found = plan.spec.execution.threads, []
     for node in nodes:
-        a_node = node.cpus // threads
-        if part:
-            a_node = min(a_node, node.gpus * int(1 / part) // least)
-        count = min(a_node * node.count, workers or a_node * node.count)
+        a_node = workers_on(node, plan.spec.execution)
+        there = a_node * node.count
+        count = min(there, workers or there)
         if not count:
             continue
         room = node.memory_gb / min(a_node, count)
@@ -139,7 +149,7 @@ def _places(
         place = Place(
             node=node, device=device_of(node, gpus_per_worker=part, threads=threads),
             slots=node.gpus * int(1 / part) * node.count if part else count, workers=count,
-            room=1e9 * HEADROOM * room,
+            spare=there - count, room=1e9 * HEADROOM * room,
         )  # fmt: skip
         found.append(place)
     return found
@@ -191,7 +201,7 @@ class _Estimate:
         return Forecast(
             places=tuple(self._places), groups=tuple(groups), packs=tuple(self._packs),
             makespan=makespan, hours=self._hours(ran.busy, relative),
-            cost=self._cost(makespan), measured=self._calibration.count,
+            cost=self._cost(makespan), at_once=self._at_once, measured=self._calibration.count,
             misses=tuple(self._calibration.misses()),
         )  # fmt: skip
 

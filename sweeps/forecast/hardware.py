@@ -92,6 +92,10 @@ def _computing(work: Work, peak: Peak, dtype: str) -> float:
     return products + work.traffic / (1e9 * MOVED * peak.bandwidth)
 
 
+class UnknownGpuError(ValueError):
+    """A GPU whose speed is not known."""
+
+
 def device_of(node: NodeType, *, gpus_per_worker: float, threads: int) -> Device:
     """What one worker computes on, on such a node."""
     if gpus_per_worker and node.gpus:
@@ -100,7 +104,7 @@ def device_of(node: NodeType, *, gpus_per_worker: float, threads: int) -> Device
 
 
 def known(gpu: str) -> str:
-    """The name of a GPU among `PEAKS`; raises ValueError for one that is not known."""
+    """The name of a GPU among `PEAKS`; raises `UnknownGpuError` for one that is not known."""
     word = gpu.upper().replace(" ", "")
     # Of an L40S, L4 is the beginning too; of an A100, both of its kinds go on.
     longer = [name for name in PEAKS if word.startswith(name)]
@@ -111,7 +115,7 @@ def known(gpu: str) -> str:
         return found
     near = nearest(gpu, PEAKS)
     remedy = f"did you mean {near}?" if near else f"known are {', '.join(PEAKS)}"
-    raise ValueError(f"gpu: {gpu!r} is none whose speed is known; {remedy}")
+    raise UnknownGpuError(f"gpu: {gpu!r} is none whose speed is known; {remedy}")
 
 
 def _model(gpu: str) -> str:

@@ -90,6 +90,11 @@ def _sums(found: Forecast) -> Iterator[str]:
             f"{place.node.name}: {place.workers} workers, {hours.middle:,.1f} {what} "
             f"({hours.low:,.1f} to {hours.high:,.1f})"
         )
+    if found.at_once < found.room:
+        yield (
+            f"No more than {found.at_once} at a time, as is asked for; there is room for "
+            f"{found.room}: --workers all"
+        )
     yield f"All done after {duration(found.makespan.middle)} ({_ends(found.makespan)})"
     if found.cost and found.cost.middle:
         low, high = found.cost.low, found.cost.high

@@ -7,20 +7,23 @@ import pytest
 from sweeps import checkout
 
 SPEC = "specs/small.yaml"
+FAMILY = "runners/model/families/mine.yaml"
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A checkout of two sources and a spec, and files that are none of its code."""
-    for path in ("runners/a.py", "sweeps/deep/b.py", SPEC, "tests/c.py", "runners/model.bin"):
+    files = ("runners/a.py", FAMILY, "sweeps/deep/b.py", SPEC, "tests/c.py", "runners/model.bin")
+    for path in files:
         (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / path).write_text(path)
     return tmp_path
 
 
 def test_the_listing_has_what_a_sweep_runs(root: Path) -> None:
-    """Would catch code that is not compared, and tests that stop a sweep."""
-    assert list(checkout.listing(root, SPEC)) == ["runners/a.py", "sweeps/deep/b.py", SPEC]
+    """Would catch a model family that is not compared, and tests that stop a sweep."""
+    found = list(checkout.listing(root, SPEC))
+    assert found == ["runners/a.py", FAMILY, "sweeps/deep/b.py", SPEC]
 
 
 def test_equal_code_is_no_difference(root: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from runners.store import Store
 from sweeps import cli, lease, waiting
 from sweeps.cli import main
 from sweeps.lease import LostError
+from sweeps.remote import Submission, submission
 from sweeps.spec import SweepSpec
 
 
@@ -52,6 +54,9 @@ def test_plan_for_a_cluster(path: str, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["plan", path, "--cluster", str(cluster), "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert [node["name"] for node in told["forecast"]["nodes"]] == ["small"]
+    assert told["forecast"]["nodes"][0]["slots"] == 2, "what a run would take, by its spec"
+    assert main(["plan", path, "--cluster", str(cluster), "--json", "--workers", "all"]) == 0
+    told = json.loads(capsys.readouterr().out)
     assert told["forecast"]["nodes"][0]["slots"] == 4
     cluster.write_text(lines.format(0.1))
     assert main(["plan", path, "--cluster", str(cluster)]) == 2
@@ -114,7 +119,7 @@ def test_run_hands_over_and_returns_the_code(
     """A failed sweep that exits with 0 passes for a good one."""
     ran: list[SweepSpec] = []
 
-    def run(spec: SweepSpec) -> int:
+    def run(spec: SweepSpec, **__: bool) -> int:
         ran.append(spec)
         return code
 
@@ -128,12 +133,12 @@ def test_a_driver_that_was_given_up_says_so(
 ) -> None:
     """A traceback for what is no fault of the code."""
 
-    def run(_: SweepSpec) -> int:
+    def run(_: SweepSpec, **__: bool) -> int:
         raise LostError("another driver has taken over")
 
     monkeypatch.setattr(cli, "run", run)
     assert main(["run", path]) == 1
-    assert capsys.readouterr().err == "\nanother driver has taken over\n"
+    assert capsys.readouterr().err == "another driver has taken over\n"
 
 
 def test_waiting_ends_with_the_truth(
@@ -201,3 +206,64 @@ def test_bad_usage_exits_with_2(words: list[str], capsys: pytest.CaptureFixture[
         main(words)
     assert caught.value.code == 2
     assert "usage: python -m sweeps" in capsys.readouterr().err
+
+
+CLUSTER = "metadata: {{nodes: {{small: {{cpus: 4, memory_gb: {}, count: 3}}}}}}"
+
+
+@pytest.fixture
+def submitted(monkeypatch: pytest.MonkeyPatch) -> list[Submission]:
+    """What was submitted, and sent nowhere; specs may lie anywhere."""
+    made: list[Submission] = []
+
+    def submit(asked: Submission) -> int:
+        made.append(asked)
+        return 0
+
+    monkeypatch.setattr(cli, "submit", submit)
+    monkeypatch.setattr(cli, "submission", partial(submission, root=Path("/")))
+    return made
+
+
+def test_a_submit_that_has_no_room_sends_nothing(
+    path: str, tmp_path: Path, submitted: list[Submission], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Code that is sent, and workers that wait for ever for a node with their memory or cores."""
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text(CLUSTER.format(0.1))
+    assert main(["submit", path, "--cluster", str(cluster)]) == 2
+    said = capsys.readouterr().err
+    assert "nothing was started, for lack of room" in said
+    assert "with one row at a time" in said
+    assert submitted == []
+
+
+@pytest.mark.parametrize(("words", "told"), [([], None), (["all"], "12"), (["5"], "5")])
+def test_a_submit_gives_the_workers_that_are_asked_for(
+    path: str, tmp_path: Path, submitted: list[Submission], words: list[str], told: str | None
+) -> None:
+    """A plan for twelve workers and a run with the two of the spec."""
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text(CLUSTER.format(16))
+    workers = ["--workers", *words] if words else []
+    assert main(["submit", path, "--cluster", str(cluster), *workers]) == 0
+    assert [each.workers for each in submitted] == [told]
+
+
+def test_a_cluster_that_says_nothing_of_its_nodes_is_submitted_to(
+    path: str, tmp_path: Path, submitted: list[Submission], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cluster file of somebody's own that is refused, or passes for looked at."""
+    cluster = tmp_path / "cluster.yaml"
+    cluster.write_text("cluster_name: mine")
+    assert main(["submit", path, "--cluster", str(cluster), "--workers", "all"]) == 0
+    assert "whether there is room is not looked at" in capsys.readouterr().out
+    assert [each.workers for each in submitted] == ["all"]
+
+
+def test_workers_are_a_number_or_all(path: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A run with one worker, for `--workers half` is read as nothing."""
+    for said in ("half", "0", "-1"):
+        assert main(["plan", path, f"--workers={said}"]) == 2
+        assert "is neither a whole number of 1 or more nor all" in capsys.readouterr().err
+    assert main(["plan", path, "--workers", "1"]) == 0

@@ -10,9 +10,10 @@ from huggingface_hub import constants
 from runners.model.family import Place
 from runners.store import Store
 from sweeps.cli import main
-from sweeps.doctor import as_text, examine, place_finding
+from sweeps.doctor import _workers_there, as_text, examine, place_finding
 from sweeps.finding import Finding, store_finding
 from sweeps.forecast.machine import this_machine
+from sweeps.nodes import NodeType
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import Tracking
 
@@ -55,19 +56,39 @@ def test_a_sound_sweep_is_sound_and_nothing_stays(here: SweepSpec, store: Store)
         each.subject for each in found
     }
     assert as_text(found).endswith("it can run")
-    assert [path.name for path in Path(store.root).rglob("*") if path.is_file()] == []
+    assert not Path(store.root).exists()
 
 
 def test_too_many_workers_and_too_little_memory(
     here: SweepSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Workers that wait for ever for cores that there are not; a first step that dies."""
-    assert "the spec wants 9" in bad(examine(with_execution(here, workers=9), None))["workers"]
+    assert "and 9 are wanted" in bad(examine(with_execution(here, workers=9), None))["workers"]
     asked = with_execution(here, gpus_per_worker=1.0)
     assert bad(examine(asked, None))["workers"].startswith("No forecast")
     small = replace(this_machine(), cpus=2, memory_gb=0.5, gpu=None, gpus=0)
     monkeypatch.setattr("sweeps.doctor.this_machine", lambda: small)
     assert "with one row at a time" in bad(examine(here, None))["memory"]
+
+
+def test_workers_are_judged_by_the_cluster_that_is_named(
+    here: SweepSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen workers that two cores here have no room for, and the cluster has."""
+    monkeypatch.setenv("RAY_ADDRESS", "192.0.2.1:1")
+    monkeypatch.setattr("sweeps.address.socket.create_connection", _nobody)
+    found = examine(with_execution(here, workers=16), None)
+    assert bad(found).keys() == {"cluster"}
+    nodes = [NodeType(name=name, cpus=8, memory_gb=1) for name in "ab"]
+    (workers, memory) = _workers_there(with_execution(here, workers=16), nodes)
+    assert (workers.verdict, workers.said) == ("good", "room for 16 on the 2 nodes that are up")
+    assert memory.verdict == "concern"
+    (workers, _) = _workers_there(with_execution(here, workers=17), nodes)
+    assert workers.verdict == "concern"
+
+
+def _nobody(*_: object, **__: object) -> None:
+    raise OSError("nobody")
 
 
 def test_a_full_disk_is_seen(here: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,14 +5,17 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.exceptions import OutOfMemoryError
 
 from runners.store import Store
 from sweeps import driver
 from sweeps.execution import Execution
+from sweeps.outage import LowMemoryError
 from sweeps.spec import load
 
 SPEC = """\
@@ -175,3 +178,17 @@ def test_two_workers_do_all_packs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     rows = [line.split() for line in (tmp_path / "packs").read_text().splitlines()]
     assert len({worker for _, worker in rows}) == 2
+
+
+def test_memory_that_ray_frees_ends_a_sweep_with_a_sentence() -> None:
+    """A traceback of Tune's where Ray has ended a worker, of which Tune knows nothing."""
+    full: Callable[[str], Exception] = OutOfMemoryError
+    error = RuntimeError("Caught unexpected exception")
+    error.__cause__ = full("1 worker(s) were killed")
+    with (
+        pytest.raises(LowMemoryError, match="nothing that was committed is lost"),
+        driver._low_memory_told(),
+    ):
+        raise error
+    with pytest.raises(RuntimeError, match="else"), driver._low_memory_told():
+        raise RuntimeError("else")

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from ray.exceptions import ActorDiedError, RayTaskError
+from ray.exceptions import ActorDiedError, OutOfMemoryError, RayActorError, RayTaskError
 
 from runners.config import AdaptationConfig, to_mapping
 from runners.record import FAILURES
 from runners.storage.defects import Defect, DefectError
 from runners.store import Store
 from runners.training.trial import Diverged
-from sweeps.failures import Explained, Loss, PackError, loss_of, record
+from sweeps.failures import Explained, Loss, PackError, loss_of, loss_of_text, record
 from sweeps.packs import Pack
 from sweeps.spec import SweepSpec
 
@@ -131,3 +131,18 @@ def test_an_adaptation_fails_under_the_id_of_its_run(store: Store, commit: Act) 
     commit(config.milestone_id(200))
     record(store, pack, Loss(kind="code", message="at its very end"))
     assert list(store.failures()) == [failure]
+
+
+def test_what_a_node_had_to_do_with_it_is_told() -> None:
+    """A spot node that is taken back, or a full memory, for which a pack is blamed."""
+    lost = loss_of(ActorDiedError())
+    assert (lost.kind, lost.node, lost.may_pass) == ("lost_worker", "", True)
+    died = RayActorError(error_msg="The actor died because its node has died. Node Id: 1f")
+    assert loss_of(died).node == "gone"
+    assert loss_of(RayActorError(preempted=True)).node == "gone"
+    said = "1 worker(s) were killed due to the node running low on memory."
+    memory: Callable[[str], Exception] = OutOfMemoryError
+    for full in (loss_of(memory(said)), loss_of_text(f"Failure # 1\n{said}")):
+        assert (full.kind, full.node, full.may_pass) == ("out_of_memory", "full", True)
+    code = loss_of_text("ImportError")
+    assert (code.kind, code.may_pass) == ("code", False)

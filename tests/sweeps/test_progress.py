@@ -192,3 +192,17 @@ def test_lines_are_as_seldom_as_their_place_wants(
     assert not board.due()
     now += 0.2
     assert board.due()
+
+
+def test_an_error_has_a_line_of_its_own() -> None:
+    """`... | starnothing was started, for ...`: a reason that nobody can read."""
+    counts = Counts(total=2, done=0, running=0, failed=0)
+    terminal, file = Terminal(), io.StringIO()
+    for stream in (terminal, file):
+        board = Board(stream)
+        board.show(counts, [], None)
+        with pytest.raises(ValueError, match="why"), board:
+            raise ValueError("why")
+    assert terminal.getvalue().startswith("\r")
+    assert terminal.getvalue().endswith("\n")
+    assert not file.getvalue().endswith("\n\n")

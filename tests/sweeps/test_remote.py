@@ -1,6 +1,8 @@
 """`python -m sweeps submit`: what is sent, in which order, and what is refused."""
 
+import fcntl
 import json
+import os
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -47,13 +49,44 @@ def test_the_code_is_sent_before_the_script_runs(root: Path, calls: Calls) -> No
     asked = submission(_spec(root), cluster=None, tmux=False, sync=True, root=root)
     assert submit(asked, root) == 0
     cluster = str(root / "sweep.yaml")
-    (code, _), (listing, sent), (script, _) = calls
+    (free, _), (code, _), (listing, sent), (script, _) = calls
+    assert free[:2] == ["exec", cluster]
     assert code == ["rsync-up", cluster, "--all-nodes"]
     assert listing[:2] == ["rsync-up", cluster]
     assert sent is not None
     assert list(sent) == ["runners/a.py", "specs/small one.yaml"]
     words = ["'specs/small one.yaml'", "--listing", listing[3]]
     assert script == ["submit", cluster, "sweeps/submit.py", "--", *words]
+
+
+def test_code_is_not_sent_under_a_sweep_that_runs(root: Path, tmp_path: Path) -> None:
+    """Would catch workers that import one half of their code from yesterday, the other from now."""
+    asked = submission(_spec(root), cluster=None, root=root)
+    (_, _, command), *_ = asked.commands(root / "sweep.yaml")
+
+    def there() -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            ["sh", "-c", command], check=False, capture_output=True, text=True,
+            env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+        )  # fmt: skip
+
+    assert there().returncode == 0
+    with (tmp_path / ".promptscale-running").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        refused = there()
+        assert refused.returncode == 1
+        assert "still runs" in refused.stdout
+        assert "--no-sync" in refused.stdout
+    assert there().returncode == 0
+    unsent = submission(_spec(root), cluster=None, sync=False, root=root)
+    assert [words[0] for words in unsent.commands(root / "sweep.yaml")] == ["rsync-up", "submit"]
+
+
+def test_workers_are_told(root: Path, calls: Calls) -> None:
+    """Would catch a number that is asked for here and not known there."""
+    asked = submission(_spec(root), cluster=None, workers="12", root=root)
+    assert submit(asked, root) == 0
+    assert calls[-1][0][-2:] == ["--workers", "12"]
 
 
 def test_nothing_is_sent_where_the_code_is_there(root: Path, calls: Calls) -> None:

@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from runners.training.adaptation import STATE as ADAPTATION_STATE
 from runners.training.session import STATE
 from sweeps import lease
 from sweeps import run as sweep_run
+from sweeps.forecast.machine import this_machine
+from sweeps.plan import survey
 from sweeps.progress import Counts
 from sweeps.run import run, verdict
 from sweeps.spec import SweepSpec, load, parse
@@ -251,3 +254,26 @@ def test_who_fails_alone_has_failed_and_is_tried_again(start_sweep: Start, tmp_p
     assert f"tiny: all {len(configs)} trials are done" in process.finish()
     assert process.driver.returncode == 0
     assert before.items() <= attempts(store).items()
+
+
+def test_what_has_no_room_is_refused_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model that no step of fits, found out when its turn comes, hours later."""
+    small = replace(this_machine(), cpus=2, memory_gb=0.1, gpu=None, gpus=0)
+    monkeypatch.setattr(sweep_run, "this_machine", lambda: small)
+    spec = tiny(tmp_path, PLAIN, seeds=[0])
+    with pytest.raises(ValueError, match="nothing was started, for lack of memory") as told:
+        run(spec)
+    assert "with one row at a time" in str(told.value)
+    assert list(Store(spec.execution.store).manifests()) == []
+
+
+def test_a_gpu_of_unknown_speed_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: SweepSpec
+) -> None:
+    """The newest GPU, of which no data sheet is known, on which then nothing can be run."""
+    new = replace(this_machine(), gpu="Z9000", gpus=1, gpu_memory_gb=80.0)
+    monkeypatch.setattr(sweep_run, "this_machine", lambda: new)
+    execution = replace(spec.execution, gpus_per_worker=1.0, store=str(tmp_path / "store"))
+    sweep_run._refuse_misfits(survey(replace(spec, execution=execution)))

@@ -11,7 +11,7 @@ from ray.tune.search import Searcher
 from runners.config import AdaptationConfig, TrialConfig
 from sweeps.failures import Loss
 from sweeps.packs import Pack
-from sweeps.schedule import RETRIES, START_SECONDS, Latest, PackSearch
+from sweeps.schedule import NODE_RETRIES, RETRIES, START_SECONDS, Latest, PackSearch
 from sweeps.spec import SweepSpec
 
 LOST = Loss(kind="lost_worker", message="gone")
@@ -152,6 +152,36 @@ def test_a_pack_of_a_lost_worker_goes_to_another(
     assert search.died("last", LOST) == {}
     singles = [given(search, f"single {number}") for number in range(2)]
     assert [single.trials for single in singles if single] == [(c,) for c in pack.trials]
+
+
+def test_a_pack_is_not_to_blame_for_its_node(
+    milestones: Milestones, trials: tuple[TrialConfig, ...]
+) -> None:
+    """Spot nodes that are taken back twice, and an adaptation that has failed with all it bears."""
+    small = adaptation("60k", 100)
+    search = PackSearch([small, child(small, 100, trials[0])], milestones)
+    gone = replace(LOST, node="gone")
+    for number in range(NODE_RETRIES):
+        assert given(search, f"{number}") is not None
+        assert search.died(f"{number}", gone) == {}
+    again = given(search, "again")
+    assert again is not None
+    assert (again.losses, again.nodes) == (0, NODE_RETRIES)
+    assert len(search.died("again", gone)) == 2, "what takes nodes with it is not tried for ever"
+
+
+def test_a_full_memory_may_be_that_of_others(
+    milestones: Milestones, trials: tuple[TrialConfig, ...]
+) -> None:
+    """A good trial that has failed, for somebody else filled the memory of its node."""
+    pack = Pack(name="pack", cost=1.0, trials=trials[:1], costs=(1.0,))
+    search = PackSearch([pack], milestones)
+    full = Loss(kind="out_of_memory", message="low", node="full")
+    given(search, "1")
+    assert search.died("1", full) == {}
+    again = given(search, "2")
+    assert again is not None
+    assert search.died("2", full) == {again: full}
 
 
 def test_a_pack_that_gets_further_each_time_is_not_given_up(milestones: Milestones) -> None:

@@ -215,3 +215,11 @@ def test_a_text_that_is_not_there_is_told_among_other_mistakes(text: str, tmp_pa
         f"{tmp_path / 'my.yaml'}:19: settings.lm_adaptation.text: '{tmp_path / 'gone'}' does not "
         "exist; give a folder of .txt or .jsonl files"
     )
+
+
+def test_workers_can_be_all(text: str) -> None:
+    """A spec for GPUs that names their number, and has to be written anew for each cluster."""
+    asked = parse(text.replace("workers: 2", "workers: all"), path="small.yaml")
+    assert asked.execution.workers is None
+    with pytest.raises(ValueError, match="workers: 'most' is neither a whole number"):
+        parse(text.replace("workers: 2", "workers: most"), path="small.yaml")

@@ -73,6 +73,17 @@ def test_without_a_checkout_it_says_what_to_do(home: Path) -> None:
     assert "`ray up sweep.yaml` puts it there" in done.stderr
 
 
+def test_a_sweep_that_runs_holds_the_lock(home: Path) -> None:
+    """Code that is sent under a running sweep, for the lock went when Python was started anew."""
+    held = 'import subprocess, sys; sys.exit(subprocess.call(["flock", "-n", LOCK, "true"]))'
+    lock = home / ".promptscale-running"
+    main = home / "promptscale" / "sweeps" / "__main__.py"
+    main.write_text(held.replace("LOCK", repr(str(lock))))
+    assert start(home / "submit.py", home).returncode == 1
+    done = subprocess.run(["flock", "-n", str(lock), "true"], check=False)
+    assert done.returncode == 0, "it goes with the sweep"
+
+
 @pytest.fixture
 def listed(home: Path) -> Path:
     """The checkout's code as it is submitted, in a file."""
@@ -89,7 +100,7 @@ def test_code_as_it_was_submitted_runs(home: Path, listed: Path) -> None:
     done = start(home / "submit.py", home, "--listing", str(listed))
     said, called = done.stdout.splitlines()
     assert said.endswith("/promptscale is what was submitted")
-    assert called.endswith(" ['run', 'specs/a b.yaml'] auto")
+    assert called.endswith(" ['run', 'specs/a b.yaml', '--prune-nodes'] auto")
     assert not listed.exists()
 
 
