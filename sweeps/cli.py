@@ -1,7 +1,7 @@
 """The command line of sweeps.
 
 python -m sweeps plan sweeps/specs/laptop.yaml             # what it is, has, lacks and waits for
-python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial that is not done
+python -m sweeps plan sweeps/specs/laptop.yaml --trials    # and each trial, and why it stands so
 python -m sweeps plan sweeps/specs/paper.yaml --cluster sweep.yaml    # and what it takes there
 python -m sweeps plan sweeps/specs/laptop.yaml --json      # the same for programs
 python -m sweeps doctor sweeps/specs/laptop.yaml           # can it run? what would go wrong?
@@ -31,14 +31,14 @@ from runners.rules import ConfigError, Problem
 from runners.store import Store
 from sweeps import nodes, outage, summary
 from sweeps.execution import workers_of
-from sweeps.forecast.as_json import as_json
+from sweeps.forecast.as_json import as_json, pack_numbers
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
-from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text
+from sweeps.forecast.tables import NO_NODE, forecast_text, misfit_text, packs_text
 from sweeps.lease import LostError
 from sweeps.outage import LowMemoryError, OutageError
-from sweeps.plan import STATUSES, survey
+from sweeps.plan import survey
 from sweeps.remote import submission, submit
 from sweeps.run import counts, is_done, run, verdict
 from sweeps.spec import SweepSpec, load
@@ -115,8 +115,9 @@ def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
     else:
         print(f"{summary.overview(plan)}\n\n{forecast_text(found)}".rstrip())
         if options.trials:
-            undone = [status for status in STATUSES if status != "done"]
-            print(f"\n{summary.listing(plan, undone)}")
+            print(f"\n{summary.listing(plan, pack_numbers(found))}")
+        if options.packs:
+            print(f"\n{packs_text(found)}".rstrip())
     if options.cluster is None:
         return 0
     if found is None:
@@ -234,7 +235,8 @@ _TRIALS = {"metavar": "TRIAL", "nargs": "+", "help": "an id of 16 hex digits"}
 _INSTEAD = "in place of the spec's execution.tracking"
 _OPTIONS: dict[str, dict[str, dict[str, Any]]] = {
     "plan": {
-        "--trials": {"action": "store_true", "help": "list what is not done"},
+        "--trials": {"action": "store_true", "help": "list every trial, and why it stands so"},
+        "--packs": {"action": "store_true", "help": "list what workers are given, and its memory"},
         "--json": {"action": "store_true", "help": "docs/plan.schema.json"},
         "--cluster": _CLUSTER,
         "--workers": _WORKERS,

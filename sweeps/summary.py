@@ -1,7 +1,7 @@
 """A plan as text: tables that read the same on a terminal and in a file."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -41,21 +41,21 @@ def standing(plan: Plan) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def listing(plan: Plan, statuses: Iterable[Status]) -> str:
-    """A line for each trial of these statuses."""
-    wanted = set(statuses)
+def listing(plan: Plan, packs: Mapping[str, int]) -> str:
+    """A line for each trial, those first that are not done; `packs` has numbers of packs by id."""
+    order = {status: place for place, status in enumerate((*STATUSES[1:], STATUSES[0]))}
     rows = [
         (
             work.state.status,
             work.id,
             work.config.label,
             " ".join(name for name in PANELS if name in work.trial.panels),
+            str(packs.get(work.id, "")),
             " ".join(reason_of(plan, work).split())[:_MESSAGE],
         )
-        for work in plan.trials
-        if work.state.status in wanted
+        for work in sorted(plan.trials, key=lambda work: order[work.state.status])
     ]
-    return table(("status", "trial", "label", "panels", "reason"), rows)
+    return table(("status", "trial", "label", "panels", "pack", "reason"), rows)
 
 
 def _head(plan: Plan) -> str:

@@ -8,18 +8,17 @@ from dataclasses import asdict
 from typing import Any
 
 from sweeps.forecast.calibration import Miss
-from sweeps.forecast.estimate import Forecast, GroupForecast
-from sweeps.packs import Pack
+from sweeps.forecast.estimate import Forecast, GroupForecast, PackForecast
 from sweeps.plan import Milestone, Plan, PlannedTrial, reason_of
 
-FORM = 1
+FORM = 2
 """Counts up where a key changes its meaning or goes away."""
 
 
 def as_json(plan: Plan, found: Forecast | None) -> dict[str, Any]:
     """All that is known: every trial with its pack, every milestone, and the forecast."""
     packs = found.packs if found else ()
-    pack_of = {config.trial_id: pack.name for pack in packs for config in pack.trials}
+    pack_of = pack_numbers(found)
     return {
         "form": FORM,
         "name": plan.spec.name,
@@ -27,14 +26,24 @@ def as_json(plan: Plan, found: Forecast | None) -> dict[str, Any]:
         "store": plan.root,
         "trials": [_trial(plan, work, pack_of.get(work.id)) for work in plan.trials],
         "milestones": [_milestone(plan, work) for work in plan.milestones],
-        "packs": [_pack(pack) for pack in packs],
+        "packs": [_pack(number, each) for number, each in enumerate(packs, start=1)],
         "drifts": [str(drift) for drift in plan.drifts],
         "absent": [str(each.problem) for each in plan.spec.absent] + list(plan.absent),
         "forecast": _forecast(found) if found else None,
     }
 
 
-def _trial(plan: Plan, work: PlannedTrial, pack: str | None) -> dict[str, Any]:
+def pack_numbers(found: Forecast | None) -> dict[str, int]:
+    """The number of the pack of each trial that is left, from 1, in their order."""
+    packs = found.packs if found else ()
+    return {
+        config.trial_id: number
+        for number, each in enumerate(packs, start=1)
+        for config in each.pack.trials
+    }
+
+
+def _trial(plan: Plan, work: PlannedTrial, pack: int | None) -> dict[str, Any]:
     return {
         "id": work.id,
         "label": work.config.label,
@@ -60,23 +69,30 @@ def _milestone(plan: Plan, work: Milestone) -> dict[str, Any]:
     }
 
 
-def _pack(pack: Pack) -> dict[str, Any]:
+def _pack(number: int, each: PackForecast) -> dict[str, Any]:
+    pack = each.pack
     return {
+        "number": number,
         "name": pack.name,
         "parent": pack.parent,
         "trials": len(pack.trials),
         "milestones": list(pack.milestones),
         "slots": pack.slots,
-    }
+        "bytes": {"weights": each.memory.weights, "one_row": each.memory.least,
+                  "all_rows": each.memory.full},
+        "seconds": asdict(each.seconds) if each.seconds else None,
+    }  # fmt: skip
 
 
 def _forecast(found: Forecast) -> dict[str, Any]:
     return {
+        "at_once": found.at_once,
         "nodes": [
             {
                 **asdict(place.node),
                 "slots": place.slots,
                 "workers": place.workers,
+                "spare": place.spare,
                 "bytes_per_slot": place.room,
             }
             for place in found.places

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -70,12 +70,23 @@ class GroupForecast:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackForecast:
+    """A pack, what it holds at once, and its seconds on the first place that fits."""
+
+    pack: Pack
+    memory: Memory
+    seconds: Interval | None
+    """None where no node has room for it."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Forecast:
     """All of it. Hours are of GPUs, or of cores where a worker computes on those."""
 
     places: tuple[Place, ...]
     groups: tuple[GroupForecast, ...]
-    packs: tuple[Pack, ...]
+    packs: tuple[PackForecast, ...]
+    """In the order in which they are handed out."""
     makespan: Interval
     """Seconds until everything is done."""
     hours: Mapping[str, Interval]
@@ -199,7 +210,7 @@ class _Estimate:
         relative = total * (1 / total.middle) if total.middle else Interval(low=1, middle=1, high=1)
         makespan = relative * ran.makespan
         return Forecast(
-            places=tuple(self._places), groups=tuple(groups), packs=tuple(self._packs),
+            places=tuple(self._places), groups=tuple(groups), packs=tuple(self._each(groups)),
             makespan=makespan, hours=self._hours(ran.busy, relative),
             cost=self._cost(makespan), at_once=self._at_once, measured=self._calibration.count,
             misses=tuple(self._calibration.misses()),
@@ -242,6 +253,17 @@ class _Estimate:
             group=group, count=count, ranks=ranks, width=width, memory=held, rows=rows,
             seconds=self._ratio(group) * seconds,
         )  # fmt: skip
+
+    def _each(self, groups: Iterable[GroupForecast]) -> Iterator[PackForecast]:
+        by_group = {each.group: each for each in groups}
+        for pack in self._packs:
+            group = by_group[_group(pack)]
+            place = next((p for p in self._places if group.rows[p.node.name]), None)
+            seconds = None
+            if place is not None:
+                alone = self._prior(pack, self._device(place, pack.size)) / self._ranks(pack)
+                seconds = self._ratio(group.group) * alone
+            yield PackForecast(pack=pack, memory=self._memory(pack), seconds=seconds)
 
     def _ratio(self, group: Group) -> Interval:
         if group not in self._ratios:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sweeps.forecast.calibration import Interval, Miss
-from sweeps.forecast.estimate import Forecast, GroupForecast
+from sweeps.forecast.estimate import Forecast, GroupForecast, PackForecast
 from sweeps.table import duration, table
 
 NO_NODE = (
@@ -18,6 +18,34 @@ def forecast_text(found: Forecast | None) -> str:
         return NO_NODE
     parts = [_groups(found), "\n".join(_sums(found)), _misses(found)]
     return "\n\n".join(part for part in parts if part)
+
+
+def packs_text(found: Forecast | None) -> str:
+    """A line for each pack, in the order in which they are handed out."""
+    if found is None or not found.packs:
+        return ""
+    head = (
+        "pack",
+        "what",
+        "after",
+        "trials",
+        "at once",
+        "one row",
+        "all rows",
+        "time",
+        "80% within",
+    )
+    return table(head, [_packed(n, each) for n, each in enumerate(found.packs, start=1)])
+
+
+def _packed(number: int, each: PackForecast) -> tuple[str, ...]:
+    pack, seconds = each.pack, each.seconds
+    times = (duration(seconds.middle), _ends(seconds)) if seconds else ("no room", "")
+    steps = f"{', '.join(map(str, pack.milestones))} steps"
+    return (
+        str(number), pack.name, pack.parent or "", str(len(pack.trials)) if pack.trials else steps,
+        str(pack.slots), _gigabytes(each.memory.least), _gigabytes(each.memory.full), *times,
+    )  # fmt: skip
 
 
 def misfit_text(found: Forecast) -> list[str]:
@@ -87,7 +115,8 @@ def _sums(found: Forecast) -> Iterator[str]:
         hours = found.hours[place.node.name]
         what = "GPU-hours" if place.device.gpu else "core-hours"
         yield (
-            f"{place.node.name}: {place.workers} workers, {hours.middle:,.1f} {what} "
+            f"{place.node.name}: {place.workers} workers with {_gigabytes(place.room)} each, "
+            f"{hours.middle:,.1f} {what} "
             f"({hours.low:,.1f} to {hours.high:,.1f})"
         )
     if found.at_once < found.room:

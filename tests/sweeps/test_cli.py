@@ -40,9 +40,10 @@ def test_plan_lists_trials_when_asked(path: str, capsys: pytest.CaptureFixture[s
     """A flag that is read and not used."""
     main(["plan", path])
     short = capsys.readouterr().out
-    main(["plan", path, "--trials"])
+    main(["plan", path, "--trials", "--packs"])
     long = capsys.readouterr().out
     assert long.startswith(short.rstrip())
+    assert "one row  all rows" in long
     assert long.count("missing  ") >= 20
 
 

@@ -117,11 +117,13 @@ def test_listing(spec: SweepSpec, store: Store, commit: Act) -> None:
     """A list that hides a trial hides why a panel is incomplete."""
     done, *others = fresh(spec, store).trials
     commit(done.id)
-    text = summary.listing(fresh(spec, store), ["missing"])
-    assert len(text.splitlines()) == 1 + len(others)
     work = others[-1]
+    text = summary.listing(fresh(spec, store), {work.id: 7})
+    assert len(text.splitlines()) == 1 + 1 + len(others)
+    assert text.splitlines()[-1].startswith(f"done     {done.id}"), "what is to do comes first"
     told = cells(text, "missing", work.id)
-    assert told == [work.config.label, "lm_adaptation_steps", f"waits for milestone {work.parent}"]
+    waits = f"waits for milestone {work.parent}"
+    assert told == [work.config.label, "lm_adaptation_steps", "7", waits]
 
 
 @pytest.mark.parametrize(

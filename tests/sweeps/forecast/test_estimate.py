@@ -1,6 +1,7 @@
 """The forecast of whole plans, and its form as JSON and as text."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -186,6 +187,12 @@ def test_the_json_has_its_published_form(
         assert by_id[first]["reason"] == "stale: other code today"
         assert by_id[second]["reason"] == "code: ValueError: no"
         assert (by_id[second]["pack"] is None) is (found is None)
+    told = as_json(surveyed, forecast(surveyed, [CORES]))
+    numbers = [pack["number"] for pack in told["packs"]]
+    assert numbers == list(range(1, len(numbers) + 1)), "names of packs are not one of a kind"
+    by_pack = Counter(trial["pack"] for trial in told["trials"] if trial["pack"])
+    assert by_pack == {p["number"]: p["trials"] for p in told["packs"] if p["trials"]}
+    assert all(0 < p["bytes"]["one_row"] <= p["bytes"]["all_rows"] for p in told["packs"])
     waiting = [trial for trial in told["trials"] if trial["reason"].startswith("waits")]
     assert {trial["parent"] for trial in waiting} <= {m["id"] for m in told["milestones"]}
     assert waiting
