@@ -71,7 +71,10 @@ def test_a_job_runs_a_spec(one: Network) -> None:
 
 
 def test_nodes_that_cannot_take_part_are_named(three: Network) -> None:
-    """A worker that fills a folder of its own, or trains with other code, until somebody looks."""
+    """A worker that fills a folder of its own, or trains with other code, until somebody looks.
+
+    And one that no submit could use again, for it had a module that was renamed.
+    """
     head, blind, other = three.hosts.values()
     folder, store = checkout(three.base / "checkout"), three.base / "shared" / "store"
     elsewhere = shutil.copytree(folder, three.base / "elsewhere")
@@ -97,6 +100,16 @@ def test_nodes_that_cannot_take_part_are_named(three: Network) -> None:
     doctor = head.run(["python", "-m", "sweeps", "doctor", "tiny.yaml"], folder, RAY_ADDRESS="auto")
     assert doctor.returncode == 2
     assert f"ok    node head ({head.address}): same code, and the same store" in doctor.stdout
+
+    # As after a sync: what is sent there is the same, and a module of before lies beside it.
+    shutil.copy(folder / "runners" / "store.py", elsewhere / "runners" / "store.py")
+    (elsewhere / "runners" / "old.py").touch()
+    done = head.run([*RUN, "--prune-nodes"], folder, RAY_ADDRESS="auto")
+    assert done.returncode == 2, done.stdout
+    removed = f"node w2 ({other.address}): runners/old.py is removed: it was not submitted"
+    assert removed in done.stdout
+    assert not (elsewhere / "runners" / "old.py").exists()
+    assert "has code" not in done.stdout
 
     other.end()
     blind.run(["umount", str(store.parent)])

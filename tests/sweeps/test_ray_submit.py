@@ -3,7 +3,7 @@
 import pytest
 
 from runners.store import Store
-from tests.slow.hosts import checkout, fill_in, missing, network
+from tests.slow.hosts import HOME, checkout, fill_in, missing, network
 
 SPEC = """\
 name: two
@@ -23,7 +23,10 @@ execution: {store: STORE, pack_size: 2}
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(missing() is not None, reason=str(missing()))
 def test_a_spec_is_submitted() -> None:
-    """A sweep.yaml that Ray's schema likes and no machine does; an exit code that is lost."""
+    """A sweep.yaml that Ray's schema likes and no machine does; an exit code that is lost.
+
+    And code that is sent under a sweep that runs.
+    """
     with network("head") as net:
         head, folder = net.hosts["head"], checkout(net.base / "checkout")
         store = Store(net.base / "store")
@@ -41,3 +44,12 @@ def test_a_spec_is_submitted() -> None:
         refused = head.run([*submit, "--no-sync"], folder)
         assert refused.returncode == 1
         assert "runners/store.py" in refused.stdout
+
+        runs = head.start(["flock", "--shared", f"{HOME}/.promptscale-running", "sleep", "600"])
+        refused = head.run(submit, folder)
+        for pid in head.processes("sleep 600"):
+            head.signal(pid)
+        runs.communicate()
+        assert refused.returncode == 1
+        assert "a sweep that was submitted before still runs" in refused.stdout
+        assert "rsync-up" not in refused.stdout
