@@ -49,6 +49,8 @@ def figures(
 ) -> None:
     """Draw every figure of a sweep, print its scale curve, and say where the files lie.
 
+    What could not be read or drawn is told, and stands in `notes.txt` in full.
+
     `assume` and `family` are of Figure 4, `overlay` and `digitised` lie over Figure 1.
     Raises ValueError where the store or the manifest is missing, nothing can be drawn, or
     an assumption or an overlay is none.
@@ -59,7 +61,7 @@ def figures(
     from analysis.findings import find
     from analysis.frame import load_trials
     from analysis.overlays import read_overlays
-    from analysis.report import report
+    from analysis.report import notes_on, report, write_notes
     from analysis.source import open_sweep
 
     assumptions = read_assumptions(assume)
@@ -72,6 +74,7 @@ def figures(
         overlays=overlays,
     )  # fmt: skip
     drawing = draw_sweep(found, folder)
+    write_notes(notes_on(sweep, trials, drawing), folder)
     print(report(sweep, trials, drawing, folder))
 
 

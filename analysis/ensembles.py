@@ -4,7 +4,6 @@ The voters are the default cell's prompts of one task and size, one a seed, in t
 of their seeds; `runners.tasks.voting` says who wins, and what decides a tie.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,14 +12,12 @@ import pandas as pd
 from ablation import model_size
 from ablation.settings import STUDIED
 from analysis.frame import in_panel
+from analysis.trial_files import PREDICTIONS, read_lines
 from runners.catalogue import TASKS_OF
 from runners.store import Store
 from runners.tasks.task import Example, Task
 from runners.tasks.voting import vote_each
 
-_NEEDED = ("key", "input", "target", "prediction")
-"""What a line of answers has at least."""
-FILE = "predictions.jsonl"
 ALL = "mean"
 """The task of the row that is the mean over all tasks of a size."""
 _TOLERANCE = 1e-6
@@ -88,11 +85,10 @@ def _judged(
     scores: list[dict[str, float]] = []
     examples: list[Example] = []
     for trial in trials:
-        read = _read(store, trial["trial_id"])
-        if lacking := [name for name in _NEEDED if any(name not in line for line in read)]:
-            raise ValueError(
-                f"the answers of trial {trial['trial_id']} have no {', '.join(lacking)}"
-            )
+        read = read_lines(store, trial["trial_id"], PREDICTIONS)
+        if any("key" not in line for line in read):
+            path = store.path(trial["trial_id"], PREDICTIONS.name)
+            raise ValueError(f"the answers of trial {trial['trial_id']} have no key ({path})")
         answers.append([line["prediction"] for line in read])
         theirs = [_example(line) for line in read]
         if examples and examples != theirs:
@@ -119,10 +115,6 @@ def _rows(
             "best": best[metric], "ensemble": ensemble[metric], "voters": len(scores),
             "ties": sum(vote.tied for vote in votes),
         }  # fmt: skip
-
-
-def _read(store: Store, trial_id: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in store.read(trial_id, FILE).decode().splitlines()]
 
 
 def _example(line: Mapping[str, Any]) -> Example:

@@ -6,7 +6,6 @@ metric or provenance value that a trial has not is missing (NaN or NA), never 0.
 Metrics of a transfer task are columns `<task>/<metric>`.
 """
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.manifest import Manifest, PlannedTrial
+from analysis.trial_files import is_number
 from runners.config import RULES
 from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
@@ -131,7 +131,7 @@ def _defect(trial: PlannedTrial, record: TrialRecord) -> str | None:
 
 def _value_defect(record: TrialRecord) -> str | None:
     for name, value in record.metrics.items():
-        if not _is_number(value):
+        if not is_number(value):
             return f"its metric {name} is {value!r}, not a number"
     score = record.metrics.get("score")
     if score is None or not 0 <= score <= 100:
@@ -140,10 +140,6 @@ def _value_defect(record: TrialRecord) -> str | None:
     if not isinstance(parameters, int) or parameters < 1:
         return f"its model_parameters are {parameters!r}, not a count of 1 or more"
     return None
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 A row of a history is one evaluation on dev, which `history.jsonl` of a trial has.
 """
 
-import json
-
 import pandas as pd
 
 from ablation.grid import SCALE
 from analysis.aggregate import summarise
 from analysis.frame import in_panel
+from analysis.trial_files import HISTORY, BrokenFile, read_lines
 from runners.store import Store
 
-FILE = "history.jsonl"
 CONVERGED = 0.99
 """Converged is within 1% of the mean of the configuration (Lester et al. 2021, A.1)."""
 _TRIAL = ["trial_id", "method", "model_size", "prompt_length", "prompt_init",
@@ -26,18 +24,18 @@ def load_histories(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, lis
 
     Columns: those that name a trial, `train_steps`, `seconds` (of the whole trial), `step`,
     `score`, `train_loss` and `neighbour_similarity`, NaN where a history has none. An
-    imported trial has no history.
+    imported trial has no history. A note says of each broken file which trial it is of,
+    where it lies and what is wrong with it.
     """
-    rows, lacking = [], []
+    rows, notes = [], []
     done = frame[frame["status"] == "done"]
     if "measured" in done:
         done = done[done["measured"].isna()]
     for trial in done.to_dict("records"):
         try:
-            lines = store.read(trial["trial_id"], FILE).decode().splitlines()
-            found = [json.loads(line) for line in lines]
-        except ValueError as error:
-            lacking.append(str(error))
+            found = read_lines(store, trial["trial_id"], HISTORY)
+        except BrokenFile as error:
+            notes.append(f"curves and runtimes are drawn without one history: {error}")
             continue
         known = {name: trial[name] for name in (*_TRIAL, "train_steps")}
         rows += [
@@ -47,10 +45,6 @@ def load_histories(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, lis
         ]  # fmt: skip
     columns = [*_TRIAL, "train_steps", "seconds", *_KINDS, *_ASIDE]
     table = pd.DataFrame(rows, columns=columns)
-    notes = [
-        f"curves and runtimes are without {len(lacking)} trials whose history cannot be read, "
-        f"the first because {reason}" for reason in lacking[:1]
-    ]  # fmt: skip
     kinds = {name: frame[name].dtype for name in (*_TRIAL, "train_steps")}
     numbers = {**_KINDS, **dict.fromkeys(("seconds", *_ASIDE), "float64")}
     return table.astype({**kinds, **numbers}), notes

@@ -6,7 +6,6 @@ linkage over Jaccard distances of their top five, cut where two clusters share l
 a fifth on average.
 """
 
-import json
 from typing import Any
 
 import numpy as np
@@ -20,9 +19,9 @@ from ablation.grid import SCALE
 from ablation.settings import STUDIED
 from analysis.frame import in_panel
 from analysis.histories import curves_of
+from analysis.trial_files import NEIGHBOURS, BrokenFile, read_lines
 from runners.store import Store
 
-FILE = "neighbours.jsonl"
 CUT = 0.8
 """Mean Jaccard distance at which clusters stay apart."""
 _PANELS = (SCALE, str(prompt_init.AXIS.panel))
@@ -73,28 +72,31 @@ def neighbours_of(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list
 
     Columns: those that name the trial, `position`, `pieces` and `cosines`, nearest first
     and parted by spaces, and `cluster`, a number within the trial; a token that shares
-    nothing has a cluster of its own. Notes tell what cannot be read.
+    nothing has a cluster of its own. A note says of each broken file which trial it is of,
+    where it lies and what is wrong with it.
     """
     rows: list[dict[str, Any]] = []
-    lacking: list[str] = []
+    notes: list[str] = []
     if "neighbours.best" not in frame:
         return pd.DataFrame(), []
     for trial in _shown(frame).dropna(subset=["neighbours.best"]).to_dict("records"):
         try:
-            text = store.read(trial["trial_id"], FILE).decode()
-            found = [json.loads(line) for line in text.splitlines()]
-        except ValueError as error:
-            lacking.append(str(error))
+            found = read_lines(store, trial["trial_id"], NEIGHBOURS)
+        except BrokenFile as error:
+            notes.append(f"pieces and clusters are told without one prompt: {error}")
+            continue
+        if len(found) != trial["prompt_length"]:
+            notes.append(
+                f"pieces and clusters are told without one prompt: trial {trial['trial_id']}: "
+                f"{store.path(trial['trial_id'], NEIGHBOURS.name)}: has {len(found)} lines for "
+                f"{trial['prompt_length']} prompt tokens; see python -m sweeps verify"
+            )
             continue
         known = {name: trial[name] for name in _TRIAL}
         for row, cluster in zip(found, clusters([row["pieces"] for row in found]), strict=True):
             cosines = " ".join(f"{value:.3f}" for value in row["cosines"])
             rows.append({**known, "position": row["position"], "pieces": " ".join(row["pieces"]),
                          "cosines": cosines, "cluster": cluster})  # fmt: skip
-    notes = [
-        f"neighbours are without {len(lacking)} trials, the first because {reason}"
-        for reason in lacking[:1]
-    ]
     return pd.DataFrame(rows), notes
 
 

@@ -15,6 +15,8 @@ from analysis.tables.terminal import domain_shift, paraphrase_transfer, scale_cu
 from analysis.tables.transfer import transfer_tables
 
 _LISTED = 10
+NOTES = "notes.txt"
+"""The file with every note on a sweep, a line each; empty where there is none."""
 
 
 def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
@@ -39,7 +41,7 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
             f"{holding} of {len(drawing.claims)} claims hold, {certain} of them with the whole "
             f"interval: {folder / 'claims.csv'}"
         )
-    parts += _notes(sweep.notes + trials.notes + drawing.notes)
+    parts += _notes(notes_on(sweep, trials, drawing), folder / NOTES)
     drawn = sorted(path.stem for path in drawing.paths if path.suffix == ".png")
     if drawn:
         parts.append(f"figures in {folder} (png, svg, pdf, csv, json): {', '.join(drawn)}")
@@ -69,11 +71,20 @@ def _at_chance(size: str, tasks: pd.DataFrame) -> list[str]:
     ]
 
 
-def _notes(notes: tuple[str, ...]) -> list[str]:
+def notes_on(sweep: Sweep, trials: Trials, drawing: Drawing) -> tuple[str, ...]:
+    """What could not be read or drawn, and whatever else a reader should know."""
+    return sweep.notes + trials.notes + drawing.notes
+
+
+def write_notes(notes: tuple[str, ...], folder: Path) -> None:
+    """Write every note into the folder of the figures, in the place of older ones."""
+    text = "".join(f"{note}\n" for note in notes)
+    (folder / NOTES).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _notes(notes: tuple[str, ...], path: Path) -> list[str]:
     """Every note on its own line; of many, the first and the count of the rest."""
     lines = [f"note: {note}" for note in notes[:_LISTED]]
     if len(notes) > _LISTED:
-        lines.append(
-            f"note: and {len(notes) - _LISTED} more like these; trials.csv has a message for each"
-        )
+        lines.append(f"note: and {len(notes) - _LISTED} more, all of them in {path}")
     return ["\n".join(lines)] if lines else []

@@ -6,15 +6,26 @@ the first of its trials is looked at.
 """
 
 import base64
+import functools
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 
 from analysis.neighbours import clusters
+from analysis.trial_files import (
+    HISTORY,
+    NEIGHBOURS,
+    PREDICTIONS,
+    BrokenFile,
+    LineFile,
+    parsed,
+    raw_lines,
+    read_lines,
+)
 from runners.config import RULES
 from runners.record import TrialRecord
 from runners.store import Store
@@ -25,7 +36,6 @@ LETTERS = 400
 """The longest input that stands in the page whole."""
 TOKENS = 50
 """Prompt tokens of a trial whose neighbours stand in the page; the store has all."""
-HISTORY, PREDICTIONS, NEIGHBOURS = "history.jsonl", "predictions.jsonl", "neighbours.jsonl"
 _PROVENANCE = (
     "attempt", "code", "data", "base_checkpoint", "device", "pack", "started", "seconds",
     "model_parameters", "trainable_parameters", "versions.python", "versions.torch",
@@ -34,6 +44,10 @@ _PROVENANCE = (
 """Columns of the frame that a trial's page shows as its origin."""
 _ASIDE = ("cut_rows.", "transfer_cut_rows.", "transfer_examples.", "neighbours.")
 """Columns that are numbers of a trial and no metrics."""
+
+
+Read = Callable[[Store, str, LineFile], list[dict[str, Any]]]
+"""Reads lines of a file of a trial; BrokenFile where it cannot."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,32 +90,55 @@ class Reader:
     def _trial(self, record: TrialRecord) -> Trial:
         key = (record.trial_id, record.attempt)
         if key not in self._read:
-            try:
-                self._read[key] = self._load(record)
-            except (ValueError, KeyError, TypeError) as error:
-                return Trial(defect=f"its files cannot be read: {error}")
+            trial = self._load(record)
+            if trial.defect:
+                return trial
+            self._read[key] = trial
         return self._read[key]
 
     def _load(self, record: TrialRecord) -> Trial:
-        predictions = self._lines(record, PREDICTIONS)
-        rows = tuple(
-            (_short(str(row["input"])), str(row["target"]), str(row["prediction"]))
-            for row in map(json.loads, predictions[:EXAMPLES])
-        )
-        near = [json.loads(line) for line in self._lines(record, NEIGHBOURS)]
+        """What can be read of a trial; a broken file costs what stands in it alone."""
+        defects: list[str] = []
+        history = self._part(record, HISTORY, read_lines, defects)
+        near = self._part(record, NEIGHBOURS, read_lines, defects)
+        counted: list[int] = []
+        answers = self._part(record, PREDICTIONS, functools.partial(_first, counted), defects)
         return Trial(
-            history=tuple(map(json.loads, self._lines(record, HISTORY))),
-            rows=rows,
-            examples=len(predictions),
+            history=tuple(history),
+            rows=tuple((_short(r["input"]), r["target"], r["prediction"]) for r in answers),
+            examples=sum(counted),
             near=tuple(
                 Near(pieces=tuple(row["pieces"]), cosine=row["cosines"][0], cluster=cluster)
                 for row, cluster in zip(near, clusters([r["pieces"] for r in near]), strict=True)
             )[:TOKENS],
             tokens=len(near),
+            defect=f"a file of it cannot be read: {'; '.join(defects)}" if defects else None,
         )
 
-    def _lines(self, record: TrialRecord, name: str) -> list[bytes]:
-        return self.store.read(record.trial_id, name).splitlines() if name in record.files else []
+    def _part(
+        self, record: TrialRecord, file: LineFile, read: Read, defects: list[str]
+    ) -> list[dict[str, Any]]:
+        """The lines of a file that the trial has; none, and a defect, where it is broken."""
+        if file.name not in record.files:
+            return []
+        try:
+            return read(self.store, record.trial_id, file)
+        except BrokenFile as error:
+            defects.append(str(error).removeprefix(f"trial {record.trial_id}: "))
+            return []
+
+
+def _first(counted: list[int], store: Store, trial_id: str, file: LineFile) -> list[dict[str, Any]]:
+    """The first `EXAMPLES` lines; how many there are is put into `counted`.
+
+    The last line is looked at too, for that is where a file was cut off.
+    """
+    lines = raw_lines(store, trial_id, file)
+    found = parsed(store, trial_id, file, lines[:EXAMPLES])
+    if len(lines) > EXAMPLES:
+        parsed(store, trial_id, file, lines[-1:], first=len(lines))
+    counted.append(len(lines))
+    return found
 
 
 def chunks(frame: pd.DataFrame, trials: Mapping[str, Trial]) -> dict[str, str]:

@@ -79,5 +79,5 @@ def test_answers_of_another_form_leave_the_rest_to_be_drawn(voters: Any, record:
     table, notes = ensemble_table(voters.trials().frame, voters.store)
     assert table.empty
     assert notes == [
-        f"Table 3 has no row for boolq at 60k: the answers of trial {trial} have no key"
+        f"Table 3 has no row for boolq at 60k: the answers of trial {trial} have no key ({file})"
     ]

@@ -44,7 +44,9 @@ def test_a_broken_history_is_told_and_the_rest_is_read(small: Any) -> None:
     assert table["trial_id"].nunique() == len(small.configs) - 1
     assert trial not in set(table["trial_id"])
     assert len(notes) == 1
-    assert notes[0].startswith("curves and runtimes are without 1 trials")
+    assert notes[0].startswith(
+        f"curves and runtimes are drawn without one history: trial {trial}: "
+    )
 
 
 def test_curves_are_means_of_whole_seeds(frame_of: Any) -> None:

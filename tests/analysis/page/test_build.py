@@ -197,9 +197,12 @@ def test_a_damaged_file_costs_its_trial_alone(
     else:
         path.write_text(damage)
     html = page_of(small)
-    assert f"trial {first.trial_id}: its files cannot be read" in html
+    assert f"trial {first.trial_id}: a file of it cannot be read: " in html
+    assert f"{first.trial_id}/" in html.partition("a file of it cannot be read: ")[2][:300]
     chunk = chunk_of(html, second.task)
     assert chunk["trials"][second.trial_id]["answers"] != []
+    # Its other files are whole.
+    assert chunk_of(html, first.task)["trials"][first.trial_id]["history"] != []
 
 
 def test_a_broken_record_is_named_and_the_rest_is_shown(small: Any) -> None:
