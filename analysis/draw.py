@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ablation import prompt_length
 from ablation.settings import STUDIED
+from analysis.convergence import timed_trials
 from analysis.figures import ablations, scale
 from analysis.figures.chart import chart_sheet
 from analysis.figures.charts import (
@@ -20,10 +22,11 @@ from analysis.figures.charts import (
 )
 from analysis.figures.heat import heat_sheet
 from analysis.figures.lines import Caption
-from analysis.figures.notes import named, partial
+from analysis.figures.notes import named, partial, seed_range
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
+from analysis.marginals import crossed_trials
 from analysis.neighbours import distance_trials
 from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
@@ -130,11 +133,11 @@ def _of_panels(draw: Callable[[], Figure], stem: str, panels: list[Panel]) -> Pi
 
 def _interaction(found: Findings, crossed: Interactions) -> Picture:
     assert found.crossed is not None
-    trials = found.crossed.trials
+    trials = crossed_trials(found.crossed, crossed.reading, found.manifest.defaults)
     table = pd.concat([table for table, _ in crossed.maps], ignore_index=True)
     third = "at its default" if crossed.reading == "slice" else "averaged over"
     note = (
-        f"Mean dev score over {named(found.crossed.tasks)}, n = {table['n'].max()} seeds; "
+        f"Mean dev score over {named(found.crossed.tasks)}, n = {seed_range(table)} seeds; "
         f"the third axis {third} ({crossed.reading})."
     )
     lacks = partial(trials, "Crossed out: no complete seed; star: some seeds missing.")
@@ -156,18 +159,29 @@ def _charts(found: Findings) -> Iterator[Picture]:
             table=found.costs, trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
             settings={"family": found.cost_family, **found.assumptions.words()},
         )  # fmt: skip
-    ablated = [panel for name, panel in found.panels.items() if name != scale.AXIS.name]
-    placed = found.spreads.dropna(subset=["mean"]) if len(found.spreads) else found.spreads
-    if len(placed):
-        trials = pd.concat([panel.trials for panel in ablated]).drop_duplicates("trial_id")
-        chart = robustness_chart(found.spreads, ablated[0].tasks, partial(trials))
-        yield Picture(
-            stem="figure_robustness", draw=functools.partial(chart_sheet, [chart], columns=1),
-            table=found.spreads, trials=trials, tasks=ablated[0].tasks, seeds=_range(placed),
-            settings={},
-        )  # fmt: skip
+    yield from _spread(found)
     yield from _timed(found)
     yield from _vocabulary(found)
+
+
+def _spread(found: Findings) -> Iterator[Picture]:
+    """Robustness, which rests on the panels of Figure 3 and on every cell that is crossed."""
+    placed = found.spreads.dropna(subset=["mean"]) if len(found.spreads) else found.spreads
+    if placed.empty:
+        return
+    ablated = [panel for name, panel in found.panels.items() if name != scale.AXIS.name]
+    parts = [panel.trials for panel in ablated]
+    tasks = [task for panel in ablated for task in panel.tasks]
+    if found.crossed is not None:
+        parts.append(found.crossed.trials)
+        tasks += found.crossed.tasks
+    trials = pd.concat(parts).drop_duplicates("trial_id")
+    shown = tuple(dict.fromkeys(tasks))
+    chart = robustness_chart(found.spreads, shown, partial(trials))
+    yield Picture(
+        stem="figure_robustness", draw=functools.partial(chart_sheet, [chart], columns=1),
+        table=found.spreads, trials=trials, tasks=shown, seeds=_range(placed), settings={},
+    )  # fmt: skip
 
 
 def _vocabulary(found: Findings) -> Iterator[Picture]:
@@ -189,11 +203,15 @@ def _timed(found: Findings) -> Iterator[Picture]:
     frame = found.frame
     scale_trials = frame[frame["panels"].map(lambda panels: "scale" in panels)]
     table = found.convergence
-    if len(table) and table.loc[table["method"] == STUDIED, "seconds_mean"].notna().any():
-        length = frame["panels"].map(lambda panels: bool({"scale", "prompt_length"} & panels))
+    table = table[table["method"] == STUDIED] if len(table) else table
+    if len(table) and table["seconds_mean"].notna().any():
         task = str(table["task"].iloc[0])
-        trials = frame[length & (frame["task"] == task)]
-        charts = convergence_charts(table, partial(trials))
+        trials = timed_trials(frame, task)
+        trials = trials[trials["method"] == STUDIED]
+        panel = found.panels.get(prompt_length.AXIS.name)
+        lengths = panel.values if panel else prompt_length.AXIS.ordered(table["prompt_length"])
+        default = found.manifest.defaults[prompt_length.AXIS.name]
+        charts = convergence_charts(table, lengths, default, partial(trials))
         yield Picture(
             stem="figure_runtime", draw=functools.partial(chart_sheet, charts, columns=2),
             table=table, trials=trials, tasks=(task,), seeds=_range(table), settings={},

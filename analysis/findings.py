@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from ablation.axis import Axis
-from ablation.grid import SCALE
 from ablation.parameter_count import prompt_share, trained_by_prompt_tuning
 from ablation.search import DESIGN as SEARCH
 from ablation.task_parameters import Assumptions, costs
+from analysis.convergence import convergence_table, timed_task
 from analysis.ensembles import ensemble_table
 from analysis.figures import ablations, scale
-from analysis.frame import Trials, in_panel
-from analysis.histories import convergence_table, curve_table, load_histories
+from analysis.frame import Trials
+from analysis.histories import curve_table, load_histories
 from analysis.manifest import Manifest
 from analysis.marginals import (
     CROSSED,
@@ -35,8 +35,6 @@ from analysis.tables.spreads import spread_table
 from runners.model.family import shipped
 from runners.store import Store
 
-RUNTIME_TASK = "boolq"
-"""What runtimes are told of (Table 5), where the sweep has it."""
 UNPLANNED = "the sweep plans no trial for it"
 """How a note ends on a figure that nobody asked for."""
 
@@ -225,14 +223,16 @@ def _curves(histories: pd.DataFrame, frame: pd.DataFrame) -> dict[str, pd.DataFr
 
 
 def _convergence(histories: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
-    tasks = in_panel(frame, SCALE)["task"].unique().tolist()
-    if not tasks:
+    task = timed_task(frame)
+    if task is None:
         return pd.DataFrame()
-    task = RUNTIME_TASK if RUNTIME_TASK in tasks else tasks[0]
-    table = convergence_table(histories, frame, task)
+    table = _placed(convergence_table(histories, frame, task), frame)
     if table.empty:
         return table
-    return _placed(table, frame)
+    # Within a method and a length, sizes by their parameters, those that none states last.
+    table["order"] = table.groupby(["method", "prompt_length"], dropna=False, sort=False).ngroup()
+    ordered = table.sort_values(["order", "model_parameters"], kind="stable", ignore_index=True)
+    return ordered.drop(columns="order")
 
 
 def _placed(table: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""What trials scored while they trained: curves over steps, and how long they took to converge.
+"""What trials scored while they trained: curves over steps.
 
 A row of a history is one evaluation on dev, which `history.jsonl` of a trial has.
 """
@@ -11,8 +11,6 @@ from analysis.frame import in_panel
 from analysis.trial_files import HISTORY, BrokenFile, read_lines
 from runners.store import Store
 
-CONVERGED = 0.99
-"""Converged is within 1% of the mean of the configuration (Lester et al. 2021, A.1)."""
 _TRIAL = ["trial_id", "method", "model_size", "prompt_length", "prompt_init",
           "pretraining_objective", "lm_adaptation_steps", "task", "seed"]  # fmt: skip
 _KINDS = {"step": "Int64", "score": "float64", "train_loss": "float64"}
@@ -80,41 +78,3 @@ def curves_of(
     wide = by_seed.pivot(index=keys, columns="seed", values="mean")
     wide.columns = [f"seed_{seed}" for seed in wide.columns]
     return table.merge(wide.reset_index(), on=keys, how="left").assign(quantity=column)
-
-
-def convergence_table(histories: pd.DataFrame, frame: pd.DataFrame, task: str) -> pd.DataFrame:
-    """Table 5: a row for each (method, length, size) of the scale and length panels, on one task.
-
-    A trial has converged at the first evaluation within 1% of the mean best score of its
-    configuration; `steps` and `seconds` are to there, over the seeds that get there
-    (`n`); a seed that does not is in `planned_seeds` alone. Seconds are the trial's own,
-    in the proportion of its steps: no history has a clock, and trials of a pack share one.
-    """
-    shown = frame["panels"].map(lambda panels: bool({SCALE, "prompt_length"} & panels))
-    trials = frame[shown & (frame["task"] == task)]
-    keys = ["method", "prompt_length", "model_size"]
-    rows = histories[histories["trial_id"].isin(trials["trial_id"])]
-    if rows.empty:
-        return pd.DataFrame()
-    best = rows.groupby([*keys, "trial_id"], dropna=False, sort=False)["score"].max().reset_index()
-    target = best.groupby(keys, dropna=False, sort=False)["score"].mean().rename("mean_score")
-    reached = rows.merge(target.reset_index(), on=keys, how="left")
-    reached = reached[
-        (reached["score"] >= CONVERGED * reached["mean_score"]) & reached["step"].gt(0)
-    ]
-    first = reached.sort_values("step", kind="stable").drop_duplicates("trial_id")
-    taken = first["seconds"] * first["step"].astype("float64") / first["train_steps"]
-    first = first.assign(taken=taken.astype("float64"), steps=first["step"].astype("float64"))
-    table = summarise(first, keys, "taken").rename(
-        columns={"mean": "seconds_mean", "sd": "seconds_sd", "low": "seconds_low",
-                 "high": "seconds_high"}
-    )  # fmt: skip
-    steps = summarise(first, keys, "steps")[[*keys, "mean", "sd"]]
-    table = table.merge(steps.rename(columns={"mean": "steps_mean", "sd": "steps_sd"}), on=keys)
-    planned = trials.groupby(keys, dropna=False, sort=False).size().rename("planned_seeds")
-    every = trials.groupby(keys, dropna=False, sort=False)["eval_every"].first()
-    table = planned.reset_index().merge(target.reset_index(), on=keys, how="left").merge(
-        every.reset_index(), on=keys, how="left"
-    ).merge(table, on=keys, how="left")  # fmt: skip
-    table["n"] = table["n"].fillna(0).astype("int64")
-    return table.assign(task=task)

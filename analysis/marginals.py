@@ -7,7 +7,7 @@ objective is not crossed, for span corruption is 0 steps and sentinels are run a
 default alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -144,6 +144,20 @@ def interaction_table(
     table.insert(0, "pair", " x ".join(names))
     table.insert(1, "reading", reading)
     return table.assign(interaction=_beyond_sum(table, names))
+
+
+def crossed_trials(
+    crossed: Crossing, reading: Reading, defaults: Mapping[str, Any]
+) -> pd.DataFrame:
+    """The trials that the heat maps of a reading show: of slices, those with a third at default."""
+    if reading != "slice":
+        return crossed.trials
+    shown = pd.Series(data=False, index=crossed.trials.index)
+    for pair in PAIRS:
+        names = [name for name in _NAMES if name not in {axis.name for axis in pair}]
+        held = [crossed.trials[name] == defaults[name] for name in names]
+        shown |= pd.concat(held, axis="columns").all(axis="columns")
+    return crossed.trials[shown]
 
 
 def _beyond_sum(table: pd.DataFrame, names: Sequence[str]) -> pd.Series:

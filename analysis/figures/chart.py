@@ -13,18 +13,29 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import AXES_INCHES, columns_of, tick_sizes
+from analysis.figures.layout import (
+    AXES_INCHES,
+    columns_of,
+    mark_missing,
+    shifted,
+    tick_sizes,
+)
 from analysis.figures.notes import NOTE_LINE, NOTE_POINTS
 from analysis.style import ALERT, QUIET, Look
 
 _LEFT, _RIGHT, _TITLE = 0.58, 0.13, 0.2
 _X_LABEL, _PADDING, _LEGEND_LINE = 0.42, 0.1, 0.142
 _WIDTH = 66
+_APART = 5.0
+"""Points (1/72 inch) between the empty marks of two lines at one place."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One line: `table` has x, mean and sd, and a column `seed_0` and so on for each seed."""
+    """One line: `table` has x, mean and sd, and a column `seed_0` and so on for each seed.
+
+    With the columns n and planned_seeds, what lacks seeds is marked as in `lines`.
+    """
 
     label: str
     look: Look
@@ -45,6 +56,8 @@ class Chart:
     ticks: tuple[int, ...] = ()
     log_x: bool = False
     log_y: bool = False
+    floor: float | None = None
+    """The least that can be measured: no band reaches below."""
     levels: Mapping[str, float] | None = None
     """Horizontal lines by their words."""
 
@@ -58,7 +71,7 @@ def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
     """A figure of charts row by row."""
     wide, high = AXES_INCHES
     lines = max(len(chart.legend[0]) for chart in charts)
-    header = _PADDING + _TITLE + _LEGEND_LINE * lines
+    header = _PADDING + _TITLE * any(chart.title for chart in charts) + _LEGEND_LINE * lines
     notes = max(
         len(_note(chart).splitlines()) + len(_alert(chart).splitlines()) for chart in charts
     )
@@ -81,8 +94,12 @@ def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
 
 def draw_chart(axes: Axes, chart: Chart) -> Axes:
     """Draw `chart` on `axes` and return them."""
-    for line in chart.lines:
-        _draw_line(axes, line, log_y=chart.log_y)
+    for place, line in enumerate(chart.lines):
+        _draw_line(axes, line, chart)
+        if "planned_seeds" in line.table:
+            apart = _APART * (place - (len(chart.lines) - 1) / 2)
+            x = line.table["x"].astype("float64")
+            mark_missing(axes, x, line.table, line.look, shifted(axes, apart))
     for words, level in (chart.levels or {}).items():
         axes.axhline(level, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
         axes.annotate(
@@ -101,7 +118,7 @@ def draw_chart(axes: Axes, chart: Chart) -> Axes:
     return axes
 
 
-def _draw_line(axes: Axes, line: Line, *, log_y: bool) -> None:
+def _draw_line(axes: Axes, line: Line, chart: Chart) -> None:
     x = line.table["x"].astype("float64")
     mean, sd = line.table["mean"].astype("float64"), line.table["sd"].astype("float64").fillna(0.0)
     look = line.look
@@ -110,7 +127,9 @@ def _draw_line(axes: Axes, line: Line, *, log_y: bool) -> None:
         label=line.label, zorder=3,
     )  # fmt: skip
     low = mean - sd
-    if log_y:
+    if chart.floor is not None:
+        low = low.clip(lower=chart.floor)
+    if chart.log_y:
         # A band that reaches 0 has no lower edge on such an axis: it ends at the lowest value.
         low = low.where(low > 0, _least(line))
     axes.fill_between(x, low, mean + sd, color=look.color, alpha=0.13, linewidth=0, zorder=1)

@@ -6,13 +6,14 @@ import pandas as pd
 
 from ablation import model_size
 from ablation.axes import ABLATED
+from ablation.axis import Value
 from ablation.method import AXIS as METHOD
 from ablation.prompt_init import AXIS as INIT
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from ablation.task_parameters import TECHNIQUES, Assumptions
 from analysis.figures.chart import Chart, Line
-from analysis.figures.notes import named
+from analysis.figures.notes import named, seed_range
 from analysis.style import looks
 from analysis.tables.spreads import WHOLE
 
@@ -66,52 +67,63 @@ def robustness_chart(spreads: pd.DataFrame, tasks: Sequence[str], alert: str) ->
              table=placed[placed["axis"] == name].rename(columns={"model_parameters": "x"}))
         for name in axes
     )  # fmt: skip
-    fewest, most = int(placed["n"].min()), int(placed["n"].max())
     return Chart(
         title="", x_label=model_size.AXIS.label, y_label="Best less worst setting, points",
-        lines=lines, ticks=_ticks(placed), log_x=True, alert=_alert(alert, lost),
-        note=f"Line and band: mean ± sd, n = {_range(fewest, most)} seeds; dots: each seed. Score "
+        lines=lines, ticks=_ticks(placed), log_x=True, alert=_alert(alert, lost), floor=0.0,
+        note=f"Line and band: mean ± sd, n = {seed_range(placed)} seeds; dots: each seed. Score "
         f"over {named(tasks)}. Seeds alone keep it above 0: compare sizes, not with 0.",
     )  # fmt: skip
 
 
-def convergence_charts(table: pd.DataFrame, alert: str) -> list[Chart]:
-    """Seconds and steps to convergence against model size, by prompt length."""
-    studied = table[table["method"] == STUDIED]
-    rows = studied.dropna(subset=["model_parameters"])
-    lost = [
-        f"P = {row['prompt_length']} at {row['model_size']}"
-        for _, row in studied.iterrows() if row["n"] == 0
-    ]  # fmt: skip
-    lengths = sorted(rows["prompt_length"].dropna().unique().tolist())
-    look = looks(lengths, lengths[-1])
-    every = int(rows["eval_every"].max())
+def convergence_charts(
+    table: pd.DataFrame, lengths: Sequence[Value], default: Value, alert: str
+) -> list[Chart]:
+    """Seconds and steps to convergence against model size, by prompt length.
+
+    `lengths` are those of Figure 3a, whose lines look the same there, and `default` is the
+    one of the default cell.
+    """
+    rows = table.dropna(subset=["model_parameters"])
+    look = looks(lengths, default)
+    at_chance, lost = (
+        [f"P = {row['prompt_length']} at {row['model_size']}" for _, row in without.iterrows()]
+        for without in (
+            table[table["at_chance"]], table[~table["at_chance"] & (table["n"] == 0)],
+        )
+    )  # fmt: skip
     note = (
         f"To the first evaluation within 1% of the mean best score of the setting, on "
-        f"{TASK.label_of(str(rows['task'].iloc[0]))}; evaluated every {every} steps. "
+        f"{TASK.label_of(str(rows['task'].iloc[0]))}; evaluated every "
+        f"{int(rows['eval_every'].max())} steps. Line and band: mean ± sd over the seeds that "
+        f"converge, n = {seed_range(rows)}; dots: each seed."
     )
-    words = {
-        "seconds": "Seconds are the trial's own time, packs shared, in proportion to its steps.",
-        "steps": "Line and band: mean ± sd over the seeds that converge.",
-    }
+    words = {"seconds": " Seconds are the trial's own, packs shared, in proportion to its steps."}
+    thin = rows[rows["n"] < rows["planned_seeds"]]
+    marks = "Ring: some seeds have not converged." if (thin["n"] > 0).any() else ""
+    marks += " Mark on the axis: none has." if (thin["n"] == 0).any() else ""
+    still = _listed("No better than chance, so not converged", at_chance)
     return [
         Chart(
             title="Prompt length", x_label=model_size.AXIS.label,
             y_label=f"{column.capitalize()} to convergence", ticks=_ticks(rows), log_x=True,
-            note=note + said, alert=_alert(alert, lost),
+            note=note + words.get(column, ""), floor=0.0,
+            alert=_alert(" ".join(filter(None, (alert, marks.strip(), still))), lost),
             lines=tuple(
-                Line(
-                    label=f"{length:,}", look=look[length],
-                    table=rows[rows["prompt_length"] == length].rename(
-                        columns={"model_parameters": "x", f"{column}_mean": "mean",
-                                 f"{column}_sd": "sd"}
-                    )[["x", "mean", "sd"]],
-                )
-                for length in lengths
+                Line(label=f"{length:,}", look=look[length],
+                     table=_timed(rows[rows["prompt_length"] == length], column))
+                for length in lengths if (rows["prompt_length"] == length).any()
             ),
         )
-        for column, said in words.items()
+        for column in ("seconds", "steps")
     ]  # fmt: skip
+
+
+def _timed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """One line of the runtime figure, with the names that a chart reads."""
+    names = {"model_parameters": "x", f"{column}_mean": "mean", f"{column}_sd": "sd"}
+    seeds = [str(name) for name in rows if str(name).startswith(f"{column}_seed_")]
+    names |= {name: name.removeprefix(f"{column}_") for name in seeds}
+    return rows[[*names, "n", "planned_seeds"]].rename(columns=names)
 
 
 def curve_charts(
@@ -136,7 +148,6 @@ def curve_charts(
                 for size in planned
                 if size not in sizes
             ]
-            fewest, most = int(rows["n"].min()), int(rows["n"].max())
             charts.append(
                 Chart(
                     title=METHOD.label_of(method), x_label="Step", y_label=words[quantity],
@@ -146,7 +157,7 @@ def curve_charts(
                         for size in sizes
                     ),
                     alert=_alert(alert, lost),
-                    note=f"Line and band: mean ± sd, n = {_range(fewest, most)} seeds; dots: each "
+                    note=f"Line and band: mean ± sd, n = {seed_range(rows)} seeds; dots: each "
                     f"seed. Mean over {named(tasks)}, default cell.",
                 )
             )  # fmt: skip
@@ -159,7 +170,6 @@ def distance_charts(
     """Distance of prompts to the vocabulary over steps, a chart for each start, a line a size."""
     sizes = list(dict.fromkeys(table.sort_values("model_parameters")["model_size"]))
     look = looks(sizes, sizes[-1])
-    fewest, most = int(table["n"].min()), int(table["n"].max())
     charts = []
     for init in INIT.ordered(table["prompt_init"].unique()):
         rows = table[table["prompt_init"] == init]
@@ -176,7 +186,7 @@ def distance_charts(
                 alert=_alert(alert, lost),
                 note="From a prompt token to the nearest piece of the vocabulary, mean over the "
                 f"prompt and over {named(tasks)}; step 0 is the start. Line and band: mean ± sd, "
-                f"n = {_range(fewest, most)} seeds; dots: each seed.",
+                f"n = {seed_range(table)} seeds; dots: each seed.",
             )
         )  # fmt: skip
     return charts
@@ -184,15 +194,16 @@ def distance_charts(
 
 def _alert(words: str, lost: Sequence[str]) -> str:
     """What is partial, and the first places where nothing is drawn; the tables list them all."""
-    if not lost:
-        return words
-    more = f" and {len(lost) - _LISTED} more" if len(lost) > _LISTED else ""
-    return f"{words} Not drawn: {', '.join(lost[:_LISTED])}{more}.".strip()
+    return f"{words} {_listed('Not drawn', lost)}".strip()
+
+
+def _listed(words: str, places: Sequence[str]) -> str:
+    """The first of some places in words; '' where there are none."""
+    if not places:
+        return ""
+    more = f" and {len(places) - _LISTED} more" if len(places) > _LISTED else ""
+    return f"{words}: {', '.join(places[:_LISTED])}{more}."
 
 
 def _ticks(table: pd.DataFrame) -> tuple[int, ...]:
     return tuple(sorted(int(count) for count in table["model_parameters"].dropna().unique()))
-
-
-def _range(fewest: int, most: int) -> str:
-    return str(most) if fewest == most else f"{fewest} to {most}"

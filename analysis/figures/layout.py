@@ -1,18 +1,21 @@
-"""What all figures of lines share: the size of their axes, their legends, and ticks at sizes."""
+"""What all figures of lines share: size of axes, legends, ticks at sizes, marks of what lacks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation, Transform
 
-from analysis.style import in_short
+from analysis.style import ALERT, Look, in_short
 
 AXES_INCHES = (2.95, 2.25)
 """Width and height of every pair of axes."""
-# Inches of the legend: a line's sample with the gaps around it, and a letter.
+# Inches of the legend: a line's sample with the gaps around it, a letter, and a digit.
 _SAMPLE = 0.5
-_LETTER = 0.049
+_LETTER, _DIGIT = 0.049, 0.063
 
 
 def columns_of(labels: Sequence[str]) -> list[list[str]]:
@@ -20,16 +23,60 @@ def columns_of(labels: Sequence[str]) -> list[list[str]]:
     columns = [list(labels)]
     for count in range(2, len(labels) + 1):
         split = [list(column) for column in np.array_split(list(labels), count)]
-        if sum(_SAMPLE + _LETTER * max(map(len, column)) for column in split) > AXES_INCHES[0]:
+        if sum(_SAMPLE + max(map(_inches, column)) for column in split) > AXES_INCHES[0]:
             break
         columns = split
     return columns
 
 
+def _inches(label: str) -> float:
+    return sum(_DIGIT if letter.isdigit() else _LETTER for letter in label)
+
+
 def tick_sizes(axes: Axes, counts: Sequence[float]) -> None:
-    """Ticks at these numbers of parameters and nowhere else; a single one stands in the middle."""
+    """Ticks at these numbers of parameters and nowhere else; a single one stands in the middle.
+
+    The axis reaches all of them, those where no line has a point too.
+    """
+    axes.update_datalim([(count, 0.0) for count in counts], updatey=False)
+    axes.autoscale_view(scaley=False)
     axes.xaxis.set_major_locator(FixedLocator(sorted(counts)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda count, _: in_short(count))
     if len(counts) == 1:
         axes.set_xlim(counts[0] / 3, counts[0] * 3)
+
+
+def mark_missing(
+    axes: Axes, x: pd.Series, line: pd.DataFrame, look: Look, shift: Transform
+) -> None:
+    """A ring where some seeds are missing; an empty mark on the x axis where all are.
+
+    `line` has mean, n and planned_seeds for each of `x`; `shift` moves the empty marks, so
+    that those of several lines are told apart.
+    """
+    some = (line["n"] > 0) & (line["n"] < line["planned_seeds"])
+    if some.any():
+        axes.plot(x[some], line.loc[some, "mean"], marker="o", markersize=8, **_hollow(ALERT))
+    none = line["n"] == 0
+    if none.any():
+        axes.plot(
+            x[none],
+            [0.0] * int(none.sum()),
+            marker=look.marker,
+            transform=axes.get_xaxis_transform() + shift,
+            clip_on=False,
+            **_hollow(look.color) | {"markerfacecolor": "white"},
+        )
+
+
+def _hollow(color: str) -> dict[str, Any]:
+    edge = {"markeredgecolor": color, "markeredgewidth": 0.8}
+    return {"linestyle": "none", "markerfacecolor": "none", "zorder": 4, **edge}
+
+
+def shifted(axes: Axes, points: float) -> Transform:
+    """A shift along x by so many points (1/72 inch): on an axis of sizes, by a factor."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation, Transform
+from matplotlib.transforms import Transform
 
-from analysis.figures.layout import columns_of, tick_sizes
+from analysis.figures.layout import columns_of, mark_missing, shifted, tick_sizes
 from analysis.figures.notes import (
     INTERVAL_SEEDS,
     NOTE_LINE,
@@ -59,7 +59,8 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         _draw_line(axes, line, caption.labels[value], look)
         _draw_intervals(axes, line, look)
         _draw_seeds(axes, line, look, place)
-        _mark_missing(axes, line, look, place)
+        x = line["model_parameters"].astype("float64")
+        mark_missing(axes, x, line, look, _aside(axes, place))
     _draw_chance(axes, panel.chance)
     draw_overlays(axes, caption.overlays)
     counts = placed["model_parameters"].unique().tolist()
@@ -116,35 +117,9 @@ def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
         )
 
 
-def _mark_missing(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
-    """A ring where some seeds are missing; an empty mark on the x axis where all are."""
-    x = line["model_parameters"].astype("float64")
-    some = (line["n"] > 0) & (line["n"] < line["planned_seeds"])
-    if some.any():
-        axes.plot(x[some], line.loc[some, "mean"], marker="o", markersize=8, **_hollow(ALERT))
-    none = line["n"] == 0
-    if none.any():
-        axes.plot(
-            x[none],
-            [0.0] * int(none.sum()),
-            marker=look.marker,
-            transform=axes.get_xaxis_transform() + _aside(axes, place),
-            clip_on=False,
-            **_hollow(look.color) | {"markerfacecolor": "white"},
-        )
-
-
-def _hollow(color: str) -> dict[str, Any]:
-    edge = {"markeredgecolor": color, "markeredgewidth": 0.8}
-    return {"linestyle": "none", "markerfacecolor": "none", "zorder": 4, **edge}
-
-
 def _aside(axes: Axes, place: int) -> Transform:
     """A shift along x, left and right in turn, further out for later lines."""
-    figure = axes.get_figure(root=True)
-    assert figure is not None
-    points = (_ASIDE + _APART * (place // 2)) * (1 if place % 2 else -1)
-    return ScaledTranslation(points / 72, 0, figure.dpi_scale_trans)
+    return shifted(axes, (_ASIDE + _APART * (place // 2)) * (1 if place % 2 else -1))
 
 
 def _draw_chance(axes: Axes, chance: float) -> None:

@@ -40,6 +40,15 @@ def made_of(panel: Panel) -> str:
     return "\n".join(textwrap.fill(line, _WIDTH) for line in (first, second))
 
 
+def seed_range(table: pd.DataFrame) -> str:
+    """Fewest and most seeds behind a mean of the table that is drawn: `3`, or `1 to 3`."""
+    counts = table.loc[table["n"] > 0, "n"]
+    if counts.empty:
+        return "0"
+    fewest, most = int(counts.min()), int(counts.max())
+    return str(most) if fewest == most else f"{fewest} to {most}"
+
+
 def named(tasks: Sequence[str]) -> str:
     """Tasks in words: by name where they are few."""
     names = [TASK.label_of(task) for task in tasks]

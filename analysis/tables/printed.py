@@ -15,11 +15,16 @@ from ablation.task import AXIS as TASK
 from runners.tasks.voting import TIE_RULE
 
 NOTHING = "-"
+AT_CHANCE = "at chance"
+"""Stands in Table 5 where a setting has learned nothing that could converge."""
 CLUSTERS = 12
 """How many clusters of prompt tokens are printed."""
 _RUNTIME = (
-    "Until the first evaluation within 1% of the mean best score of the setting. Seconds "
-    "are a trial's own time in proportion to its steps, where packs share the machine."
+    "Until the first evaluation within 1% of the mean best score of the setting. Mean ± sd "
+    "over the seeds that get there: (2 of 3) are two of three, of which the third has not "
+    f"converged or is not done. {AT_CHANCE.capitalize()}: 1% below the mean best score is no "
+    "more than a constant answer gets, so that nothing has converged. Seconds are a trial's "
+    "own time in proportion to its steps, where packs share the machine."
 )
 _NEAR = (
     "Cosine to the nearest piece of the vocabulary, mean over positions, at the start and "
@@ -183,8 +188,8 @@ def _measured() -> Layouts:
                 ("Method", lambda row: METHOD.label_of(row["method"])),
                 ("Prompt length", lambda row: _count(row["prompt_length"])), _SIZE,
                 ("Task", lambda row: _task(row["task"])),
-                ("Seconds", lambda row: _mean(row, "seconds", "")),
-                ("Steps", lambda row: _mean(row, "steps", "")),
+                ("Seconds", lambda row: _runtime(row, "seconds")),
+                ("Steps", lambda row: _runtime(row, "steps")),
             ],
         ),
         "tasks": (
@@ -239,6 +244,10 @@ def _mean(row: Mapping[str, Any], column: str, prefix: str) -> str:
                   row[f"{prefix}planned_seeds"])  # fmt: skip
 
 
+def _runtime(row: Mapping[str, Any], column: str) -> str:
+    return AT_CHANCE if row["at_chance"] else _mean(row, column, "")
+
+
 def _plain(row: Mapping[str, Any]) -> str:
     return _words(row["mean"], row["sd"], row["n"], row["planned_seeds"])
 
@@ -246,7 +255,7 @@ def _plain(row: Mapping[str, Any]) -> str:
 def _words(mean: Any, sd: Any, n: Any, planned: Any) -> str:
     """`71.3 ± 0.8`, and `(2 of 3)` where seeds are missing."""
     if pd.isna(mean):
-        return NOTHING
+        return NOTHING if n == planned or pd.isna(n) else f"{NOTHING} ({n:.0f} of {planned:.0f})"
     text = _number(mean) if pd.isna(sd) else f"{mean:.1f} ± {sd:.1f}"
     return text if n == planned else f"{text} ({n:.0f} of {planned:.0f})"
 

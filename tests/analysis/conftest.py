@@ -218,14 +218,24 @@ def small(toy: Callable[..., Toy]) -> Toy:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Toy:
+def finished() -> Callable[..., Toy]:
+    """Makes a store in a folder with a study of which all trials are committed."""
+
+    def make(folder: Path, **changes: Any) -> Toy:
+        values = study(**changes)
+        store = Store(str(folder / "store"))
+        store.write_manifest("toy", manifest_of(values))
+        made = Toy(store=store, values=values, name="toy")
+        made.run()
+        return made
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, finished: Callable[..., Toy]) -> Toy:
     """A star that is finished; not to be written to."""
-    values = study()
-    store = Store(str(tmp_path_factory.mktemp("whole") / "store"))
-    store.write_manifest("toy", manifest_of(values))
-    made = Toy(store=store, values=values, name="toy")
-    made.run()
-    return made
+    return finished(tmp_path_factory.mktemp("whole"))
 
 
 @pytest.fixture(scope="session")
@@ -259,5 +269,23 @@ def plain_manifest() -> Callable[..., dict[str, Any]]:
 
     def make(**changes: Any) -> dict[str, Any]:
         return manifest_of(study(**changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def histories_of() -> Callable[..., pd.DataFrame]:
+    """Makes every done trial's history, as `load_histories` gives it, from a curve of points."""
+    names = ["trial_id", "method", "prompt_length", "model_size", "task", "seed", "train_steps"]
+
+    def make(
+        frame: pd.DataFrame, curve: Callable[[Mapping[Any, Any]], Iterable[tuple[int, float]]]
+    ) -> pd.DataFrame:
+        return pd.DataFrame(
+            {**{name: trial[name] for name in (*names, "seconds")}, "step": step, "score": score,
+             "train_loss": 1.0}
+            for trial in frame.to_dict("records")
+            for step, score in curve(trial)
+        )  # fmt: skip
 
     return make

@@ -101,8 +101,7 @@ def test_every_file_carries_its_provenance(drawn: Path, whole: Any, stem: str) -
     assert (found["figure"], found["spec_name"], found["spec_sha256"]) == (stem, "toy", "5" * 64)
     counted = stem == "figure_4_parameters"
     assert found["code"] == ([] if counted else ["c0de"])
-    # Of two seeds that are 1 point apart, the lower is not within 1% of their mean.
-    assert found["seeds"] == ([0, 0] if counted else [1, 2] if stem == "figure_runtime" else [2, 2])
+    assert found["seeds"] == ([0, 0] if counted else [2, 2])
     assert (found["trials_done"], found["trials_planned"]) == (len(found["trial_ids"]),) * 2
     assert set(found["trial_ids"]) <= {config.trial_id for config in whole.configs}
     table = (drawn / f"{stem}.csv").read_bytes()
@@ -161,19 +160,6 @@ def test_a_complete_grid_has_marginals_and_heat_maps(
     assert list(readings.values()) == ["slice", "marginal", "slice"]
     drawn_svg = (tmp_path / "figure_3_marginal.svg").read_text()
     assert "marginal over the rest" in re.sub(r"&#x20;|\s+", " ", drawn_svg)
-
-
-def test_figure_names_exactly_the_trials_it_shows(drawn: Path, whole: Any) -> None:
-    """Provenance of the whole sweep on every figure."""
-    shown = {
-        config.trial_id
-        for config in whole.configs
-        if config.method == "model_tuning"
-        or (config.prompt_length, config.prompt_init, config.lm_adaptation_steps)
-        == (20, "class_label", 1000)
-    }
-
-    assert set(next(_provenances(drawn, "figure_1_scale"))["trial_ids"]) == shown
 
 
 def test_drawing_again_in_another_process_gives_the_same_bytes(

@@ -1,24 +1,9 @@
-"""Training curves and runtime to convergence, from histories of known shape."""
+"""Training curves from histories of known shape."""
 
 import json
 from typing import Any
 
-import pandas as pd
-import pytest
-
-from analysis.histories import convergence_table, curve_table, load_histories
-
-KEYS = ["method", "prompt_length", "model_size"]
-
-
-def histories_of(frame: pd.DataFrame, curve: Any) -> pd.DataFrame:
-    """Every done trial's history, as `load_histories` gives it; `curve` makes its points."""
-    names = ["trial_id", *KEYS, "task", "seed", "train_steps", "seconds"]
-    return pd.DataFrame(
-        {**{name: trial[name] for name in names}, "step": step, "score": score, "train_loss": 1.0}
-        for trial in frame.to_dict("records")
-        for step, score in curve(trial)
-    )
+from analysis.histories import curve_table, load_histories
 
 
 def test_histories_of_a_store_are_read(small: Any) -> None:
@@ -49,7 +34,7 @@ def test_a_broken_history_is_told_and_the_rest_is_read(small: Any) -> None:
     )
 
 
-def test_curves_are_means_of_whole_seeds(frame_of: Any) -> None:
+def test_curves_are_means_of_whole_seeds(frame_of: Any, histories_of: Any) -> None:
     """A seed that lacks a task pulls the curve towards the tasks that it has."""
     frame = frame_of(done=lambda c: (c.task, c.seed, c.model_size) != ("record", 1, "60k"))
     done = frame[frame["status"] == "done"]
@@ -58,30 +43,6 @@ def test_curves_are_means_of_whole_seeds(frame_of: Any) -> None:
     known = rows.set_index("model_size")[["mean", "n"]].to_dict("index")
     assert known["60k"] == {"mean": 10.0, "n": 1}
     assert known["2m"] == {"mean": 10.5, "n": 2}
-
-
-def test_convergence_is_the_first_evaluation_near_the_mean_of_the_setting(frame_of: Any) -> None:
-    """The best point of each trial, or 1% of its own score in place of the setting's."""
-    frame = frame_of()
-
-    def curve(trial: Any) -> list[tuple[int, float]]:
-        # Both seeds reach 80 at step 10; seed 1 is within 1% of that at step 5 already.
-        return [(5, 79.5 if trial["seed"] else 70.0), (10, 80.0)]
-
-    table = convergence_table(histories_of(frame, curve), frame, "boolq").set_index(KEYS)
-    row = table.loc[("prompt_tuning", 20, "60k")]
-    assert (row["steps_mean"], row["n"], row["planned_seeds"]) == (7.5, 2, 2)
-    assert row["seconds_mean"] == pytest.approx(1.5 * 7.5 / 10)
-    assert row["mean_score"] == 80.0
-
-
-def test_a_seed_that_does_not_converge_is_counted_and_not_averaged(frame_of: Any) -> None:
-    """A seed that fails shortens or lengthens the runtime of its setting."""
-    frame = frame_of()
-    found = histories_of(frame, lambda t: [(5, 40.0 if t["seed"] else 80.0)])
-    table = convergence_table(found, frame, "boolq")
-    assert set(table["n"]) == {1}
-    assert set(table["planned_seeds"]) == {2}
 
 
 def test_json_of_histories_is_one_object_a_line(small: Any) -> None:

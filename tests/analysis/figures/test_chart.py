@@ -56,6 +56,40 @@ def test_a_band_below_zero_ends_on_a_logarithmic_axis() -> None:
     assert figure.axes[0].get_ylim()[0] > 0.5
 
 
+def test_no_band_reaches_below_what_can_be_measured() -> None:
+    """Negative seconds, or a spread below 0, because a standard deviation exceeds its mean."""
+    with paper():
+        free = chart_sheet([chart()], columns=1).axes[0]
+        held = chart_sheet([chart(floor=0.0)], columns=1).axes[0]
+    lowest = [
+        min(band.get_paths()[0].vertices[:, 1].min() for band in axes.collections)
+        for axes in (free, held)
+    ]
+    assert lowest == [-1.0, 0.0]
+
+
+def test_a_chart_without_a_title_has_no_room_for_one() -> None:
+    """A blank line above Figure 4."""
+    with paper():
+        titled, bare = (chart_sheet([chart(title=title)], columns=1) for title in ("T", ""))
+        box = bare.axes[0].get_tightbbox()
+        assert box is not None
+        assert bare.bbox.y1 - box.y1 < 0.15 * bare.dpi
+    assert bare.get_figheight() < titled.get_figheight()
+
+
+def test_a_legend_of_five_lengths_stays_over_its_axes() -> None:
+    """A legend that runs into the next chart: digits are wider than letters."""
+    look = looks([1, 5, 20, 50, 100], 100)
+    table = chart().lines[0].table
+    lines = tuple(Line(label=f"{n}", look=look[n], table=table) for n in look)
+    with paper():
+        axes = chart_sheet([chart(lines=lines)], columns=1).axes[0]
+        legend = axes.get_legend()
+        assert legend is not None
+        assert legend.get_window_extent().x1 <= axes.get_window_extent().x1
+
+
 def test_looks_of_lines_differ_without_colour() -> None:
     """Seven techniques that are one and the same in a grey print."""
     costs = pd.DataFrame(

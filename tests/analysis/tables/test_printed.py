@@ -43,7 +43,8 @@ def test_missing_seeds_are_told() -> None:
     table = pd.DataFrame([
         {"model_size": "2m", "method": "prompt_tuning", "prompt_length": 5, "task": "boolq",
          "seconds_mean": 3.0, "seconds_sd": None, "steps_mean": None, "steps_sd": None, "n": 1,
-         "planned_seeds": 3}
+         "planned_seeds": 3, "at_chance": False}
     ])  # fmt: skip
     (printed,) = printed_tables({"table_5_runtimes": table})
-    assert printed.rows[0][-2:] == ("3.0 (1 of 3)", "-")
+    assert printed.rows[0][-2:] == ("3.0 (1 of 3)", "- (1 of 3)")
+    assert "(2 of 3) are two of three" in printed.note
