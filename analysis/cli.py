@@ -61,8 +61,9 @@ def figures(
     from analysis.findings import find
     from analysis.frame import load_trials
     from analysis.overlays import read_overlays
-    from analysis.report import notes_on, report, write_notes
+    from analysis.report import notes_on, report
     from analysis.source import open_sweep
+    from analysis.tables.every import write_notes
 
     assumptions = read_assumptions(assume)
     overlays = read_overlays(overlay, digitised)

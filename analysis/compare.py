@@ -1,11 +1,16 @@
 """What was measured beside what is published, and the claims that a spec says must hold."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import yaml
 
+from ablation.axes import ABLATED
 from ablation.claim_names import CLAIMS
+from ablation.method import AXIS as METHOD
 from ablation.published import FAMILY, Published, published
 from analysis.findings import Findings
 from analysis.tables.claims import Claim
@@ -33,6 +38,9 @@ def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+_FIGURES = {axis.figure.lower().replace(" ", "_"): axis.name for axis in (METHOD, *ABLATED)}
+"""The axis of each figure that can be digitised."""
+_SAME_SIZE = 0.05
 _EXACT = {"trainable": 0.0, "total": 0.0, "percent": 1e-5}
 """How far the metrics of Table 4 may be off: shares are cut or rounded at five digits."""
 
@@ -131,21 +139,56 @@ def _said(claim: Claim) -> str:
     return f"{claim.effect} is {mean:.1f}, and must be {claim.rule} {claim.bound:g}"
 
 
-def beside_digitised(found: Findings, table: pd.DataFrame) -> pd.DataFrame:
-    """Figure 1's means at the digitised sizes: a row for each that both have.
+@dataclass(frozen=True, kw_only=True)
+class Beside:
+    """Digitised points beside measured means, and a line for each reason that some are not."""
 
-    A size is the same where the parameters agree within 5%, which is how well an axis of
-    a printed figure can be read.
+    table: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+def beside_digitised(found: Findings, table: pd.DataFrame, tolerance: float = TOLERANCE) -> Beside:
+    """Means of Figures 1 and 3 at the digitised sizes: a row for each point that has one.
+
+    `series` is the value of a line: a method in figure_1, a length in figure_3a, and so on.
+    A size is the same where the parameters agree within 5%, which is how well an axis of a
+    printed figure can be read; `within` says whether the mean is no more than `tolerance`
+    points off.
     """
-    panel = found.panels.get("method")
-    rows = []
-    for row in table[table["figure"] == "figure_1"].to_dict("records"):
-        if panel is None:
-            break
-        means = panel.table[panel.table["method"] == row["series"]]
-        near = (means["model_parameters"].astype("float64") / row["parameters"] - 1).abs() < 0.05
+    rows: list[dict[str, object]] = []
+    why: Counter[str] = Counter()
+    for row in table.to_dict("records"):
+        point = {str(key): value for key, value in row.items()}
+        means, reason = _near(found, point)
+        why.update([reason] if reason else [])
         rows += [
-            {**row, "measured": mean, "difference": mean - row["score"]}
-            for mean in means.loc[near, "mean"].dropna()
-        ]
-    return pd.DataFrame(rows)
+            {
+                **point, "measured": mean, "n": n, "difference": mean - point["score"],
+                "tolerance": tolerance, "within": abs(mean - point["score"]) <= tolerance,
+            }
+            for mean, n in means
+        ]  # fmt: skip
+    notes = (
+        f"{count} digitised point{'s are' if count > 1 else ' is'} not compared: {reason}"
+        for reason, count in why.items()
+    )
+    return Beside(table=pd.DataFrame(rows), notes=tuple(notes))
+
+
+def _near(found: Findings, point: Mapping[str, Any]) -> tuple[list[tuple[float, int]], str]:
+    """Means and seeds at the size of a digitised point, or why there are none."""
+    figure, series = point["figure"], point["series"]
+    if figure not in _FIGURES:
+        return [], f"figure {figure} is none of {', '.join(_FIGURES)}"
+    panel = found.panels.get(_FIGURES[figure])
+    if panel is None:
+        return [], f"the sweep has no {figure}"
+    lines = panel.table[panel.table[panel.axis.name].astype("str") == series]
+    if lines.empty:
+        values = ", ".join(map(str, panel.values))
+        return [], f"{figure} has no line {series} here, only {values}"
+    sizes = lines["model_parameters"].astype("float64")
+    close = lines[((sizes / point["parameters"] - 1).abs() < _SAME_SIZE) & (lines["n"] > 0)]
+    if close.empty:
+        return [], f"{figure} has no mean within 5% of the parameters"
+    return [(float(mean), int(n)) for mean, n in close[["mean", "n"]].to_numpy()], ""

@@ -25,19 +25,26 @@ def compare(
 ) -> int:
     """Write `compare.csv`, print it with the claims, and return the exit code.
 
+    A digitised figure comes into `compare_digitised.csv`; points that nothing here stands
+    beside are told.
+
     Raises ValueError where the sweep or the digitised file cannot be read.
     """
     sweep = open_sweep(where, spec)
     found = find(sweep.manifest, load_trials(sweep.manifest, sweep.store), sweep.store)
-    table = comparison(found, TOLERANCE if tolerance is None else tolerance)
+    allowed = TOLERANCE if tolerance is None else tolerance
+    table = comparison(found, allowed)
     folder = Path(out) if out else Path("results/figures") / sweep.manifest.name
     folder.mkdir(parents=True, exist_ok=True)
     table.to_csv(folder / "compare.csv", index=False, lineterminator="\n")
     print(_published(found, table))
     if digitised is not None:
-        near = beside_digitised(found, read_digitised(Path(digitised)))
+        beside = beside_digitised(found, read_digitised(Path(digitised)), allowed)
+        near = beside.table
         near.to_csv(folder / "compare_digitised.csv", index=False, lineterminator="\n")
         print(near.to_string(index=False) if len(near) else "no digitised point is measured")
+        for note in beside.notes:
+            print(f"note: {note}")
     for claim in found.claims:
         answer = {True: "holds", False: "fails", None: "is not measured"}[claim.holds]
         print(f"{claim.name}: {answer}: {claim.effect}, {claim.measured.mean:.1f}")

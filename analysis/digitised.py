@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 COLUMNS = ("figure", "series", "parameters", "score")
-"""What the CSV has: such as figure_1, prompt_tuning, 77000000, 61.5."""
+"""What the CSV has: such as figure_1, prompt_tuning, 77000000, 61.5; or figure_3a, 20 ..."""
 
 
 def read_digitised(path: Path) -> pd.DataFrame:
@@ -14,7 +14,7 @@ def read_digitised(path: Path) -> pd.DataFrame:
     Raises ValueError naming the columns that are missing, or the first value that is no
     number, or of which there is no logarithm.
     """
-    table = pd.read_csv(path)
+    table = pd.read_csv(path, dtype={"figure": "str", "series": "str"})
     lacking = [name for name in COLUMNS if name not in table]
     if lacking:
         raise ValueError(

@@ -10,13 +10,12 @@ from analysis.draw import Drawing
 from analysis.frame import Trials
 from analysis.manifest import Manifest
 from analysis.source import Sweep
+from analysis.tables.every import NOTES
 from analysis.tables.tasks import task_table
 from analysis.tables.terminal import domain_shift, paraphrase_transfer, scale_curve
 from analysis.tables.transfer import transfer_tables
 
 _LISTED = 10
-NOTES = "notes.txt"
-"""The file with every note on a sweep, a line each; empty where there is none."""
 
 
 def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
@@ -74,12 +73,6 @@ def _at_chance(size: str, tasks: pd.DataFrame) -> list[str]:
 def notes_on(sweep: Sweep, trials: Trials, drawing: Drawing) -> tuple[str, ...]:
     """What could not be read or drawn, and whatever else a reader should know."""
     return sweep.notes + trials.notes + drawing.notes
-
-
-def write_notes(notes: tuple[str, ...], folder: Path) -> None:
-    """Write every note into the folder of the figures, in the place of older ones."""
-    text = "".join(f"{note}\n" for note in notes)
-    (folder / NOTES).write_text(text, encoding="utf-8", newline="\n")
 
 
 def _notes(notes: tuple[str, ...], path: Path) -> list[str]:

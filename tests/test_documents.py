@@ -10,6 +10,8 @@ import pytest
 
 from ablation import settings
 from ablation.axes import AXES
+from ablation.claim_names import CLAIMS
+from analysis.comparing import FAILED
 from sweeps.execution import Execution
 from sweeps.spec import KEYS
 
@@ -107,3 +109,14 @@ def test_the_gallery_has_every_figure_and_table() -> None:
 
     assert len(made) > 8
     assert sorted(name for name in made if f"`{name}`" not in gallery) == []
+
+
+def test_what_documents_say_of_must_hold_is_so() -> None:
+    """An exit code that a pipeline waits for in vain, or an example that no spec takes."""
+    page = (ROOT / "docs" / "specs.md").read_text()
+    codes = re.findall(r"(?:exits?|exit with)\s+(?:with\s+)?(\d)", page.partition("`must_hold`")[2])
+
+    assert codes[:2] == [str(FAILED)] * 2
+    for document in DOCUMENTS:
+        for names in re.findall(r"^must_hold: \[(.*)\]$", document.read_text(), re.MULTILINE):
+            assert set(names.split(", ")) <= set(CLAIMS)

@@ -6,7 +6,7 @@ from pathlib import Path
 from analysis.findings import Findings, find
 from analysis.frame import load_trials
 from analysis.source import open_sweep
-from analysis.tables.every import tables_of, winning_lines, write_tables
+from analysis.tables.every import tables_of, winning_lines, write_notes, write_tables
 from analysis.tables.printed import latex, markdown, printed_tables
 
 
@@ -18,14 +18,16 @@ def tables(where: str, spec: str | None, out: str | None, *, as_latex: bool) -> 
     sweep = open_sweep(where, spec)
     trials = load_trials(sweep.manifest, sweep.store)
     found = find(sweep.manifest, trials, sweep.store)
-    for note in (*sweep.notes, *trials.notes, *found.notes):
+    notes = (*sweep.notes, *trials.notes, *found.notes)
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     if out is None:
         print(_printed(found, as_latex=as_latex))
         return
     folder = Path(out)
     folder.mkdir(parents=True, exist_ok=True)
-    names = sorted(path.name for path in write_tables(found, folder))
+    paths = [*write_tables(found, folder), write_notes(notes, folder)]
+    names = sorted(path.name for path in paths)
     print(f"tables in {folder}: {', '.join(names)}")
 
 

@@ -1,5 +1,6 @@
 """Every table of a sweep as a frame, and all of them as files; nothing here draws."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +15,9 @@ from analysis.tables.printed import printed_files
 from analysis.tables.search import search_rows, search_table, varied, winners
 from analysis.tables.tasks import task_table
 from analysis.tables.transfer import transfer_tables
+
+NOTES = "notes.txt"
+"""The file with every note on a sweep, a line each; empty where there is none."""
 
 
 def tables_of(found: Findings) -> dict[str, pd.DataFrame]:
@@ -54,6 +58,14 @@ def write_tables(found: Findings, folder: Path) -> list[Path]:
     for name, text in texts.items():
         (folder / name).write_bytes(text)
     return [folder / name for name in texts]
+
+
+def write_notes(notes: Iterable[str], folder: Path) -> Path:
+    """Write every note into the folder of the tables, in the place of older ones."""
+    text = "".join(f"{note}\n" for note in notes)
+    path = folder / NOTES
+    path.write_text(text, encoding="utf-8", newline="\n")
+    return path
 
 
 def winning_lines(frame: pd.DataFrame) -> list[str]:

@@ -118,6 +118,7 @@ Layouts = dict[str, tuple[str, str, list[Column]]]
 """Title, note and columns by the name of a table."""
 _SIZE: Column = ("Size", lambda row: str(row["model_size"]))
 _SEEDS = "Mean ± sd over seeds; (n of m) where seeds are missing."
+_PAIRED = "Differences are prompt tuning less model tuning, paired by seed, with 95% t intervals."
 
 
 def _layouts(tables: Mapping[str, pd.DataFrame]) -> Layouts:
@@ -127,29 +128,33 @@ def _layouts(tables: Mapping[str, pd.DataFrame]) -> Layouts:
 def _transferred(tables: Mapping[str, pd.DataFrame]) -> Layouts:
     """Tables 1 and 2."""
     shift = tables.get("table_1_domain_shift", pd.DataFrame())
+    pairs = tables.get("table_2_paraphrase_transfer", pd.DataFrame())
     methods = [name for name in ("model_tuning", "prompt_tuning") if f"{name}_mean" in shift]
     return {
         "table_1_domain_shift": (
             "Table 1: domain shift",
-            f"Tuned and selected on one task, judged on others as they are. {_SEEDS}",
+            f"Tuned and selected on one task, judged on others as they are. {_SEEDS} {_PAIRED}",
             [
                 ("Evaluated on", lambda row: _task(row["evaluated"])),
                 ("Tuned on", lambda row: _task(row["task"])), _SIZE,
                 ("Metric", lambda row: str(row["metric"])),
                 *[_scored(METHOD.label_of(name), name) for name in methods],
-                *([("Difference", lambda row: _signed(row["difference"]))]
+                *([("Difference", lambda row: _effect(row, "difference"))]
                   if "difference" in shift else []),
             ],
         ),
         "table_2_paraphrase_transfer": (
             "Table 2: paraphrase transfer",
-            f"Answers are said in the words of the task that is asked. {_SEEDS}",
+            f"Answers are said in the words of the task that is asked. {_SEEDS} {_PAIRED}",
             [
                 ("Tuned on", lambda row: _task(row["task"])),
                 ("Evaluated on", lambda row: _task(row["evaluated"])), _SIZE,
                 ("Method", lambda row: METHOD.label_of(row["method"])),
                 ("Accuracy", lambda row: _mean(row, "accuracy", "")),
                 ("F1", lambda row: _mean(row, "f1", "")),
+                *([(f"{words} difference", _named_effect(f"{metric}_difference"))
+                   for metric, words in (("accuracy", "Accuracy"), ("f1", "F1"))]
+                  if "f1_difference" in pairs else []),
             ],
         ),
     }  # fmt: skip
@@ -264,8 +269,17 @@ def _number(value: Any, digits: int = 1) -> str:
     return NOTHING if pd.isna(value) else f"{value:.{digits}f}"
 
 
-def _signed(value: Any) -> str:
-    return NOTHING if pd.isna(value) else f"{value:+.1f}"
+def _named_effect(name: str) -> Callable[[Mapping[str, Any]], str]:
+    return lambda row: _effect(row, name)
+
+
+def _effect(row: Mapping[str, Any], name: str) -> str:
+    """`+1.2 [-0.3, 2.7]`: a paired difference, without the interval where it is of one seed."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    if pd.isna(value):
+        return NOTHING
+    text = f"{value:+.1f}"
+    return text if pd.isna(low) else f"{text} [{low:.1f}, {high:.1f}]"
 
 
 def _count(value: Any) -> str:

@@ -56,13 +56,16 @@ def domain_shift(table: pd.DataFrame) -> str:
 
 
 def paraphrase_transfer(table: pd.DataFrame) -> str:
-    """Table 2: a line for each size, pair of tasks and method."""
+    """Table 2: a line for each size, pair of tasks and method, differences with prompt tuning."""
+    compared = [name for name in ("accuracy", "f1") if f"{name}_difference" in table]
     lines = [
         [row["model_size"], row["task"], row["evaluated"], METHOD.label_of(row["method"]).lower(),
-         *_paraphrase_scores(row)]
+         *_paraphrase_scores(row),
+         *(_effect(row, f"{metric}_difference") for metric in compared)]
         for _, row in table.iterrows()
     ]  # fmt: skip
     heads = ["size", "tuned on", "evaluated on", "method", "accuracy", "F1"]
+    heads += [f"{words} difference" for words in ("accuracy", "F1") if compared]
     return f"Table 2, paraphrase transfer\n{_aligned([heads, *lines])}"
 
 

@@ -50,14 +50,16 @@ def domain_shift_table(frame: pd.DataFrame) -> pd.DataFrame:
         numbers = _over_seeds(found, EXAM, "value")
         table = table.merge(_prefixed(numbers, str(method)), on=EXAM, how="left")
     if set(METHODS) <= set(rows["method"]):
-        table = table.merge(_differences(rows), on=EXAM, how="left")
+        table = table.merge(_differences(rows, "value", "difference"), on=EXAM, how="left")
     return table
 
 
 def paraphrase_table(frame: pd.DataFrame) -> pd.DataFrame:
     """Table 2: a row for each (size, task, evaluated, method) among the paraphrase tasks.
 
-    Columns: mean and sd of `accuracy` and `f1`, n and planned seeds.
+    Columns: mean and sd of `accuracy` and `f1`, n and planned seeds. The rows of prompt
+    tuning have `accuracy_difference` and `f1_difference` too, prompt tuning less model
+    tuning over the seeds that both have, with sd, n and t interval (`..._low`, `..._high`).
     """
     rows = _rows(frame)
     rows = rows[rows["task"].isin(PARAPHRASES) & rows["evaluated"].isin(PARAPHRASES)]
@@ -68,7 +70,12 @@ def paraphrase_table(frame: pd.DataFrame) -> pd.DataFrame:
     table = _over_seeds(rows, keys, "accuracy")[[*keys, "n", "planned_seeds", "mean", "sd"]]
     table = table.rename(columns={"mean": "accuracy_mean", "sd": "accuracy_sd"})
     f1 = _over_seeds(rows, keys, "f1")[[*keys, "mean", "sd"]]
-    return table.merge(f1.rename(columns={"mean": "f1_mean", "sd": "f1_sd"}), on=keys)
+    table = table.merge(f1.rename(columns={"mean": "f1_mean", "sd": "f1_sd"}), on=keys)
+    if set(METHODS) <= set(rows["method"]):
+        for metric in ("accuracy", "f1"):
+            numbers = _differences(rows, metric, f"{metric}_difference")
+            table = table.merge(numbers.assign(method=METHODS[0]), on=keys, how="left")
+    return table
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -107,14 +114,18 @@ def _over_seeds(rows: pd.DataFrame, keys: list[str], column: str) -> pd.DataFram
     return table[[*keys, "mean", "sd", "n"]].assign(planned_seeds=planned)
 
 
-def _differences(rows: pd.DataFrame) -> pd.DataFrame:
-    """Prompt tuning less model tuning, paired by seed."""
-    wide = rows.astype({"value": "float64"}).pivot(
-        index=[*EXAM, "seed"], columns="method", values="value"
+def paired(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+    """`effect`: prompt tuning less model tuning for each (size, task, evaluated, seed)."""
+    wide = rows.astype({column: "float64"}).pivot(
+        index=[*EXAM, "seed"], columns="method", values=column
     )
-    effects = (wide[METHODS[0]] - wide[METHODS[1]]).rename("effect").reset_index()
-    table = _prefixed(summarise(effects, EXAM, "effect"), "difference")
-    return table.rename(columns={"difference_mean": "difference"})
+    return (wide[METHODS[0]] - wide[METHODS[1]]).rename("effect").reset_index()
+
+
+def _differences(rows: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    """The mean of the paired differences under `name`, with sd, n and t interval."""
+    table = _prefixed(summarise(paired(rows, column), EXAM, "effect"), name)
+    return table.rename(columns={f"{name}_mean": name})
 
 
 def _prefixed(table: pd.DataFrame, word: str) -> pd.DataFrame:

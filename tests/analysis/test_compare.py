@@ -155,10 +155,35 @@ def test_a_digitised_figure_is_compared_where_sizes_agree(found: Findings, tmp_p
     path = tmp_path / "mine.csv"
     path.write_text("figure,series,parameters,score\nfigure_1,prompt_tuning,63000,30\n"
                     "figure_1,prompt_tuning,90000,30\n")  # fmt: skip
-    table = beside_digitised(found, read_digitised(path))
-    assert table[["parameters", "measured", "difference"]].to_numpy().tolist() == [
-        [63000, 35.5, 5.5]
-    ]
+    beside = beside_digitised(found, read_digitised(path))
+    columns = ["parameters", "measured", "n", "difference", "tolerance", "within"]
+    assert beside.table[columns].to_numpy().tolist() == [[63000, 35.5, 2, 5.5, 1.0, False]]
+    assert beside.notes == (
+        "1 digitised point is not compared: figure_1 has no mean within 5% of the parameters",
+    )
+    assert beside_digitised(found, read_digitised(path), 6.0).table["within"].all()
     path.write_text("figure,series,score\n")
     with pytest.raises(ValueError, match="lacks the columns parameters"):
         read_digitised(path)
+
+
+def test_digitised_points_of_figure_3_are_compared_and_none_is_dropped_in_silence(
+    found: Findings, tmp_path: Path
+) -> None:
+    """Rows of Figure 3 that vanish, or a length that is read as the number 20.0."""
+    path = tmp_path / "mine.csv"
+    path.write_text("figure,series,parameters,score\nfigure_3a,20,62000,36\n"
+                    "figure_3b,class_label,2060000,75\nfigure_3d,1000,62000,\"35.5\"\n"
+                    "figure_3a,150,62000,1\nfigure_3a,5,62000,1\nfigure_2,x,62000,1\n"
+                    "figure_2,y,62000,1\n")  # fmt: skip
+    beside = beside_digitised(found, read_digitised(path))
+    assert beside.table[["figure", "series", "measured", "within"]].to_numpy().tolist() == [
+        ["figure_3a", "20", 35.5, True], ["figure_3b", "class_label", 75.5, True],
+        ["figure_3d", "1000", 35.5, True],
+    ]  # fmt: skip
+    assert [note.partition(" compared: ")[2] for note in beside.notes] == [
+        "figure_3a has no line 150 here, only 1, 20",
+        "figure_3a has no line 5 here, only 1, 20",
+        "figure figure_2 is none of figure_1, figure_3a, figure_3b, figure_3c, figure_3d",
+    ]
+    assert beside.notes[-1].startswith("2 digitised points are not")

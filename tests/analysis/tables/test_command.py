@@ -22,7 +22,7 @@ def test_tables_are_printed_as_they_are_in_the_files(
     assert (
         told == f"tables in {tmp_path}: {', '.join(sorted(p.name for p in tmp_path.iterdir()))}\n"
     )
-    assert not {path.suffix for path in tmp_path.iterdir()} - {".csv", ".md", ".tex"}
+    assert not {path.suffix for path in tmp_path.iterdir()} - {".csv", ".md", ".tex", ".txt"}
 
 
 def test_tables_are_printed_in_latex_on_request(

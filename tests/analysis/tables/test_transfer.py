@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis.cli import main
+from analysis.tables.printed import printed_tables
 from analysis.tables.terminal import domain_shift, paraphrase_transfer
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
 from runners.config import TrialConfig
@@ -130,11 +131,42 @@ def test_paraphrase_transfer_is_zero_shot_alone(paraphrased: Any) -> None:
     assert table["f1_mean"].to_list() == [81.0, 71.0, 83.0, 73.0]
     assert set(zip(table["n"], table["planned_seeds"], strict=True)) == {(3, 3)}
     assert domain_shift_table(frame).empty
+    heads, nothing = "  accuracy difference   F1 difference", f"{'-':>21}{'-':>16}"
     assert paraphrase_transfer(paraphrase_table(frame)).splitlines()[:3] == [
         "Table 2, paraphrase transfer",
-        "size  tuned on  evaluated on         method    accuracy          F1",
-        "60k        qqp          mrpc   model tuning  74.0 ± 1.0  81.0 ± 0.0",
+        "size  tuned on  evaluated on         method    accuracy          F1" + heads,
+        "60k        qqp          mrpc   model tuning  74.0 ± 1.0  81.0 ± 0.0" + nothing,
     ]
+
+
+def test_differences_of_paraphrases_are_paired_by_seed(paraphrased: Any) -> None:
+    """Catches an interval that carries the spread of seeds, which both methods share."""
+    table = paraphrase_table(paraphrased.trials().frame).set_index(["evaluated", "method"])
+
+    for metric in ("accuracy", "f1"):
+        name = f"{metric}_difference"
+        columns = [name, f"{name}_sd", f"{name}_n", f"{name}_low", f"{name}_high"]
+        assert table.loc[("mrpc", "prompt_tuning"), columns].tolist() == [2.0, 0.0, 3, 2.0, 2.0]
+        assert table.loc[("mrpc", "model_tuning"), columns].isna().all()
+
+
+def test_printed_table_1_has_the_interval_of_each_difference(shifted: Any) -> None:
+    """Catches differences that nobody can weigh."""
+    table = domain_shift_table(shifted.trials().frame)
+    table.loc[0, ["difference_low", "difference_high"]] = [-2.5, 0.5]
+    (printed,) = printed_tables({"table_1_domain_shift": table})
+    assert (printed.heads[-1], printed.rows[0][-1]) == ("Difference", "-1.0 [-2.5, 0.5]")
+    assert "paired by seed, with 95% t intervals" in printed.note
+
+
+def test_printed_table_2_has_the_difference_beside_prompt_tuning(paraphrased: Any) -> None:
+    """Catches differences that stand twice, or beside the method that they are taken from."""
+    table = paraphrase_table(paraphrased.trials().frame)
+    (printed,) = printed_tables({"table_2_paraphrase_transfer": table})
+    assert printed.heads[-2:] == ("Accuracy difference", "F1 difference")
+    both = ("+2.0 [2.0, 2.0]",) * 2
+    assert [row[-2:] for row in printed.rows] == [("-", "-"), ("-", "-"), both, both]
+    assert "paired by seed, with 95% t intervals" in printed.note
 
 
 def test_other_transfer_of_a_paraphrase_task_is_domain_shift(toy: Callable[..., Any]) -> None:
