@@ -118,6 +118,17 @@ def test_the_shape_of_a_line_is_told(
         read_lines(store.store, _prompt(store).trial_id, file)
 
 
+def test_every_line_that_a_session_writes_is_taken(store: Any) -> None:
+    """A question of WSC without a right answer, or a loss that is not told, as a broken file."""
+    line = {"key": [0, "a"], "input": "", "target": "", "prediction": "", "references": [],
+            "holds": False}  # fmt: skip
+    _damaged(store, "predictions.jsonl", json.dumps(line) + "\n")
+    assert read_lines(store.store, _prompt(store).trial_id, PREDICTIONS)[-1] == line
+    point = {"step": 0, "score": 0, "train_loss": None}
+    _damaged(store, "history.jsonl", json.dumps(point) + "\n")
+    assert read_lines(store.store, _prompt(store).trial_id, HISTORY)[-1] == point
+
+
 def test_an_empty_file_and_one_that_is_gone_are_told(store: Any) -> None:
     """A trial whose curve is left out in silence, since its file had no line to complain about."""
     trial = _prompt(store).trial_id
