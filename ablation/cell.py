@@ -6,6 +6,7 @@ from ablation.axis import Value
 
 ADAPTED = "lm_adaptation"
 PRETRAINED = "span_corruption"
+SENTINEL = "span_corruption_sentinel"
 CAUSAL = "causal_lm"
 
 

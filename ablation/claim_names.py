@@ -11,5 +11,14 @@ CLAIMS: tuple[str, ...] = (
     "pretraining_objective_fades",
     "adaptation_unlocks",
     "chance_before_adaptation",
+    "matches_multitask_at_largest",
+    "prompt_design_below",
+    "domain_shift_robust",
+    "paraphrase_transfers",
+    "ensemble_beats_average",
+    "ensemble_matches_best",
+    "sentinel_little_help",
+    "more_adaptation_better",
+    "length_plateaus",
 )
 """A claim can have several effects; it holds where the mean of each meets its rule."""

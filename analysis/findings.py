@@ -30,7 +30,8 @@ from analysis.marginals import (
 from analysis.neighbours import distance_table, neighbours_of
 from analysis.overlays import Overlay
 from analysis.panels import Panel, Reading, build_panel, plans
-from analysis.tables.claims import Claim, claims
+from analysis.tables.claims import Claim
+from analysis.tables.further_claims import all_claims
 from analysis.tables.spreads import spread_table
 from runners.model.family import shipped
 from runners.store import Store
@@ -142,7 +143,8 @@ def find(
         interactions=_interactions(manifest, crossed), spreads=_spreads(panels, crossed),
         histories=histories, curves=_curves(histories, frame),
         convergence=_convergence(histories, frame), costs=counted, cost_family=cost_family,
-        assumptions=assumptions or Assumptions(), claims=tuple(claims(panels)),
+        assumptions=assumptions or Assumptions(),
+        claims=tuple(all_claims(panels, frame, ensembles)),
         ensembles=ensembles, neighbours=neighbours, lengths=_lengths(frame), overlays=overlays,
         distances=_placed(distance_table(histories, frame), frame),
         notes=(*notes, *unread, *voteless, *unseen, *why),

@@ -20,7 +20,7 @@ from analysis.findings import panels_of
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
 from analysis.page.pictures import Further, Picture, further
-from analysis.page.sections import Figure, Finding, Study, Table, study_of
+from analysis.page.sections import Figure, Finding, Study, Table, finding, study_of
 from analysis.source import Sweep
 from analysis.tables.printed import Printed
 
@@ -64,6 +64,8 @@ def report_of(sweep: Sweep, place: Place) -> Any:
     drawable = panels_of(trials.frame)
     study = study_of(sweep.manifest, trials, drawable)
     more = further(sweep, trials, drawable, study.notes)
+    if more.claims:
+        study.findings = [finding(claim) for claim in more.claims]
     return _wr().Report(
         # W&B asks its server for an entity that is left out.
         entity=place.entity or "me",

@@ -17,7 +17,7 @@ from analysis.page import chart
 from analysis.page.details import EXAMPLES, Reader, chunks, shared_fields
 from analysis.page.grid_map import STATES, grid_map
 from analysis.page.pictures import Further, further
-from analysis.page.sections import study_of
+from analysis.page.sections import finding, study_of
 from analysis.source import Sweep
 
 HERE = Path(__file__).parent
@@ -57,6 +57,8 @@ def build(sweep: Sweep, reader: Reader, refresh: int | None = None) -> Page:
     # They take longer than all else together, and a page that is watched is written often.
     is_brief = is_open and refresh is not None
     more = Further() if is_brief else further(sweep, trials, drawable, study.notes)
+    if more.claims:
+        study.findings = [finding(claim) for claim in more.claims]
     html = _environment().get_template("page.html").render(
         name=manifest.name, design=manifest.design, spec=manifest.spec, study=study, grid=grid,
         further=more.pictures, tables=(*study.tables, *more.tables),

@@ -10,6 +10,7 @@ from analysis.findings import UNPLANNED, Findings, Panels, find
 from analysis.frame import Trials
 from analysis.source import Sweep
 from analysis.style import paper
+from analysis.tables.claims import Claim
 from analysis.tables.every import tables_of
 from analysis.tables.printed import Printed, printed_tables
 
@@ -62,6 +63,8 @@ class Further:
 
     pictures: tuple[Picture, ...] = ()
     tables: tuple[Printed, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    """Every claim, those on votes too; none where nothing can be drawn."""
 
 
 def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) -> Further:
@@ -80,6 +83,7 @@ def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) ->
     return Further(
         pictures=tuple(_shown(found)),
         tables=tuple(table for table in printed if table.name in _TABLES),
+        claims=found.claims,
     )
 
 

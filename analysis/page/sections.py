@@ -19,7 +19,8 @@ from analysis.manifest import Manifest
 from analysis.page.chart import Chart, chart_of, score_range
 from analysis.panels import Panel
 from analysis.style import in_short
-from analysis.tables.claims import Claim, claims
+from analysis.tables.claims import Claim
+from analysis.tables.further_claims import all_claims
 from analysis.tables.gaps import gap_table, has_gap
 from analysis.tables.printed import printed_tables
 from analysis.tables.search import search_rows, search_table
@@ -79,7 +80,10 @@ class Study:
 
 
 def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
-    """All that the trials and their panels allow; what they do not allow is a note."""
+    """All that the trials and their panels allow; what they do not allow is a note.
+
+    Claims that take more than the frame (votes) are those of `analysis.page.pictures.further`.
+    """
     study = Study(notes=list(trials.notes))
     if manifest.design == DESIGN:
         study.tables.append(plain_table("Search", search_table(search_rows(trials.frame))))
@@ -89,7 +93,7 @@ def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
     panels = drawable.by_axis
     scores = score_range(panels.values())
     study.figures = [_figure(manifest, panel, scores) for panel in panels.values()]
-    study.findings = [_finding(claim) for claim in claims(panels)]
+    study.findings = [finding(claim) for claim in all_claims(panels, trials.frame, pd.DataFrame())]
     study.headline = tuple(_headline(panels.get(METHOD.name)))
     study.tables = list(_tables(trials.frame, panels))
     return study
@@ -204,7 +208,8 @@ def plain_table(title: str, table: pd.DataFrame) -> Table:
     )
 
 
-def _finding(claim: Claim) -> Finding:
+def finding(claim: Claim) -> Finding:
+    """A claim as the page tells it."""
     found = claim.measured
     answer = {True: "holds", False: "does not hold", None: "unknown"}[claim.holds]
     value = number(found.mean)

@@ -25,7 +25,8 @@ FADING = (prompt_length.AXIS, prompt_init.AXIS, pretraining_objective.AXIS)
 _RULES = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 _LEARNED = 15.0
 _LEARNED_TASKS = 4
-_CLOSE = 3.0
+CLOSE = 3.0
+"""Points within which two scores are as good as each other."""
 _WIDE = 9.0
 _TIMES = 3.0
 
@@ -139,7 +140,7 @@ def _aims(scale: Panel) -> Iterator[Claim]:
         name="matches_at_largest",
         claim="prompt tuning matches model tuning at the largest size",
         effect=f"gap at {largest}, points",
-        measured=at(gaps, largest), rule="<=", bound=_CLOSE,
+        measured=at(gaps, largest), rule="<=", bound=CLOSE,
     )  # fmt: skip
     tuned = task_table(scale).query("model_size == @largest and method == 'model_tuning'")
     if len(tuned) >= _LEARNED_TASKS:

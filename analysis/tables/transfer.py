@@ -38,11 +38,7 @@ def domain_shift_table(frame: pd.DataFrame) -> pd.DataFrame:
     `difference`, prompt tuning less model tuning over the seeds that both have,
     with its sd, n and t interval.
     """
-    rows = _rows(frame)
-    shifted = ~(rows["task"].isin(PARAPHRASES) & rows["evaluated"].isin(PARAPHRASES))
-    is_own = rows["task"] == rows["evaluated"]
-    tasks = rows.loc[shifted & ~is_own, "task"].unique()
-    rows = rows[(shifted | is_own) & rows["task"].isin(tasks)]
+    rows = _shifted(_rows(frame))
     if rows.empty:
         return pd.DataFrame()
     table = rows[[*EXAM, "metric"]].drop_duplicates(ignore_index=True)
@@ -61,9 +57,7 @@ def paraphrase_table(frame: pd.DataFrame) -> pd.DataFrame:
     tuning have `accuracy_difference` and `f1_difference` too, prompt tuning less model
     tuning over the seeds that both have, with sd, n and t interval (`..._low`, `..._high`).
     """
-    rows = _rows(frame)
-    rows = rows[rows["task"].isin(PARAPHRASES) & rows["evaluated"].isin(PARAPHRASES)]
-    rows = rows[rows["task"] != rows["evaluated"]]
+    rows = _paraphrased(_rows(frame))
     if rows.empty:
         return pd.DataFrame()
     keys = [*EXAM, "method"]
@@ -76,6 +70,37 @@ def paraphrase_table(frame: pd.DataFrame) -> pd.DataFrame:
             numbers = _differences(rows, metric, f"{metric}_difference")
             table = table.merge(numbers.assign(method=METHODS[0]), on=keys, how="left")
     return table
+
+
+def shift_effects(frame: pd.DataFrame) -> pd.DataFrame:
+    """`effect` of Table 1 for each (size, task, evaluated, seed): prompt less model tuning.
+
+    On the other tasks alone, in points of the metric of their row; empty where the sweep
+    has not both methods.
+    """
+    rows = _shifted(_rows(frame))
+    rows = rows[rows["task"] != rows["evaluated"]]
+    return _paired(rows, "value") if set(METHODS) <= set(rows["method"]) else pd.DataFrame()
+
+
+def paraphrase_effects(frame: pd.DataFrame) -> pd.DataFrame:
+    """`effect` of Table 2 for each (size, task, evaluated, seed), in points of accuracy."""
+    rows = _paraphrased(_rows(frame))
+    return _paired(rows, "accuracy") if set(METHODS) <= set(rows["method"]) else pd.DataFrame()
+
+
+def _shifted(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of Table 1: all but transfer between paraphrase tasks, and each task's own."""
+    shifted = ~(rows["task"].isin(PARAPHRASES) & rows["evaluated"].isin(PARAPHRASES))
+    is_own = rows["task"] == rows["evaluated"]
+    tasks = rows.loc[shifted & ~is_own, "task"].unique()
+    return rows[(shifted | is_own) & rows["task"].isin(tasks)]
+
+
+def _paraphrased(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of Table 2: transfer between paraphrase tasks."""
+    rows = rows[rows["task"].isin(PARAPHRASES) & rows["evaluated"].isin(PARAPHRASES)]
+    return rows[rows["task"] != rows["evaluated"]]
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +139,7 @@ def _over_seeds(rows: pd.DataFrame, keys: list[str], column: str) -> pd.DataFram
     return table[[*keys, "mean", "sd", "n"]].assign(planned_seeds=planned)
 
 
-def paired(rows: pd.DataFrame, column: str) -> pd.DataFrame:
+def _paired(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """`effect`: prompt tuning less model tuning for each (size, task, evaluated, seed)."""
     wide = rows.astype({column: "float64"}).pivot(
         index=[*EXAM, "seed"], columns="method", values=column
@@ -124,7 +149,7 @@ def paired(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 
 def _differences(rows: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
     """The mean of the paired differences under `name`, with sd, n and t interval."""
-    table = _prefixed(summarise(paired(rows, column), EXAM, "effect"), name)
+    table = _prefixed(summarise(_paired(rows, column), EXAM, "effect"), name)
     return table.rename(columns={f"{name}_mean": name})
 
 
