@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.transforms import Transform
 
 from analysis.figures.layout import columns_of, mark_missing, shifted, tick_sizes
@@ -30,6 +31,8 @@ from analysis.style import ALERT, QUIET, Look
 _ASIDE = 5.0
 _APART = 2.5
 """Points (1/72 inch) from a mean to the points of its seeds, and from those to the next line's."""
+_DODGE = 1.6
+"""Points between the intervals of neighbouring lines."""
 X_LABEL = 0.42
 """Inches below the axes that ticks and label of x take."""
 
@@ -57,7 +60,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         line = placed[placed[panel.axis.name] == value]
         look = caption.looks[value]
         _draw_line(axes, line, caption.labels[value], look)
-        _draw_intervals(axes, line, look)
+        _draw_intervals(axes, line, look, place - (len(panel.values) - 1) / 2)
         _draw_seeds(axes, line, look, place)
         x = line["model_parameters"].astype("float64")
         mark_missing(axes, x, line, look, _aside(axes, place))
@@ -90,14 +93,40 @@ def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
 
 
-def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look) -> None:
-    """The t interval of each mean that has seeds enough."""
+def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look, place: float) -> None:
+    """The t interval of each mean that has seeds enough, beside those of the other lines.
+
+    How far the axis reaches is no business of theirs: `show_intervals` sees to that.
+    """
     rows = line[line["n"] >= INTERVAL_SEEDS]
-    if not rows.empty:
-        axes.vlines(
-            rows["model_parameters"].astype("float64"), rows["low"], rows["high"],
-            color=look.color, linewidth=0.8, zorder=2,
-        )  # fmt: skip
+    ends = [[(x, low), (x, high)] for x, low, high in _ends(rows)]
+    bars = LineCollection(
+        ends, colors=look.color, linewidths=0.8, zorder=2,
+        transform=axes.transData + shifted(axes, _DODGE * place),
+    )  # fmt: skip
+    axes.add_collection(bars, autolim=False)
+
+
+def _ends(rows: pd.DataFrame) -> list[tuple[float, float, float]]:
+    """Parameters, and both ends of the interval."""
+    columns = rows[["model_parameters", "low", "high"]].to_numpy(dtype="float64")
+    return [(float(x), float(low), float(high)) for x, low, high in columns]
+
+
+def show_intervals(axes: Axes, panels: Sequence[Panel]) -> None:
+    """Make room for the intervals on an axis of scores, which end at 0 and 100.
+
+    A t interval knows nothing of that: what is beyond is cut off.
+    """
+    rows = pd.concat([panel.table[panel.table["n"] >= INTERVAL_SEEDS] for panel in panels])
+    rows = rows.dropna(subset=["model_parameters"])
+    if rows.empty:
+        return
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(
+        min(bottom, max(0.0, float(rows["low"].min()))),
+        max(top, min(100.0, float(rows["high"].max()))),
+    )
 
 
 def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:

@@ -15,6 +15,8 @@ NOTE_LINE = 0.118
 _WIDTH = 66
 INTERVAL_SEEDS = 3
 """From so many seeds on a t interval is drawn; of two it is nine standard deviations wide."""
+BEST_POINT = "Each trial's score is that of its best checkpoint on dev."
+"""How a trial comes to its score (Lester et al. 2021, 3)."""
 _READINGS = {
     "star": "",
     "slice": "; slice at the defaults",
@@ -29,15 +31,16 @@ def note_lines(panel: Panel) -> int:
 
 def made_of(panel: Panel) -> str:
     """What a point of the panel is: statistic, number of seeds, tasks."""
-    fewest, most = panel.seeds
-    seeds = (
-        f"n = {most} seed{'s' * (most != 1)}" if fewest == most else f"n = {fewest} to {most} seeds"
-    )
-    tasks = named(panel.tasks)
-    bars = "bars: 95% interval, " if (panel.table["n"] >= INTERVAL_SEEDS).any() else ""
-    first = f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
-    second = f"Dev score, mean over {tasks}{_READINGS[panel.reading]}."
-    return "\n".join(textwrap.fill(line, _WIDTH) for line in (first, second))
+    second = f"Dev score, mean over {named(panel.tasks)}{_READINGS[panel.reading]}."
+    lines = (marks_of(panel), second, BEST_POINT)
+    return "\n".join(textwrap.fill(line, _WIDTH) for line in lines)
+
+
+def marks_of(panel: Panel) -> str:
+    """What line, band, bars and dots are, and over how many seeds."""
+    seeds = f"n = {seed_range(panel.table)} seed{'s' * (panel.seeds[1] != 1)}"
+    bars = "bars: 95% t interval, " if (panel.table["n"] >= INTERVAL_SEEDS).any() else ""
+    return f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
 
 
 def seed_range(table: pd.DataFrame) -> str:

@@ -15,6 +15,7 @@ from analysis.figures.lines import (
     Caption,
     draw_panel,
     legend_columns,
+    show_intervals,
 )
 from analysis.figures.notes import NOTE_LINE, note_lines
 from analysis.figures.overlay import aside
@@ -47,6 +48,8 @@ def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure
         )
         draw_panel(axes, *cell)
         first = first or axes
+    assert first is not None
+    show_intervals(first, [panel for panel, _ in drawn])
     return figure
 
 

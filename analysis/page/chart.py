@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.axis import Value
+from analysis.figures.notes import INTERVAL_SEEDS
 from analysis.panels import Panel
 from analysis.style import in_short, looks
 
@@ -19,6 +20,8 @@ WIDTH, HEIGHT = 460.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 34.0
 _EDGE = 0.07
 """Share of the width that stays free left and right of the outermost sizes."""
+_DODGE = 2.5
+"""From the interval of one line to that of the next, along x."""
 _STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0)
 _TICKS = 6
 
@@ -51,7 +54,7 @@ class Line:
     """One value of the axis; `look` is its place in the order of looks, 0 the default setting.
 
     `paths` are the pieces of the line, `band` one standard deviation to either
-    side of them, both as points of SVG.
+    side of them, both as points of SVG. `bars` are t intervals: x, upper and lower end.
     """
 
     label: str
@@ -59,6 +62,7 @@ class Line:
     points: tuple[Point, ...]
     paths: tuple[str, ...]
     bands: tuple[str, ...]
+    bars: tuple[tuple[float, float, float], ...]
     seeds: tuple[tuple[float, float], ...]
     missing: tuple[float, ...]
     """Places along x of cells without any complete seed."""
@@ -100,8 +104,9 @@ def chart_of(panel: Panel, default: Value, scores: tuple[float, float]) -> Chart
         _line(
             placed[placed[panel.axis.name] == value],
             panel.axis.label_of(value), order.index(value), places, y_of,
+            _DODGE * (place - (len(panel.values) - 1) / 2),
         )
-        for value in panel.values
+        for place, value in enumerate(panel.values)
     ]  # fmt: skip
     return Chart(
         lines=tuple(lines),
@@ -132,7 +137,12 @@ def _places(parameters: pd.Series) -> dict[float, float]:
 
 
 def _line(
-    rows: pd.DataFrame, label: str, look: int, places: Mapping[float, float], y_of: ToY
+    rows: pd.DataFrame,
+    label: str,
+    look: int,
+    places: Mapping[float, float],
+    y_of: ToY,
+    aside: float,
 ) -> Line:
     xs = [places[count] for count in rows["model_parameters"].astype(float)]
     known = [(x, row) for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if row["n"] > 0]
@@ -148,12 +158,21 @@ def _line(
         points=points,
         paths=tuple(_joined((x, y_of(row["mean"])) for x, row in piece) for piece in pieces),
         bands=tuple(_band(piece, y_of) for piece in pieces if len(piece) > 1),
+        bars=tuple(
+            (round(x + aside, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
+            for x, row in known if row["n"] >= INTERVAL_SEEDS
+        ),
         seeds=tuple(
             (x, y_of(score)) for _, column in _seed_columns(rows)
             for x, score in zip(xs, column, strict=True) if not pd.isna(score)
         ),
         missing=tuple(x for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if not row["n"]),
     )  # fmt: skip
+
+
+def _inside(y: float) -> float:
+    """A place along y, at the edge of the drawing where it is beyond."""
+    return min(max(y, TOP), HEIGHT - BOTTOM)
 
 
 def _pieces(xs: Sequence[float], rows: pd.DataFrame) -> Iterator[Piece]:
@@ -187,12 +206,14 @@ def _joined(points: Iterable[tuple[float, float]]) -> str:
 
 
 def _told(row: pd.Series) -> str:
-    """`2m (1.76M parameters): 84.3 ± 3.6, 2 of 2 seeds`."""
+    """`2m (1.76M parameters): 84.3 ± 3.6, 95% interval 75.4 to 93.2, 3 of 3 seeds`."""
     sd = _sd(row)
     spread = "" if sd is None else f" ± {sd:.1f}"
     seeds = f"{row['n']:g} of {row['planned_seeds']:g} seeds"
     size = f"{row['model_size']} ({in_short(row['model_parameters'])} parameters)"
-    return f"{size}: {row['mean']:.1f}{spread}, {seeds}"
+    whole = f", 95% interval {row['low']:.1f} to {row['high']:.1f}"
+    bar = whole if row["n"] >= INTERVAL_SEEDS else ""
+    return f"{size}: {row['mean']:.1f}{spread}{bar}, {seeds}"
 
 
 def _seed_columns(table: pd.DataFrame) -> list[tuple[str, pd.Series]]:

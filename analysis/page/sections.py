@@ -13,6 +13,7 @@ from ablation.search import DESIGN
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from analysis.figures import scale
+from analysis.figures.notes import BEST_POINT, marks_of
 from analysis.findings import UNPLANNED, Panels
 from analysis.frame import Trials
 from analysis.manifest import Manifest
@@ -111,7 +112,7 @@ def _figure(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> Fi
         title="The scale curve" if axis is scale.AXIS else axis.label,
         question=axis.question,
         chart=chart_of(panel, default, scores),
-        made_of=f"Line and band: mean ± sd over seeds; dots: each seed. Mean over {tasks}.",
+        made_of=f"{marks_of(panel)} Mean over {tasks}. {BEST_POINT}",
         partial=f"Partial: {lacks} of {panel.planned} trials are not done." if lacks else "",
         table=_panel_table(panel),
     )

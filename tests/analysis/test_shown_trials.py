@@ -124,3 +124,14 @@ def test_what_a_spread_over_all_cells_lacks_is_told(toy: Any) -> None:
     planned = len(picture.trials)
     words = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
     assert f"partial: {planned - len(lacking)} of {planned} trials." in words
+
+
+def test_heat_maps_say_the_range_of_their_seeds(toy: Any) -> None:
+    """'n = 2' under a map of which half of the cells have one seed."""
+    made = toy(design="complete", axes={"model_size": ["2m"]})
+    made.run(c for c in made.configs if c.seed == 0 or c.prompt_length == 20)
+    found = find(made.manifest, made.trials(), made.store)
+    for stem in ("figure_interactions_slice", "figure_interactions_marginal"):
+        (picture,) = (p for p in pictures(found) if p.stem == stem)
+        words = [text.get_text() for text in picture.draw().texts]
+        assert any("n = 1 to 2 seeds" in text for text in words)

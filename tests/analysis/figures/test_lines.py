@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from ablation import method, prompt_length
 from analysis.figures import ablations, scale
 from analysis.figures.lines import Caption, draw_panel, legend_columns
+from analysis.figures.sheet import sheet
 from analysis.panels import Panel, build_panel
 from analysis.style import ALERT, DEFAULT_LOOK
 
@@ -126,3 +128,38 @@ def test_legend_is_as_wide_as_the_axes(labels: list[str], columns: list[list[str
     caption = Caption(title="", x_label="", y_label="", labels=words, looks={})
 
     assert legend_columns(caption) == columns
+
+
+def _bars(axes: Axes) -> list[LineCollection]:
+    return [bars for bars in axes.collections if isinstance(bars, LineCollection)]
+
+
+def test_intervals_of_settings_stand_side_by_side(frame_of: Any) -> None:
+    """Bars of four settings drawn over each other, of which one reads the last."""
+    frame = frame_of(axes={"seed": [0, 1, 2], "prompt_length": [1, 5, 20]})
+    axes = _drawn(build_panel(frame, prompt_length.AXIS))
+
+    bars = _bars(axes)
+    assert len(bars) == 3
+    ends = [bar.get_segments()[0] for bar in bars]
+    places = [bar.get_transform().transform(end)[0, 0] for bar, end in zip(bars, ends, strict=True)]
+    middle = axes.transData.transform((62_000, 50.0))[0]
+    assert places == sorted(places)
+    assert len(set(places)) == 3
+    assert places[1] == pytest.approx(middle)
+    assert all(abs(place - middle) < 5 for place in places)
+
+
+def test_intervals_alone_do_not_take_the_axis_beyond_the_scores_that_there_are(
+    frame_of: Any,
+) -> None:
+    """An axis that ends at 130, because a t interval of three seeds knows no 100."""
+    frame = frame_of(
+        axes={"seed": [0, 1, 2]}, scorer=lambda c: 60.0 + 17 * c.seed if c.seed else 70.0
+    )
+    panel = build_panel(frame, prompt_length.AXIS)
+    caption = ablations.caption(panel, DEFAULTS)
+    assert panel.table["high"].max() > 105
+    axes = sheet([(panel, caption)], columns=1).axes[0]
+    assert axes.get_ylim()[1] == 100.0
+    assert axes.get_ylim()[0] < panel.table["low"].min() + 1e-9

@@ -12,10 +12,11 @@ def test_notes_state_n_tasks_and_what_is_missing(frame_of: Any) -> None:
     whole = build_panel(frame_of(), method.AXIS)
     assert made_of(whole) == (
         "Line and band: mean ± sd, n = 2 seeds; dots: each seed.\n"
-        "Dev score, mean over BoolQ and ReCoRD."
+        "Dev score, mean over BoolQ and ReCoRD.\n"
+        "Each trial's score is that of its best checkpoint on dev."
     )
     assert not_made_of(whole) == ""
-    assert note_lines(whole) == 2
+    assert note_lines(whole) == 3
 
     partial = build_panel(frame_of(done=lambda c: c.model_size != "2m"), method.AXIS)
 
@@ -23,7 +24,7 @@ def test_notes_state_n_tasks_and_what_is_missing(frame_of: Any) -> None:
         "partial: 16 of 24 trials. Mark on the axis: no complete seed. Not\n"
         "placed, no trial done: 2m."
     )
-    assert note_lines(partial) == 4
+    assert note_lines(partial) == 5
 
 
 def test_many_tasks_are_counted_and_uneven_seeds_are_a_range(frame_of: Any) -> None:
@@ -33,5 +34,6 @@ def test_many_tasks_are_counted_and_uneven_seeds_are_a_range(frame_of: Any) -> N
 
     assert made_of(build_panel(frame, method.AXIS)) == (
         "Line and band: mean ± sd, n = 1 to 2 seeds; dots: each seed.\n"
-        "Dev score, mean over 4 tasks."
+        "Dev score, mean over 4 tasks.\n"
+        "Each trial's score is that of its best checkpoint on dev."
     )

@@ -106,6 +106,14 @@ def test_what_it_says_is_there_without_javascript(whole: Any) -> None:
     assert html.count('title="seed 0: 60.0"') >= 1
 
 
+def test_charts_say_over_how_many_seeds_they_are(whole: Any) -> None:
+    """A page on which one cannot see whether a mean is over two seeds or twenty."""
+    said = re.findall(r'<p class="quiet">(Line and band[^<]+)', page_of(whole))
+    assert len(said) == 5
+    assert all("mean ± sd, n = 2 seeds; dots: each seed." in words for words in said)
+    assert all("best checkpoint on dev" in words for words in said)
+
+
 def test_the_same_store_gives_the_same_bytes(whole: Any) -> None:
     """A date or an order by lot, so that nobody sees whether anything changed."""
     assert page_of(whole) == page_of(whole)

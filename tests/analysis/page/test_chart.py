@@ -69,3 +69,17 @@ def test_panels_share_their_scores(frame_of: Frame) -> None:
     assert low <= pd.concat(seen).min()
     assert high >= pd.concat(seen).max()
     assert score_range([]) == (0.0, 100.0)
+
+
+def test_intervals_are_drawn_from_three_seeds_on_and_end_at_the_edge(frame_of: Frame) -> None:
+    """Bars of two seeds, bars on top of each other, or one that runs out of its chart."""
+    panel = build_panel(frame_of(axes={"seed": [0, 1, 2]}), method.AXIS)
+    lines = chart_of(panel, "prompt_tuning", (35.0, 76.0)).lines
+    assert [len(line.bars) for line in lines] == [3, 3]
+    (x, upper, lower), (other, _, _) = lines[0].bars[0], lines[1].bars[0]
+    assert x < other
+    row = panel.table[panel.table["method"] == "model_tuning"].iloc[0]
+    assert f"95% interval {row['low']:.1f} to {row['high']:.1f}" in lines[0].points[0].told
+    assert TOP <= upper < lower <= HEIGHT - BOTTOM
+    two = build_panel(frame_of(), method.AXIS)
+    assert all(not line.bars for line in chart_of(two, "prompt_tuning", (0, 100)).lines)
