@@ -31,17 +31,19 @@ _TRIAL = ["trial_id", "model_size", "prompt_init", "prompt_length", "task", "see
 def neighbour_table(frame: pd.DataFrame) -> pd.DataFrame:
     """A row for each (init, size): cosine to the vocabulary at start and best; verbalizers.
 
-    Empty where no trial of the default cell or of the panel of inits has neighbours.
+    Inits in the order of figures, sizes as the frame has them. Empty where no trial of the
+    default cell or of the panel of inits has neighbours.
     """
     if "neighbours.best" not in frame:
         return pd.DataFrame()
     rows = _shown(frame).dropna(subset=["neighbours.best"])
     groups = rows.groupby(["prompt_init", "model_size"], sort=False)
-    return groups.agg(
+    table = groups.agg(
         start=("neighbours.start", "mean"), best=("neighbours.best", "mean"),
         found=("neighbours.verbalizers_found", "sum"),
         verbalizers=("neighbours.verbalizers", "sum"), n=("trial_id", "size"),
     ).reset_index()  # fmt: skip
+    return _ordered(table, ["prompt_init", "model_size"])
 
 
 def distance_trials(frame: pd.DataFrame) -> pd.DataFrame:
@@ -119,6 +121,36 @@ def _distances(neighbours: list[list[str]]) -> NDArray[np.float64]:
     shared, counts = has @ has.T, has.sum(axis=1)
     distances: NDArray[np.float64] = 1 - shared / (counts[:, None] + counts[None, :] - shared)
     return distances
+
+
+def sampled_tokens(neighbours: pd.DataFrame, tokens: int) -> pd.DataFrame:
+    """The first prompt tokens of a trial for each (size, init): its first task, its lowest seed."""
+    keys = ["model_size", "prompt_init"]
+    ordered = _ordered(neighbours, [*keys, "task", "seed", "position"])
+    lone = ordered.groupby(keys, sort=False)["trial_id"].transform("first")
+    of_one = ordered[ordered["trial_id"] == lone]
+    return of_one.groupby(keys, sort=False).head(tokens).reset_index(drop=True)
+
+
+def largest_clusters(clustered: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The clusters of each size that have the most tokens, sizes as the table has them."""
+    ordered = clustered.sort_values("tokens", ascending=False, kind="stable")
+    sizes = {size: place for place, size in enumerate(dict.fromkeys(clustered["model_size"]))}
+    kept = ordered.groupby("model_size", sort=False).head(count)
+    return kept.sort_values("model_size", key=lambda size: size.map(sizes), kind="stable")
+
+
+def _ordered(table: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    """Rows by these keys: inits in the order of figures, names by where they first stand."""
+    places = pd.DataFrame(index=table.index)
+    for key in keys:
+        values = table[key].unique().tolist()
+        known = {value: place for place, value in enumerate(values)}
+        if key == prompt_init.AXIS.name:
+            known = {value: n for n, value in enumerate(prompt_init.AXIS.ordered(values))}
+        is_name = key in (prompt_init.AXIS.name, "model_size", "task")
+        places[key] = table[key].map(known) if is_name else table[key]
+    return table.loc[places.sort_values(keys, kind="stable").index].reset_index(drop=True)
 
 
 def cluster_table(neighbours: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ _TITLES = {
 """What the page shows beside its own figures, by the name of the file, and what it is."""
 _TABLES = (
     "table_3_ensembling", "table_4_parameters", "table_5_runtimes", "neighbours",
-    "prompt_clusters",
+    "prompt_tokens", "prompt_clusters",
 )  # fmt: skip
 """The tables beside its own."""
 

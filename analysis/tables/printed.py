@@ -11,14 +11,16 @@ from typing import Any
 import pandas as pd
 
 from ablation.method import AXIS as METHOD
+from ablation.prompt_init import AXIS as INIT
 from ablation.task import AXIS as TASK
+from analysis.neighbours import largest_clusters, sampled_tokens
 from runners.tasks.voting import TIE_RULE
 
 NOTHING = "-"
 AT_CHANCE = "at chance"
 """Stands in Table 5 where a setting has learned nothing that could converge."""
-CLUSTERS = 12
-"""How many clusters of prompt tokens are printed."""
+CLUSTERS, TOKENS = 3, 5
+"""How many clusters of each size are printed, and tokens of each prompt that is shown."""
 _RUNTIME = (
     "Until the first evaluation within 1% of the mean best score of the setting. Mean ± sd "
     "over the seeds that get there: (2 of 3) are two of three, of which the third has not "
@@ -32,7 +34,13 @@ _NEAR = (
 )
 _CLUSTERED = (
     "Tokens of one prompt whose five nearest pieces overlap: average linkage over Jaccard "
-    f"distances, cut at 0.8. The {CLUSTERS} with the most tokens; prompt_clusters.csv has all."
+    f"distances, cut at 0.8. Of each size the {CLUSTERS} with the most tokens; prompt_clusters.csv "
+    "has all."
+)
+_PIECES = (
+    "The five nearest pieces of the vocabulary by cosine, nearest first, with the cosine of the "
+    f"first. Of one prompt for each size and start, at its best point, the first {TOKENS} tokens; "
+    "prompt_tokens.csv has all."
 )
 
 
@@ -86,10 +94,13 @@ def _escaped(text: str) -> str:
 def _shown(name: str, table: pd.DataFrame) -> pd.DataFrame:
     """The rows that are printed: of Table 3 no score that repeats a task's one metric.
 
-    Of clusters those with the most tokens, for every prompt has some.
+    Of clusters those with the most tokens of each size, for every prompt has some; of
+    prompt tokens those of a few prompts.
     """
     if name == "prompt_clusters":
-        return table.sort_values("tokens", ascending=False, kind="stable").head(CLUSTERS)
+        return largest_clusters(table, CLUSTERS)
+    if name == "prompt_tokens":
+        return sampled_tokens(table, TOKENS)
     if name != "table_3_ensembling":
         return table
     metrics = table.groupby(["model_size", "task"])["metric"].transform("size")
@@ -116,6 +127,7 @@ def printed_tables(tables: Mapping[str, pd.DataFrame]) -> list[Printed]:
 
 Layouts = dict[str, tuple[str, str, list[Column]]]
 """Title, note and columns by the name of a table."""
+_START: Column = ("Start", lambda row: INIT.label_of(row["prompt_init"]))
 _SIZE: Column = ("Size", lambda row: str(row["model_size"]))
 _SEEDS = "Mean ± sd over seeds; (n of m) where seeds are missing."
 _PAIRED = "Differences are prompt tuning less model tuning, paired by seed, with 95% t intervals."
@@ -216,11 +228,22 @@ def _near() -> Layouts:
             "What prompts are near to",
             _NEAR,
             [
-                ("Start", lambda row: str(row["prompt_init"])), _SIZE,
+                _START, _SIZE,
                 ("Cosine at the start", lambda row: _number(row["start"], 3)),
                 ("Cosine at the best point", lambda row: _number(row["best"], 3)),
                 ("Verbalizers", lambda row: f"{row['found']:.0f} of {row['verbalizers']:.0f}"),
                 ("Prompts", lambda row: _count(row["n"])),
+            ],
+        ),
+        "prompt_tokens": (
+            "The pieces nearest to prompt tokens", _PIECES,
+            [
+                _SIZE, _START,
+                ("Task", lambda row: _task(row["task"])),
+                ("Seed", lambda row: str(row["seed"])),
+                ("Token", lambda row: str(row["position"] + 1)),
+                ("Nearest pieces", lambda row: str(row["pieces"])),
+                ("Cosine", lambda row: str(row["cosines"]).split(" ")[0]),
             ],
         ),
         "prompt_clusters": (
@@ -228,7 +251,7 @@ def _near() -> Layouts:
             [
                 ("Pieces that they share", lambda row: str(row["pieces"])),
                 ("Tokens", lambda row: _count(row["tokens"])),
-                ("Start", lambda row: str(row["prompt_init"])), _SIZE,
+                _START, _SIZE,
                 ("Task", lambda row: _task(row["task"])),
                 ("Seed", lambda row: str(row["seed"])),
             ],

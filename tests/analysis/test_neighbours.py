@@ -9,8 +9,9 @@ import pytest
 from ablation.settings import STUDIED
 from analysis.draw import pictures
 from analysis.findings import find
-from analysis.neighbours import cluster_table, clusters, distance_table
+from analysis.neighbours import cluster_table, clusters, distance_table, neighbour_table
 from analysis.style import paper
+from analysis.tables.printed import CLUSTERS, TOKENS, printed_tables
 from runners.config import TrialConfig
 
 
@@ -74,3 +75,47 @@ def test_a_cluster_shows_what_its_tokens_share() -> None:
     table = cluster_table(rows)
     assert table[["positions", "tokens"]].to_dict("records") == [{"positions": "0 2", "tokens": 2}]
     assert table["pieces"].iloc[0].startswith("a ")
+
+
+def test_pieces_of_a_prompt_for_each_size_and_start_are_printed() -> None:
+    """A table of cosines alone, or one of which the tokens are of many prompts at once."""
+    rows = pd.DataFrame(
+        {"trial_id": f"{size}{init}{task}{seed}", "model_size": size, "prompt_init": init,
+         "prompt_length": 9, "task": task, "seed": seed, "position": position, "cluster": 1,
+         "pieces": f"{init[0]}{position} b c d e", "cosines": "0.900 0.800 0.700 0.600 0.500"}
+        for init in ("class_label", "random_uniform") for seed in (1, 0)
+        for task in ("wic", "boolq") for size in ("60k", "2m") for position in range(9)
+    )  # fmt: skip
+    (printed,) = printed_tables({"prompt_tokens": rows})
+    assert len(printed.rows) == 2 * 2 * TOKENS
+    assert [row[:4] for row in printed.rows[::TOKENS]] == [
+        ("60k", "Random uniform", "WiC", "0"), ("60k", "Class label", "WiC", "0"),
+        ("2m", "Random uniform", "WiC", "0"), ("2m", "Class label", "WiC", "0"),
+    ]  # fmt: skip
+    assert [row[4] for row in printed.rows[:TOKENS]] == [str(n + 1) for n in range(TOKENS)]
+    assert printed.rows[1][5:] == ("r1 b c d e", "0.900")
+
+
+def test_clusters_of_every_size_are_printed() -> None:
+    """Clusters of the smallest model alone, which has the most of them."""
+    rows = pd.DataFrame(
+        {"trial_id": "t", "model_size": size, "prompt_init": "class_label", "task": "boolq",
+         "seed": 0, "tokens": tokens, "pieces": f"{size} {tokens}"}
+        for size, most in (("60k", 9), ("2m", 3)) for tokens in range(2, most + 1)
+    )  # fmt: skip
+    (printed,) = printed_tables({"prompt_clusters": rows})
+    assert [row[0] for row in printed.rows] == ["60k 9", "60k 8", "60k 7", "2m 3", "2m 2"]
+    assert CLUSTERS == 3
+
+
+def test_neighbours_are_in_the_order_of_starts(frame_of: Any) -> None:
+    """The default start first, since its trials were planned first."""
+    frame = frame_of()
+    known = {"start": 1.0, "best": 0.5, "verbalizers": 2, "verbalizers_found": 1}
+    prompts = frame["method"] == STUDIED
+    for name, value in known.items():
+        frame[f"neighbours.{name}"] = pd.Series(float(value), index=frame.index).where(prompts)
+    table = neighbour_table(frame)
+    assert list(zip(table["prompt_init"], table["model_size"], strict=True)) == [
+        (init, size) for init in ("random_uniform", "class_label") for size in ("60k", "200k", "2m")
+    ]
