@@ -151,6 +151,7 @@ def curve_charts(
             charts.append(
                 Chart(
                     title=METHOD.label_of(method), x_label="Step", y_label=words[quantity],
+                    floor=0.0,
                     lines=tuple(
                         Line(label=size, look=look[size],
                              table=rows[rows["model_size"] == size].rename(columns={"step": "x"}))
@@ -177,7 +178,7 @@ def distance_charts(
                 if size not in set(rows["model_size"])]  # fmt: skip
         charts.append(
             Chart(
-                title=INIT.label_of(init), x_label="Step", y_label="Cosine distance",
+                title=INIT.label_of(init), x_label="Step", y_label="Cosine distance", floor=0.0,
                 lines=tuple(
                     Line(label=size, look=look[size],
                          table=rows[rows["model_size"] == size].rename(columns={"step": "x"}))

@@ -76,7 +76,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
 
 
 def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
-    """The means, and a band of one standard deviation to either side."""
+    """The means, and a band of one standard deviation to either side, within 0 and 100."""
     x = line["model_parameters"].astype("float64")
     axes.plot(
         x,
@@ -89,7 +89,7 @@ def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
     )
     # One seed has no spread; its band has no width.
     sd = line["sd"].fillna(0.0)
-    low, high = line["mean"] - sd, line["mean"] + sd
+    low, high = (line["mean"] - sd).clip(lower=0.0), (line["mean"] + sd).clip(upper=100.0)
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
 
 
