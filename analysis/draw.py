@@ -209,7 +209,8 @@ def _timed(found: Findings) -> Iterator[Picture]:
         trials = timed_trials(frame, task)
         trials = trials[trials["method"] == STUDIED]
         panel = found.panels.get(prompt_length.AXIS.name)
-        lengths = panel.values if panel else prompt_length.AXIS.ordered(table["prompt_length"])
+        known = table["prompt_length"].unique().tolist()
+        lengths = panel.values if panel else prompt_length.AXIS.ordered(known)
         default = found.manifest.defaults[prompt_length.AXIS.name]
         charts = convergence_charts(table, lengths, default, partial(trials))
         yield Picture(

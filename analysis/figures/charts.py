@@ -99,7 +99,7 @@ def convergence_charts(
     )
     words = {"seconds": " Seconds are the trial's own, packs shared, in proportion to its steps."}
     thin = rows[rows["n"] < rows["planned_seeds"]]
-    marks = "Ring: some seeds have not converged." if (thin["n"] > 0).any() else ""
+    marks = "Ring: not all seeds have converged." if (thin["n"] > 0).any() else ""
     marks += " Mark on the axis: none has." if (thin["n"] == 0).any() else ""
     still = _listed("No better than chance, so not converged", at_chance)
     return [

@@ -6,9 +6,11 @@ import pytest
 
 from ablation import prompt_length
 from analysis.convergence import KEYS, convergence_table
+from analysis.draw import pictures
 from analysis.figures.ablations import caption
 from analysis.figures.chart import chart_sheet
 from analysis.figures.charts import convergence_charts
+from analysis.findings import find
 from analysis.panels import build_panel
 from analysis.style import ALERT, DEFAULT_LOOK, paper
 from analysis.tables.printed import printed_tables
@@ -105,7 +107,7 @@ def test_the_figure_shows_each_seed_and_what_has_not_converged(
     assert charts[0].lines[-1].look == DEFAULT_LOOK
     assert "n = 1 to 2; dots: each seed" in charts[0].note
     assert charts[0].alert == (
-        "Ring: some seeds have not converged. Mark on the axis: none has. No better than "
+        "Ring: not all seeds have converged. Mark on the axis: none has. No better than "
         "chance, so not converged: P = 1 at 60k, P = 1 at 200k, P = 1 at 2m."
     )
     with paper():
@@ -120,3 +122,16 @@ def test_the_figure_shows_each_seed_and_what_has_not_converged(
     assert bare.get_xlim()[0] < 1e4
     dots = [line for line in axes.lines if line.get_marker() == "."]
     assert len(dots) == 2 * 3
+
+
+def test_a_sweep_of_one_length_has_one_line(toy: Any) -> None:
+    """A line for each size in the legend, where there is no Figure 3a to take lengths from."""
+    lone = {"prompt_length": [20], "prompt_init": ["class_label"]}
+    lone |= {"pretraining_objective": ["lm_adaptation"], "lm_adaptation_steps": [1000]}
+    made = toy(axes={"model_size": ["200k", "2m"], "task": ["cb"], **lone})
+    made.run()
+    found = find(made.manifest, made.trials(), made.store)
+    (picture,) = (p for p in pictures(found) if p.stem == "figure_runtime")
+    legend = picture.draw().axes[0].get_legend()
+    assert legend is not None
+    assert [text.get_text() for text in legend.get_texts()] == ["20"]
