@@ -89,6 +89,20 @@ def test_a_pack_is_trained_and_committed(work: Work, store: Store) -> None:
     assert store.running() == set()
 
 
+def test_a_worker_takes_the_threads_that_it_holds(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ray starts workers with one thread, or torch takes all cores of the machine for each."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    worker = object.__new__(PackTrainable)
+    execution = Execution(store=store.root, threads=3)
+    pack = pack_of(*trials(0))
+    worker.reset_config({"pack": pack, "execution": execution, "catalogue": Catalogue()})
+    worker.step()
+    assert asked == [3]
+
+
 def test_what_is_done_is_not_trained_again(work: Work, store: Store) -> None:
     """A pack that is taken again starts over, or its done trials are lost from the count."""
     configs = trials(0, 1)
