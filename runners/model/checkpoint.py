@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,8 +15,28 @@ WEIGHTS = "model.safetensors"
 WHOLE_BYTES = 64 * 2**20
 """A file up to this size is read whole; of a larger one, so much in blocks all over it."""
 BLOCK_BYTES = 2**20
-_DECISIVE = ("*.safetensors", "config.json", "tokenizer.json", "spiece.model", "*.gguf")
-"""What decides the numbers that a model gives."""
+_DECISIVE = (
+    "*.safetensors", "*.gguf", "config.json",
+    "tokenizer.json", "*.model", "*.tiktoken", "vocab.json", "vocab.txt", "merges.txt",
+    "added_tokens.json", "special_tokens_map.json",
+)  # fmt: skip
+"""What decides the numbers that a model gives: its weights, shape and pieces of text."""
+_SETTINGS = "tokenizer_config.json"
+"""What decides which pieces end or begin a text, and from vocabularies alone how it is cut."""
+_T5_SETTINGS = {
+    "tokenizer_class": "T5Tokenizer", "eos_token": "</s>", "pad_token": "<pad>",
+    "unk_token": "<unk>",
+}  # fmt: skip
+"""Settings that add nothing: those of the ladders that are made here, whose fingerprints stand."""
+_IDLE = {"backend", "extra_ids", "extra_special_tokens", "is_local", "model_max_length"}
+"""Settings that cut no text otherwise where `tokenizer.json` says how it is cut."""
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+"""Weights in files that can run code when they are read, so that they are not."""
+SAFE_REMEDY = (
+    "a pickle can run code when it is read, so only safetensors are; convert it once where you "
+    "trust it (docs/data.md says how), and name the folder that this makes in a family file"
+)
+"""What to do with a checkpoint that has no safetensors."""
 
 
 def pretrained_fingerprint(rung: Rung) -> str | None:
@@ -34,7 +55,7 @@ def fingerprint_of_places(checkpoint: Place, tokenizer: Place) -> str | None:
     folders = [path for path in local if path is not None]
     if len(folders) == len(places):
         return fingerprint_of(*folders)
-    if any(place.hub_id is not None and place.revision is None for place in places):
+    if not all(place.is_fixed for place in places):
         return None
     named = [str(place) if path is None else fingerprint_of(path)
              for place, path in zip(places, local, strict=True)]  # fmt: skip
@@ -58,10 +79,38 @@ def fingerprint_of(*paths: Path) -> str:
     return digest.hexdigest()[:16]
 
 
+def pickled(folder: Path) -> str | None:
+    """What to do about a folder whose weights are pickles alone; None for any other place."""
+    if not folder.is_dir() or any(folder.glob("*.safetensors")):
+        return None
+    found = sorted(file.name for pattern in _PICKLES for file in folder.glob(pattern))
+    if not found:
+        return None
+    return f"{', '.join(found[:3])} {'is' if len(found) == 1 else 'are'} no safetensors; " + (
+        SAFE_REMEDY
+    )
+
+
 def _decisive(path: Path) -> list[Path]:
     if path.is_file():
         return [path]
-    return sorted({file for pattern in _DECISIVE for file in path.glob(pattern)})
+    found = {file for pattern in _DECISIVE for file in path.glob(pattern)}
+    settings = path / _SETTINGS
+    if settings.is_file() and not (path / "tokenizer.json" in found and _is_usual(settings)):
+        found.add(settings)
+    return sorted(found)
+
+
+def _is_usual(settings: Path) -> bool:
+    """Whether a tokenizer's settings are those of T5 beside what cuts no text."""
+    try:
+        said = json.loads(settings.read_bytes())
+    except ValueError:
+        # Whoever loads it will say what is wrong.
+        return False
+    if not isinstance(said, dict):
+        return False
+    return {name: value for name, value in said.items() if name not in _IDLE} == _T5_SETTINGS
 
 
 def _blocks(file: Path, size: int) -> Iterator[bytes]:

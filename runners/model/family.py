@@ -20,6 +20,7 @@ A place is a hub id with the commit after `@`, a folder that begins with `.` or
 
 import functools
 import importlib.util
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -30,6 +31,7 @@ import yaml
 from runners.model.sizes import T5Shape
 from runners.rules import ConfigError, Problem, Rule, unknown_key, violations
 
+_COMMIT = re.compile("[0-9a-f]{40}")
 FAMILIES = Path(__file__).resolve().parent / "families"
 """The families that ship, one file each."""
 ARCHITECTURES: Mapping[str, str] = {"t5": "span_corruption", "causal": "causal_lm"}
@@ -46,7 +48,7 @@ class Place:
     """`NAME/FILE`: a file inside an installed package."""
     hub_id: str | None = None
     revision: str | None = None
-    """The commit of a hub id; None is whatever the hub has now."""
+    """The commit of a hub id; a branch, or None, is whatever the hub has now."""
 
     def __str__(self) -> str:
         if self.package is not None:
@@ -54,6 +56,11 @@ class Place:
         if self.path is not None:
             return str(self.path)
         return f"{self.hub_id}@{self.revision}" if self.revision else str(self.hub_id)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the same is there tomorrow as far as its name says: no branch of the hub."""
+        return self.hub_id is None or _COMMIT.fullmatch(self.revision or "") is not None
 
     def local(self) -> Path | None:
         """The folder or file on this machine; None for a hub id.

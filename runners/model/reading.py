@@ -1,7 +1,7 @@
 """Reading checkpoints and tokenizers with `transformers`: folders, GGUF files, the hub.
 
-Whatever does not fit is an error here: weights that are missing, too many, of
-another shape, or cut off.
+Weights are read from safetensors or GGUF alone: a pickle can run code. Whatever does
+not fit is an error here: weights that are missing, too many, of another shape, or cut off.
 """
 
 from dataclasses import replace
@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from runners.model.backbone import no_bars
+from runners.model.checkpoint import SAFE_REMEDY, pickled
 from runners.model.codec import Codec
 from runners.model.family import Place
 
@@ -29,7 +30,7 @@ def pinned(place: Place) -> Place:
     Whatever the hub has now may be something else tomorrow, so a record says
     which commit was read.
     """
-    if place.hub_id is None or place.revision is not None:
+    if place.is_fixed:
         return place
     return replace(place, revision=read_config(place)._commit_hash)
 
@@ -37,16 +38,20 @@ def pinned(place: Place) -> Place:
 def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> PreTrainedModel:
     """A checkpoint as a model of `kind`, a class of `transformers`, in `dtype`, in evaluation mode.
 
-    Raises ValueError where it cannot be read, lacks a weight of the model, has
-    one that the model lacks or one of another shape.
+    Raises ValueError where it cannot be read, has no safetensors, lacks a weight of
+    the model, has one that the model lacks or one of another shape.
     """
     where, found = _arguments(place)
+    local = place.local()
+    unsafe = pickled(local) if local else None
+    if unsafe is not None:
+        raise ValueError(f"model {place}: {unsafe}")
     loaded: Any  # A pair, of which the annotation of `from_pretrained` knows nothing.
     with _Explained(place), no_bars():
         # Weights of another shape are told below, by name, and not in a report of many lines.
         loaded = kind.from_pretrained(
             where, dtype=dtype, output_loading_info=True, ignore_mismatched_sizes=True,
-            **found, **options,
+            use_safetensors=True, **found, **options,
         )  # fmt: skip
     model: PreTrainedModel
     model, report = loaded
@@ -110,6 +115,10 @@ class _Explained:
         """Raise what a file or the hub has done wrong as a ValueError."""
         if isinstance(error, OSError | RuntimeError | SafetensorError | KeyError):
             said = " ".join(str(error).split())
+            # What `transformers` says of a commit that has other files of weights alone.
+            if "cannot be loaded with `safetensors`" in said:
+                message = f"model {self._place}: has no safetensors; {SAFE_REMEDY}"
+                raise ValueError(message) from error
             raise ValueError(
                 f"model {self._place}: cannot be read ({said[:300]}); "
                 "give a folder that transformers can load, or a hub id and commit that exist"

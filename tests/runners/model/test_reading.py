@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,19 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM as Auto
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from runners.model import reading as module
 from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.family import Place
 from runners.model.reading import pinned, read_codec, read_config, read_model
+from runners.model.t5_backbone import load_t5
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -111,7 +119,9 @@ def test_a_hub_id_is_pinned_to_the_commit_that_was_read(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(module, "read_config", lambda _: Config())
     assert pinned(Place(hub_id="me/model")) == Place(hub_id="me/model", revision="abc")
-    for known in (Place(hub_id="me/model", revision="def"), Place(path=Path("/here"))):
+    branch = Place(hub_id="me/model", revision="main")
+    assert pinned(branch) == Place(hub_id="me/model", revision="abc")
+    for known in (Place(hub_id="me/model", revision="d" * 40), Place(path=Path("/here"))):
         assert pinned(known) is known
 
 
@@ -124,13 +134,90 @@ def test_a_tokenizer_without_an_end_is_refused(tmp_path: Path) -> None:
         read_codec(Place(path=tmp_path), continues=True)
 
 
-def test_weights_as_the_lm_adapted_t5_was_published(folder: Path) -> None:
-    """Catches a release without safetensors, as of google/t5-small-lm-adapt, that is refused."""
-    expected = read_model(Auto, Place(path=folder), torch.float32).state_dict()
-    torch.save(load_file(folder / WEIGHTS), folder / "pytorch_model.bin")
+class _Bomb:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return (print, ("it went off",))
+
+
+def _as_pickle(folder: Path) -> None:
+    torch.save({"bomb": _Bomb()}, folder / "pytorch_model.bin")
     (folder / WEIGHTS).unlink()
+
+
+def test_a_pickle_is_never_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches weights that run code as they are read, and that no fingerprint knows."""
+    _as_pickle(folder)
+    message = (
+        f"^model {re.escape(str(folder))}: pytorch_model.bin is no safetensors; a pickle can run "
+        "code when it is read, so only safetensors are; convert it once where you trust it"
+    )
+    with pytest.raises(ValueError, match=message):
+        read_model(Auto, Place(path=folder), torch.float32)
+    assert "went off" not in capsys.readouterr().out
+
+
+def test_safetensors_count_where_a_pickle_lies_beside_them(folder: Path) -> None:
+    """Catches a folder that is refused, or read from its pickle, although it has both."""
+    expected = read_model(Auto, Place(path=folder), torch.float32).state_dict()
+    torch.save({"bomb": _Bomb()}, folder / "pytorch_model.bin")
     found = read_model(Auto, Place(path=folder), torch.float32).state_dict()
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
+def test_a_commit_of_the_hub_without_safetensors_is_refused(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches google/t5-small-lm-adapt, whose main branch has .bin alone, read as a pickle.
+
+    The cache is as the hub's client leaves it: what a commit lacks is noted.
+    """
+    commit, cache = "c0ffee" * 6 + "c0ff", tmp_path / "cache"
+    kept = cache / "models--me--model" / "snapshots" / commit
+    lacks = cache / "models--me--model" / ".no_exist" / commit
+    _as_pickle(folder)
+    shutil.copytree(folder, kept)
+    lacks.mkdir(parents=True)
+    for name in (WEIGHTS, f"{WEIGHTS}.index.json", "adapter_config.json"):
+        (lacks / name).touch()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(cache))
+    place = Place(hub_id="me/model", revision=commit)
+    message = f"^model me/model@{commit}: has no safetensors; a pickle can run code"
+    with pytest.raises(ValueError, match=message):
+        read_model(Auto, place, torch.float32, cache_dir=str(cache))
+
+
+def test_a_pickle_is_converted_as_the_page_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a remedy that loses the output layer of a T5 1.1, or its tokenizer."""
+    torch.manual_seed(0)
+    config = T5Config(
+        vocab_size=700, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_decoder_layers=1, num_heads=2,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
+    )  # fmt: skip
+    published = tmp_path / "google" / "t5-small-lm-adapt"
+    shutil.copytree(LADDER / "tokenizer", published)
+    config.save_pretrained(published)
+    named = T5ForConditionalGeneration(config).named_parameters()
+    weights = {name: weight.detach().clone() for name, weight in named}
+    weights["lm_head.weight"] = torch.randn(700, 8)
+    copies = ("encoder.embed_tokens.weight", "decoder.embed_tokens.weight")
+    torch.save(weights | dict.fromkeys(copies, weights["shared.weight"]),
+               published / "pytorch_model.bin")  # fmt: skip
+    page = (Path(__file__).resolve().parents[3] / "docs" / "data.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    exec(code)
+    place = Place(path=tmp_path / "t5-small-lm-adapt")
+    codec = read_codec(place, continues=False)
+    loaded = load_t5(place, codec=codec, fingerprint="", dtype=torch.float32)
+    assert codec.end_id == 1
+    assert loaded.weights.keys() == weights.keys()
+    for name, weight in loaded.weights.items():
+        torch.testing.assert_close(weight, weights[name], rtol=0, atol=0)
 
 
 def test_t5s_own_vocabulary(tmp_path: Path) -> None:
