@@ -35,12 +35,10 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
     )
     parser.add_argument("overrides", nargs="*", metavar="key=value")
-    options = parser.parse_args(words)
+    options = parser.parse_intermixed_args(words)
     try:
         catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
-        given = parse_overrides(options.overrides)
-        given = {**given, **_data_of(given, catalogue)}
-        config = from_mapping(with_overrides(defaults, given, catalogue))
+        config = config_of(options.overrides, defaults, catalogue)
         record = run_alone(config, Store(options.store), catalogue, device=options.device)
     except ValueError as error:
         print(error, file=sys.stderr)
@@ -50,6 +48,18 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
         return 1
     print(describe(record))
     return 0
+
+
+def config_of(
+    words: Sequence[str], defaults: Mapping[str, object], catalogue: Catalogue
+) -> TrialConfig:
+    """The trial that `key=value` words mean over the defaults; raises `ConfigError` for mistakes.
+
+    Names in it need not exist.
+    """
+    given = parse_overrides(words)
+    given = {**given, **_data_of(given, catalogue)}
+    return from_mapping(with_overrides(defaults, given, catalogue))
 
 
 def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, object]:
@@ -167,11 +177,26 @@ def describe(record: TrialRecord) -> str:
     else:
         lines.append(f"nothing trained, {invalid}")
     lines.append(f"{beside}, {provenance['seconds']:.1f} s")
-    # A record of an earlier version does not say.
+    return "\n".join([*lines, *_reported(record)])
+
+
+def _reported(record: TrialRecord) -> list[str]:
+    """A line for whatever was not as asked; a record of an earlier version does not say."""
+    provenance, config, lines = record.provenance, record.config, []
+    there = provenance.get("examples", {}).get("dev")
+    asked = config.get("dev_examples")
+    if there is not None and asked is not None and there < asked:
+        lines.append(f"dev has {there} examples, of at most {asked} that were asked")
+    cut = {**provenance.get("cut_rows", {}), **provenance.get("transfer_cut_rows", {})}
+    lines += [
+        f"{count:,} rows of {place} lost tokens, for they were too long"
+        for place, count in cut.items()
+        if count
+    ]
     if dropped := provenance.get("labels_dropped"):
-        length = record.config["prompt_length"]
+        length = config["prompt_length"]
         lines.append(f"prompt_length {length} has no position for the label {', '.join(dropped)}")
-    return "\n".join(lines)
+    return lines
 
 
 def _transfer_lines(metrics: Mapping[str, float]) -> list[str]:

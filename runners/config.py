@@ -123,7 +123,7 @@ class TrialConfig:
     train_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
     """The first so many training examples; None is the whole split."""
     dev_examples: int | None = _ruled(_OPTIONAL_COUNT, default=None)
-    """The first so many dev examples, for selection and score; None is the whole split."""
+    """The first so many dev examples (published and own data may have fewer); None is all."""
     seed: int = _ruled(Rule(type=int, minimum=0))
     """Seeds the prompt's start, the order of the data, dropout and the choice of shots."""
     train_steps: int | None = _ruled(_OPTIONAL_COUNT, default=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runners.catalogue import Catalogue, DataPlace, task_at
+from runners.catalogue import MICROWORLD, Catalogue, DataPlace, task_at
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
 from runners.data.records import read_records
@@ -108,7 +108,8 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
     """The data of a trial.
 
     Raises ValueError for an unknown source or task, for data that cannot be
-    read, for more examples than there are, and for rows that are too long.
+    read, for more examples than there are (`dev_examples` of published and own
+    data is a cap, and no such number), and for rows that are too long.
     """
     problems = catalogue.problems(config)
     if problems:
@@ -161,7 +162,7 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
     train, commit = _read(task, reading, "train")
     train = train[: _count("train_examples", reading.train_examples, train, task)]
     dev, _ = _read(task, reading, "dev")
-    dev = first_groups(dev, _count("dev_examples", reading.dev_examples, dev, task))
+    dev = first_groups(dev, _dev_count(reading, dev, task))
     if reading.shots is not None:
         dev = designed(
             dev, instruction=task.instruction, gap="\n" if codec.continues else " ",
@@ -215,6 +216,17 @@ def _read(task: Task, reading: _Reading, split: Split) -> tuple[list[Example], s
     """The examples of a split, and the commit of the hub that they come from."""
     records, commit = read_records(reading.source, reading.task, split, reading.origin)
     return task.read(records, split=split, task_prefix=reading.task_prefix), commit
+
+
+def _dev_count(reading: _Reading, there: Sequence[Example], task: Task) -> int:
+    """How many dev examples to keep.
+
+    Dev splits that are published have what they have, CB 56 and RTE 277, and one spec is
+    of several tasks: there the number is a cap. The embedded world makes as many as are asked.
+    """
+    if reading.source == MICROWORLD:
+        return _count("dev_examples", reading.dev_examples, there, task)
+    return min(reading.dev_examples or len(there), len(there))
 
 
 def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -> int:

@@ -67,13 +67,22 @@ def _front(base: Base) -> str:
 
 def _score(record: TrialRecord, config: TrialConfig, choice: str | None) -> list[str]:
     metrics = record.metrics
-    examples = f"the first {config.dev_examples} dev examples" if config.dev_examples else "dev"
+    examples = _examples(record, config)
     how = "measured" if record.measured else "as stated by whoever imported it, not measured,"
     said = f"**{metrics['score']:.2f}** of 100, {how} on {examples}"
     if "chance" in metrics:
         said += f"; the best that needs no reading is {metrics['chance']:.2f}"
     several = {name: f"{v:.2f}" for name, v in metrics.items() if name not in ASIDE}
     return [said + ".", *([choice] if choice else []), *([_table(several)] if several else [])]
+
+
+def _examples(record: TrialRecord, config: TrialConfig) -> str:
+    """On what was scored: so many dev examples as there were, where the record says so."""
+    asked = config.dev_examples
+    if asked is None:
+        return "dev"
+    there = record.provenance.get("examples", {}).get("dev", asked)
+    return f"the first {asked} dev examples" if there >= asked else f"the {there} dev examples"
 
 
 def _use(base: Base, place: str, length: int) -> str:

@@ -199,6 +199,7 @@ class Session:
             "micro_batch_positions": self.rooms.noted(),
             "device": describe(device_of(self.backbone.weights)),
             "data_revision": member.data.revision,
+            "examples": {"train": len(member.data.train), "dev": len(member.data.dev)},
             "cut_rows": dict(member.data.cut),
             "restarted_for_other": self.restarted.get(member.config, []),
             "labels_dropped": labels_dropped(member),

@@ -63,6 +63,28 @@ def test_labels_without_a_position_are_told(
     assert "has no position" not in capsys.readouterr().out
 
 
+def test_rows_that_were_cut_and_dev_rows_that_are_not_there_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches inputs that end early, or a score on fewer rows than were asked, without a word."""
+    for split, count in (("train", 40), ("dev", 6)):
+        rows = "".join(f"a row of many words {n}\t{n % 2}\n" for n in range(count))
+        (tmp_path / f"{split}.tsv").write_text(f"text\tlabel\n{rows}")
+    (tmp_path / "catalogue.yaml").write_text(
+        "tasks:\n  odd: {train: train.tsv, dev: dev.tsv, input: '{text}', target: '{label}',\n"
+        "        labels: {'0': 'False', '1': 'True'}}\n"
+    )
+    words = [*SPAN, *QUICK, "task=odd", "--catalogue", str(tmp_path / "catalogue.yaml")]
+    assert _main(tmp_path, *words) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "dev has 6 examples, of at most 8 that were asked" in lines
+    assert not any("lost tokens" in line for line in lines)
+    assert _main(tmp_path, *words, "input_length=4", "long_inputs=cut") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "32 rows of train lost tokens, for they were too long" in lines
+    assert "6 rows of dev lost tokens, for they were too long" in lines
+
+
 def test_every_mistake_of_a_command_is_told_and_nothing_starts(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,20 @@ def test_more_examples_than_there_are_are_refused(
         load_task_data(config(**{key: 999_999}), backbone.codec, Catalogue())
 
 
+def test_dev_examples_are_a_cap_of_published_data(
+    backbone: T5Backbone, config: Make, glue: Catalogue
+) -> None:
+    """Catches a spec of CB and SST-2 that no number of dev examples fits, CB having 56."""
+    trial = config(task="sst2", data_source="glue", train_examples=4, dev_examples=300)
+    data = load_task_data(trial, backbone.codec, glue)
+    assert len(data.dev) == len(data.dev_examples) == 4
+    few = dataclasses.replace(trial, dev_examples=3)
+    assert len(load_task_data(few, backbone.codec, glue).dev) == 3
+    more = dataclasses.replace(trial, train_examples=5)
+    with pytest.raises(ValueError, match=r"^train_examples: 5 is more than the 4 of sst2; give 4"):
+        load_task_data(more, backbone.codec, glue)
+
+
 def test_a_row_of_just_the_limit_is_legal(backbone: T5Backbone, config: Make) -> None:
     """Catches a limit that is off by the end-of-sequence."""
     data = load_task_data(config(), backbone.codec, Catalogue())

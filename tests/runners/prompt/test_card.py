@@ -1,6 +1,7 @@
 """The README.md of a shared prompt."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -29,6 +30,13 @@ def test_a_card_names_task_score_model_and_origin(commit_prompt: Commit) -> None
     assert "The best of 3." in text
     assert 'AutoModelForSeq2SeqLM.from_pretrained(base, revision="abc")' in text
     assert f"| `trial_id` | {record.trial_id} |\n| `code` | c0de |" in text
+
+
+def test_a_card_says_on_how_many_examples_there_were(commit_prompt: Commit) -> None:
+    """Catches a score on CB's 56 examples that is shared as one on the first 300."""
+    record, _ = commit_prompt(dev_examples=300)
+    few = replace(record, provenance={**record.provenance, "examples": {"train": 64, "dev": 56}})
+    assert "measured on the 56 dev examples" in _card(few)
 
 
 def test_the_command_of_a_card_gives_the_same_trial(commit_prompt: Commit) -> None:

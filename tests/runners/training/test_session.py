@@ -123,6 +123,7 @@ def test_labels_without_a_position_are_recorded(
     record = store.get(trial.trial_id)
     assert record is not None
     assert record.provenance["labels_dropped"] == dropped
+    assert record.provenance["examples"] == {"train": 64, "dev": 12}
 
 
 def test_model_tuning_leaves_no_prompt(backbone: T5Backbone, store: Store, config: Make) -> None:
