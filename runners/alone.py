@@ -5,14 +5,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runners.catalogue import MICROWORLD, PUBLISHED, Catalogue
+from runners.catalogue import Catalogue
 from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.model.device import DEVICES, choose
 from runners.record import ASIDE, TrialRecord
 from runners.rules import ConfigError
 from runners.store import Store
-from runners.tasks.benchmarks import BENCHMARK_OF
 
 
 def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> int:
@@ -57,21 +56,8 @@ def config_of(
 
     Names in it need not exist.
     """
-    given = parse_overrides(words)
-    given = {**given, **_data_of(given, catalogue)}
+    given = catalogue.meant_by(parse_overrides(words))
     return from_mapping(with_overrides(defaults, given, catalogue))
-
-
-def _data_of(given: Mapping[str, object], catalogue: Catalogue) -> Mapping[str, object]:
-    """Where examples come from, where the names of tasks say more than the words do."""
-    task, source = str(given.get("task")), str(given.get("data_source", MICROWORLD))
-    found: dict[str, object] = {}
-    if task in catalogue.own_tasks or (source == PUBLISHED and task in BENCHMARK_OF):
-        found = catalogue.fields_of(task, source)
-    if given.get("transfer_tasks"):
-        names = str(given["transfer_tasks"]).split(",")
-        found |= catalogue.transfer_fields(name.strip() for name in names)
-    return found
 
 
 def with_overrides(

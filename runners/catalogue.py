@@ -83,6 +83,11 @@ class Catalogue:
         """Where the records of a task that exists come from."""
         return self.own_tasks[task] if source == OWN else self.data.get(source, DataPlace())
 
+    def task_of(self, config: TrialConfig) -> Task:
+        """The task of a trial whose names are known."""
+        source, task = config.data_source, config.task
+        return task_at(source, task, self.origin(source, task))
+
     def fields_of(self, task: str, source: str) -> dict[str, Any]:
         """The fields of a trial that say which examples `task` of a spec's source means.
 
@@ -92,6 +97,23 @@ class Catalogue:
             return {"data_source": OWN, "task_content": self.own_tasks[task].content}
         found = BENCHMARK_OF[task] if source == PUBLISHED else source
         return {"data_source": found, "task_content": None}
+
+    def meant_by(self, given: Mapping[str, object]) -> dict[str, object]:
+        """Fields as a user writes them, with where the examples of the tasks come from.
+
+        The name of a task says it, where it is the user's own or the source is `published`.
+        A stated content of an own task stays, so that another than there is today is told.
+        """
+        task, source = str(given.get("task")), str(given.get("data_source", MICROWORLD))
+        found = dict(given)
+        if task in self.own_tasks or (source == PUBLISHED and task in BENCHMARK_OF):
+            found |= self.fields_of(task, source)
+            if given.get("task_content") is not None and task in self.own_tasks:
+                found["task_content"] = given["task_content"]
+        if given.get("transfer_tasks"):
+            names = str(given["transfer_tasks"]).split(",")
+            found |= self.transfer_fields(name.strip() for name in names)
+        return found
 
     def transfer_fields(self, tasks: Iterable[str]) -> dict[str, Any]:
         """The fields of a trial whose best point is judged on `tasks` too, given in any order."""
@@ -147,25 +169,43 @@ class Catalogue:
 
     def problems(self, config: TrialConfig) -> list[Problem]:
         """A problem for each name in a config that nothing goes by, and for what does not fit."""
-        family = self.families.get(config.model_family)
-        legal: Mapping[str, Collection[str]] = {
-            "model_family": self.families,
-            "model_size": family.rungs if family else (),
-            "data_source": SOURCES,
-            "task": self.tasks_of(config.data_source),
-            "task_content": self._contents(config),
-        }
-        unknown = [
-            problem
-            for name, choices in legal.items()
-            # Of a size nothing can be said where its family is unknown.
-            if choices
-            for problem in violations(name, getattr(config, name), _one_of(choices))
-        ]
+        unknown = [*self._unknown_model(config), *self._unknown_task(config)]
         return unknown or [
             *_misfits(config, self.families[config.model_family]), *self._misfits_of_task(config),
             *self._misfits_of_transfer(config),
         ]  # fmt: skip
+
+    def problems_of_model(self, config: TrialConfig) -> list[Problem]:
+        """The same for the frozen model of a config alone, whatever its task is."""
+        unknown = self._unknown_model(config)
+        return unknown or _misfits(config, self.families[config.model_family])
+
+    def _unknown_model(self, config: TrialConfig) -> list[Problem]:
+        problems = violations("model_family", config.model_family, _one_of(self.families))
+        # Of a size nothing can be said where its family is unknown.
+        if not problems:
+            sizes = self.families[config.model_family].rungs
+            problems = violations("model_size", config.model_size, _one_of(sizes))
+        return problems
+
+    def _unknown_task(self, config: TrialConfig) -> list[Problem]:
+        problems = violations("data_source", config.data_source, _one_of(SOURCES))
+        if problems:
+            return problems
+        tasks = self.tasks_of(config.data_source)
+        if not tasks:
+            return [
+                Problem(
+                    key="task", value=config.task,
+                    rule="is a task of your own, and no file that has any was given",
+                    remedy="give the spec that has it (--catalogue SPEC)",
+                )
+            ]  # fmt: skip
+        problems = violations("task", config.task, _one_of(tasks))
+        contents = self._contents(config)
+        if contents:
+            problems += violations("task_content", config.task_content, _one_of(contents))
+        return problems
 
     def _misfits_of_task(self, config: TrialConfig) -> list[Problem]:
         untrained = self.dev_only(config.task)

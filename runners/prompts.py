@@ -4,9 +4,10 @@
     python -m runners.prompts export results/laptop TRIAL --format peft --out boolq --with-model
     python -m runners.prompts import results/laptop FOLDER task=rte ... --score accuracy=68.6
 
-Formats are PEFT folders and T5X `.npy` files (docs/prompts.md). Nothing is
-unpickled. A best prompt is chosen by its dev score, which is biased upward by
-the choice.
+Families and tasks of a user's own are those of the spec that `--catalogue` names, or of
+the sweep that trained the prompt. Formats are PEFT folders and T5X `.npy` files
+(docs/prompts.md). Nothing is unpickled. A best prompt is chosen by its dev score,
+which is biased upward by the choice.
 """
 
 import argparse
@@ -15,11 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from runners.catalogue import Catalogue
+from runners.catalogue_section import load_catalogue
 from runners.config import parse_overrides
 from runners.prompt.exporting import export_chosen, export_npy, export_peft, prompt_trial
 from runners.prompt.formats import FORMATS
 from runners.prompt.importing import Stated, import_prompt
 from runners.prompt.listing import choice, folder_names, listing
+from runners.prompt.naming import catalogue_for
 from runners.prompt.npy_format import FORMAT as NPY
 from runners.prompt.winners import GROUPINGS, find_winners
 from runners.rules import nearest
@@ -59,7 +62,9 @@ def _best(options: argparse.Namespace) -> None:
         name: (winner.record, choice(winner))
         for name, winner in folder_names(contest, options.by).items()
     }
-    paths = export_chosen(chosen, store, Catalogue(), options.out, with_model=options.with_model)
+    winners = [winner.record for winner in contest.winners]
+    catalogue = catalogue_for(winners, store, options.catalogue)
+    paths = export_chosen(chosen, store, catalogue, options.out, with_model=options.with_model)
     print("\n".join(f"written: {path}" for path in paths))
 
 
@@ -71,7 +76,8 @@ def _export(options: argparse.Namespace) -> None:
             raise ValueError("--with-model: does not apply to --format npy; leave it out")
         print(f"written: {export_npy(record, store, options.out)}")
         return
-    path = export_peft(record, store, Catalogue(), options.out, with_model=options.with_model)
+    catalogue = catalogue_for([record], store, options.catalogue)
+    path = export_peft(record, store, catalogue, options.out, with_model=options.with_model)
     print(f"written: {path}")
     if options.with_model:
         print(f"written: {options.out / 'base'}")
@@ -79,7 +85,8 @@ def _export(options: argparse.Namespace) -> None:
 
 def _import(options: argparse.Namespace) -> None:
     stated = Stated(words=options.words, scores=options.score, note=options.note)
-    record = import_prompt(options.path, stated, Store(options.store), Catalogue())
+    catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
+    record = import_prompt(options.path, stated, Store(options.store), catalogue)
     print(f"imported: {options.path} as trial {record.trial_id} ({record.label})")
     print(f"score {record.metrics['score']:.2f}, as stated and not measured")
 
@@ -135,6 +142,10 @@ def _parser(verb: str) -> argparse.ArgumentParser:
         prog=f"python -m runners.prompts {verb}", description=f"{words[0].upper()}{words[1:]}."
     )
     parser.add_argument("store", metavar="STORE", help="folder or URL of a store")
+    parser.add_argument(
+        "--catalogue", type=Path, metavar="SPEC",
+        help="a spec, or a YAML file with its keys families, tasks and data, for more names",
+    )  # fmt: skip
     return parser
 
 

@@ -1,6 +1,7 @@
 """A sweep as its store keeps it: the list of trials that analysis holds the store against."""
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ablation.axes import AXES
@@ -15,6 +16,8 @@ def manifest(spec: SweepSpec, *, code: str) -> dict[str, Any]:
         "design": spec.study.design,
         "spec": spec.text,
         "spec_sha256": spec.sha256,
+        # What the spec names by relative paths lies beside it, such as families.
+        "spec_path": str(Path(spec.path).resolve()),
         "code": code,
         "axes": {axis.name: list(spec.study.axes.of(axis)) for axis in AXES},
         "defaults": asdict(spec.study.defaults),

@@ -11,6 +11,7 @@ from pathlib import Path
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of
 from runners.model.family import Place, Rung
+from runners.prompt.naming import GIVEN
 from runners.prompt.peft_format import Base
 from runners.record import TrialRecord
 from runners.rules import ConfigError
@@ -75,7 +76,10 @@ def write_base(config: TrialConfig, store: Store, catalogue: Catalogue, folder: 
 
 
 def _rung(config: TrialConfig, catalogue: Catalogue) -> Rung:
-    problems = catalogue.problems(config)
+    problems = catalogue.problems_of_model(config)
+    if config.model_family not in catalogue.families:
+        remedy = f"give the spec or the file that has it ({GIVEN})"
+        problems = [replace(problem, remedy=remedy) for problem in problems]
     if problems:
         raise ConfigError(problems)
     return catalogue.rung(config.model_family, config.model_size)

@@ -1,34 +1,39 @@
 """The README.md of a prompt that is shared: what it is, how good, how to use it, from where."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping, to_words
+from runners.misfits import OWN
+from runners.model.family import shipped
+from runners.prompt.naming import GIVEN
 from runners.prompt.peft_format import Base
 from runners.record import ASIDE, TrialRecord
 
 _CLASSES = {"t5": "AutoModelForSeq2SeqLM", "causal": "AutoModelForCausalLM"}
-_INPUTS = {
-    "t5": "Inputs are the task's text in T5's format, without the task's name as first word.",
-    "causal": "Inputs are the task's text in T5's format, without the task's name as first word "
-    "and without end-of-sequence; the answer begins with a space. Give PEFT rows of one length: "
-    "it counts positions over the padding between prompt and input, which moves the answer.",
-}
+_OPEN = (
+    "They have no end-of-sequence, and the answer begins with a space. Give PEFT rows of one "
+    "length: it counts positions over the padding between prompt and input, which moves the answer."
+)
 _END = (
     "Scored answers end at end-of-sequence, or after as many tokens as the longest right answer on "
     "dev has."
 )
 _SENTINEL = "Answers begin with `<extra_id_0>`, which is not part of them."
+_BESIDE = ("majority", "chance", "invalid")
 _SAID = ("note", "code", "data", "base_checkpoint", "started")
 
 
 def card(
-    record: TrialRecord, config: TrialConfig, *, base: Base, place: str, choice: str | None = None
-) -> str:
+    record: TrialRecord, config: TrialConfig, *, base: Base, place: str, catalogue: Catalogue,
+    choice: str | None = None,
+) -> str:  # fmt: skip
     """The whole card.
 
-    `place` is where the frozen model is, seen from the folder of the card; `choice`
-    says how the trial was chosen among others, where it was.
+    `catalogue` knows what a task of the user's own is. `place` is where the frozen
+    model is, seen from the folder of the card; `choice` says how the trial was chosen
+    among others, where it was.
     """
     parts = [
         _front(base),
@@ -38,7 +43,7 @@ def card(
         *_score(record, config, choice),
         "## Use",
         _use(base, place, config.target_length),
-        f"{_INPUTS[base.architecture]} {_END}",
+        " ".join([*_inputs(config, base, catalogue), _END]),
         *([_SENTINEL] if config.pretraining_objective == "span_corruption_sentinel" else []),
         "## Config",
         "As the command that puts this prompt into a store:",
@@ -74,6 +79,28 @@ def _score(record: TrialRecord, config: TrialConfig, choice: str | None) -> list
         said += f"; the best that needs no reading is {metrics['chance']:.2f}"
     several = {name: f"{v:.2f}" for name, v in metrics.items() if name not in ASIDE}
     return [said + ".", *([choice] if choice else []), *([_table(several)] if several else [])]
+
+
+def _inputs(config: TrialConfig, base: Base, catalogue: Catalogue) -> Iterator[str]:
+    """How inputs and answers are written, a sentence each."""
+    own = catalogue.own_tasks.get(config.task) if config.data_source == OWN else None
+    if config.data_source == OWN and (own is None or own.content != config.task_content):
+        yield "Inputs are written by the template of the task, which whoever made it has in a spec."
+    elif own is not None and own.input is not None:
+        yield f"Inputs are written by the template `{own.input}`, with columns in braces."
+        answers = [f"`{word}`" for _, word in own.labels] if own.labels else [f"`{own.target}`"]
+        yield f"Answers are {' or '.join(answers)}."
+    else:
+        yield "Inputs are the task's text in T5's format."
+    word = config.task
+    if own is not None or config.data_source != OWN:
+        word = own.task.prefix if own else catalogue.task_of(config).prefix
+    if word and config.task_prefix:
+        yield f"They begin with the task's word, `{word}`."
+    elif word:
+        yield f"They are without the task's word, `{word}`, before them."
+    if base.architecture == "causal":
+        yield _OPEN
 
 
 def _examples(record: TrialRecord, config: TrialConfig) -> str:
@@ -113,9 +140,18 @@ def _origin(record: TrialRecord) -> Mapping[str, Any]:
 
 def _command(record: TrialRecord, config: TrialConfig) -> str:
     fields = to_words({name: v for name, v in to_mapping(config).items() if v is not None})
-    score = f"--score score={record.metrics['score']:.10g}"
-    words = ["promptscale import STORE FOLDER", *fields, score]
+    ships = config.model_family in shipped() and config.data_source != OWN
+    words = ["promptscale import STORE FOLDER", *([] if ships else [GIVEN]), *fields]
+    words += [f"--score {name}={value:.10g}" for name, value in _stated(record).items()]
     return "\n".join(["```sh", " \\\n    ".join(words), "```"])
+
+
+def _stated(record: TrialRecord) -> Mapping[str, float]:
+    """The metrics whose mean is the score, or the score where they are not known, and chance."""
+    metrics = record.metrics
+    own = {name: v for name, v in metrics.items() if name not in ASIDE and "/" not in name}
+    own = own or {"score": metrics["score"]}
+    return own | {name: metrics[name] for name in _BESIDE if name in metrics}
 
 
 def _table(values: Mapping[str, Any]) -> str:

@@ -159,7 +159,10 @@ def _adapter(
         if model
         else released_base(config, record, catalogue)
     )
-    text = card(record, config, base=base, place=place if model else base.name, choice=choice)
+    text = card(
+        record, config, base=base, place=place if model else base.name, catalogue=catalogue,
+        choice=choice,
+    )  # fmt: skip
     told = {name: value for name, value in asdict(record).items() if name in _TOLD}
     return _Adapter(
         config=config, vectors=prompt_of(record, store), base=base, card=text,

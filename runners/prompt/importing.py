@@ -22,8 +22,9 @@ from runners.prompt.exporting import PROMPT, TENSOR
 from runners.prompt.formats import read_prompt
 from runners.prompt.vectors import PromptFile
 from runners.record import TrialRecord
-from runners.rules import ConfigError, Problem
+from runners.rules import ConfigError, Problem, nearest
 from runners.store import Store
+from runners.tasks.task import Task
 
 BESIDE = ("majority", "chance", "invalid")
 """Numbers that a user can state which are no part of the score."""
@@ -50,7 +51,8 @@ def import_prompt(path: Path, stated: Stated, store: Store, catalogue: Catalogue
     mistakes: list[str] = []
     found = _noted(mistakes, lambda: read_prompt(path))
     config = _noted(mistakes, lambda: _config(stated.words, found, catalogue))
-    metrics = _noted(mistakes, lambda: metrics_of(stated.scores))
+    task = catalogue.task_of(config) if config else None
+    metrics = _noted(mistakes, lambda: _of_task(metrics_of(stated.scores), task))
     if found is None or config is None or metrics is None:
         raise ValueError("\n".join(mistakes))
     standing = store.get(config.trial_id)
@@ -74,7 +76,7 @@ def _noted(mistakes: list[str], work: Callable[[], _Result]) -> _Result | None:
 
 def _config(words: Sequence[str], found: PromptFile | None, catalogue: Catalogue) -> TrialConfig:
     """The config that the words give; the length of the prompt is that of the file."""
-    given = parse_overrides(words)
+    given = catalogue.meant_by(parse_overrides(words))
     method = given.pop("method", "prompt_tuning")
     if method != "prompt_tuning":
         raise ConfigError([_problem("method", method, "trains no prompt", "leave it out")])
@@ -152,6 +154,34 @@ def metrics_of(words: Sequence[str]) -> dict[str, float]:
     if problems:
         raise ConfigError(problems)
     return {**metrics, "score": metrics.get("score", _mean(metrics))}
+
+
+def _of_task(metrics: dict[str, float], task: Task | None) -> dict[str, float]:
+    """The stated metrics; raises `ConfigError` where they are not those of the task, if any.
+
+    They are all of them, or none where the score stands alone: a mean of some would
+    rank the trial among others by another number.
+    """
+    if task is None:
+        return metrics
+    wanted = task.metric_names
+    stated = [name for name in metrics if name not in ("score", *BESIDE)]
+    problems = [
+        _problem(
+            "--score", name, f"is no metric of {task.name}, which has {', '.join(wanted)}",
+            f"did you mean {near!r}?" if (near := nearest(name, wanted)) else "state these",
+        )
+        for name in stated
+        if name not in wanted
+    ]  # fmt: skip
+    missing = [name for name in wanted if name not in stated]
+    if stated and missing and not problems:
+        rule = f"is not stated, and the score of {task.name} is the mean of {', '.join(wanted)}"
+        remedy = "state it too, or score alone"
+        problems = [_problem("--score", name, rule, remedy) for name in missing]
+    if problems:
+        raise ConfigError(problems)
+    return metrics
 
 
 def _broken_score(

@@ -64,6 +64,15 @@ class Task:
         """Whether an answer can be chosen, and not only written."""
         return self.labels is not None or self.offers
 
+    @property
+    def metric_names(self) -> tuple[str, ...]:
+        """The names of its metrics, whose mean is the score."""
+        word = self.labels[0] if self.labels else "word"
+        right = Example(
+            input="", target=word, key=(0,), references=(word,), choices=self.labels or (word,)
+        )
+        return tuple(self.measure([word], [right]))
+
     def read(
         self, records: Iterable[object], *, split: Split, task_prefix: bool = False
     ) -> list[Example]:

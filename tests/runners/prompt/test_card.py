@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from runners.catalogue import Catalogue
 from runners.config import from_mapping, parse_overrides
 from runners.prompt.card import card
 from runners.prompt.peft_format import Base
@@ -16,7 +17,8 @@ RELEASED = Base(name="some/model", released=True, revision="abc", architecture="
 
 
 def _card(record: TrialRecord, base: Base = RELEASED, **options: Any) -> str:
-    return card(record, from_mapping(record.config), base=base, place=base.name, **options)
+    given = {"catalogue": Catalogue(), **options}
+    return card(record, from_mapping(record.config), base=base, place=base.name, **given)
 
 
 def test_a_card_names_task_score_model_and_origin(commit_prompt: Commit) -> None:
@@ -44,9 +46,9 @@ def test_the_command_of_a_card_gives_the_same_trial(commit_prompt: Commit) -> No
     record, _ = commit_prompt(dropout=0.1, parameter_scaling=True, dev_examples=None)
     block = _card(record).partition("```sh\n")[2].partition("\n```")[0]
     words = [word for word in block.replace("\\\n", " ").split()[4:] if "=" in word]
-    config = from_mapping(parse_overrides(words[:-1]))
+    config = from_mapping(parse_overrides(words[:-2]))
     assert config.trial_id == record.trial_id
-    assert words[-1] == "score=50"
+    assert words[-2:] == ["accuracy=50", "chance=50"]
 
 
 def test_a_stated_score_is_called_so(commit_prompt: Commit) -> None:

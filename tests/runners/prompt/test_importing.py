@@ -331,6 +331,33 @@ def test_scores_that_cannot_be_are_refused(words: list[str], message: str) -> No
         metrics_of(words)
 
 
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        (
+            ["f1=50", "acuracy=60"],
+            (
+                "--score: 'acuracy' is no metric of mrpc, which has f1, accuracy; did you mean "
+                "'accuracy'?"
+            ),
+        ),
+        (
+            ["accuracy=60"],
+            (
+                "--score: 'f1' is not stated, and the score of mrpc is the mean of f1, accuracy; "
+                "state it too, or score alone"
+            ),
+        ),
+    ],
+)
+def test_metrics_are_those_of_the_task(
+    npy: Path, store: Store, scores: list[str], said: str
+) -> None:
+    """Catches a prompt that is ranked by its accuracy among others ranked by F1 and accuracy."""
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        _import(npy, _stated({**NANO, "task": "mrpc"}, *scores), store)
+
+
 def test_transfer_is_measured_and_never_stated(npy: Path, store: Store) -> None:
     """Catches a stated record that stands where a measured one would have more to say."""
     said = (
