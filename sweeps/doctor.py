@@ -16,6 +16,7 @@ from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from ablation.parameter_count import trained_by_prompt_tuning
 from runners.config import TUNES_MODEL
+from runners.model.checkpoint import SAFE_REMEDY, WEIGHTS, pickled
 from runners.model.family import Place
 from runners.store import Store
 from sweeps import address, nodes
@@ -23,6 +24,7 @@ from sweeps.finding import Finding, Verdict, store_finding
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, misfit_text
+from sweeps.local_data import parts_of, unreadable
 from sweeps.needs import needs_of
 from sweeps.nodes import NodeType
 from sweeps.plan import Plan, survey
@@ -30,6 +32,8 @@ from sweeps.room import workers_on
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import has_key, mode_of
 
+_SAFE = (WEIGHTS, f"{WEIGHTS}.index.json")
+"""Weights of a checkpoint on the hub, whole or in shards."""
 TRIAL_BYTES = 1e6
 """What a record with its history and predictions takes on disk, at most."""
 PROMPT_BYTES = 12
@@ -48,6 +52,7 @@ def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
     found = [
         Finding(subject="spec", verdict="good", said=f"{len(spec.trials):,} trials, all legal"),
         *_absent(plan),
+        *_data(plan),
         *_mixed(plan),
         store_finding(spec.execution.store),
         *_disk(plan, planned),
@@ -102,6 +107,25 @@ def _absent(plan: Plan) -> Iterator[Finding]:
     for each in plan.spec.absent:
         said = f"{plan.spec.path}:{each.line}: {each.problem}"
         yield Finding(subject="data", verdict="bad", said=said)
+
+
+def _data(plan: Plan) -> Iterator[Finding]:
+    """Whether local copies of benchmarks have every split and column that is left to be read."""
+    left = [work.config for work in plan.trials if work.state.status != "done"]
+    absent = {each.problem.key for each in plan.spec.absent}
+    parts = {
+        part: folder
+        for part, folder in parts_of(left, plan.spec.catalogue).items()
+        if f"data.{part[0]}.dir" not in absent
+    }
+    mistakes = unreadable(plan.spec, parts)
+    for each in mistakes:
+        said = f"{plan.spec.path}:{each.line}: {each.problem}"
+        yield Finding(subject="data", verdict="bad", said=said)
+    if parts and not mistakes:
+        tasks = {task for _, task, _ in parts}
+        said = f"{len(parts)} splits of {len(tasks)} tasks were read from local folders"
+        yield Finding(subject="data", verdict="good", said=said)
 
 
 def _mixed(plan: Plan) -> Iterator[Finding]:
@@ -163,21 +187,31 @@ def _models(plan: Plan) -> Iterator[Finding]:
     """Whether every checkpoint and tokenizer that is needed can be had."""
     family = plan.spec.study.family
     sizes = {work.config.model_size for work in plan.trials if work.state.status != "done"}
-    wanted: dict[Place, None] = {}
+    checkpoints: dict[Place, None] = {}
+    tokenizers: dict[Place, None] = {}
     for size in family.rungs:
         if size in sizes:
             rung = family.rungs[size]
-            wanted |= dict.fromkeys((rung.checkpoint, rung.tokenizer))
+            checkpoints[rung.checkpoint] = tokenizers[rung.tokenizer] = None
             steps = {w.config.lm_adaptation_steps for w in plan.trials}
-            wanted |= dict.fromkeys(p for at, p in rung.adapted.items() if at in steps)
-    for place in wanted:
-        yield place_finding(place)
+            checkpoints |= dict.fromkeys(p for at, p in rung.adapted.items() if at in steps)
+    for place in {**checkpoints, **tokenizers}:
+        yield place_finding(place, weights=place in checkpoints)
 
 
-def place_finding(place: Place) -> Finding:
-    """Whether a checkpoint or tokenizer is here, in the hub's cache, or at the hub."""
+def _pickled(place: Place) -> str | None:
+    folder = place.local()
+    said = pickled(folder) if folder else None
+    return said and f"{place}: {said}"
+
+
+def place_finding(place: Place, *, weights: bool = True) -> Finding:
+    """Whether a checkpoint or tokenizer is here, in the hub's cache, or at the hub.
+
+    One that has `weights` is to have them where a trial reads them, in safetensors.
+    """
     if place.hub_id is None:
-        missing = place.missing()
+        missing = place.missing() or _pickled(place)
         verdict: Verdict = "good" if missing is None else "bad"
         return Finding(subject="model", verdict=verdict, said=missing or f"{place} is here")
     told = str(place)
@@ -190,8 +224,14 @@ def place_finding(place: Place) -> Finding:
         return Finding(subject="model", verdict="bad", said=said)
     try:
         there = file_exists(place.hub_id, "config.json", revision=place.revision)
+        safe = not weights or any(
+            file_exists(place.hub_id, name, revision=place.revision) for name in _SAFE
+        )
     except (OSError, HTTPError) as error:
         said = f"{told} is not in the hub's cache, and the hub does not answer ({error})"
+        return Finding(subject="model", verdict="bad", said=said)
+    if there and not safe:
+        said = f"{told} has no safetensors at the hub; {SAFE_REMEDY}"
         return Finding(subject="model", verdict="bad", said=said)
     said = f"{told} is {'' if there else 'not '}at the hub"
     return Finding(subject="model", verdict="good" if there else "bad", said=said)

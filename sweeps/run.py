@@ -11,11 +11,12 @@ from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import misfit_text
 from sweeps.lease import Lease
+from sweeps.local_data import parts_of, unreadable
 from sweeps.manifest import manifest
 from sweeps.packs import packs_of
 from sweeps.plan import Plan, survey
 from sweeps.progress import Board, Counts, Progress
-from sweeps.spec import SweepSpec
+from sweeps.spec import SpecError, SweepSpec
 
 RAY_SETTINGS = {
     # The store is the truth; Tune's tables, logs and snapshots would only repeat it.
@@ -37,8 +38,8 @@ def run(spec: SweepSpec, *, prunes: bool = False) -> int:
 
     Ray runs on this machine, or on the cluster that RAY_ADDRESS names; with `prunes` its
     nodes first take away code that this checkout has not. Raises
-    ValueError where a checkpoint is not there, new results would stand beside
-    results of other checkpoints, or another driver works on the store.
+    ValueError where a checkpoint is not there, local data cannot be read, new results
+    would stand beside results of other checkpoints, or another driver works on the store.
     """
     store = Store(spec.execution.store)
     plan = survey(spec)
@@ -61,6 +62,8 @@ def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
         raise ValueError("\n".join(plan.absent))
     if packs and plan.foreign:
         raise ValueError(_mixed(plan))
+    if packs:
+        _refuse_unreadable(plan)
     if packs and address.cluster() is None:
         _refuse_misfits(plan)
     _write_manifest(spec, store)
@@ -99,6 +102,14 @@ def _mixed(plan: Plan) -> str:
         f"models in {plan.root}:\n{lines}\n"
         "Name another store (execution.store), or restore the checkpoints."
     )
+
+
+def _refuse_unreadable(plan: Plan) -> None:
+    """Raise where a local benchmark lacks what is left to be read, as mistakes of the spec."""
+    left = [work.config for work in plan.trials if work.state.status != "done"]
+    mistakes = unreadable(plan.spec, parts_of(left, plan.spec.catalogue))
+    if mistakes:
+        raise SpecError(plan.spec.path, mistakes)
 
 
 def _refuse_misfits(plan: Plan) -> None:

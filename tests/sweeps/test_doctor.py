@@ -14,7 +14,7 @@ from sweeps.doctor import _workers_there, as_text, examine, place_finding
 from sweeps.finding import Finding, store_finding
 from sweeps.forecast.machine import this_machine
 from sweeps.nodes import NodeType
-from sweeps.spec import SweepSpec
+from sweeps.spec import SweepSpec, load
 from sweeps.tracking.settings import Tracking
 
 Act = Callable[..., None]
@@ -117,6 +117,77 @@ def test_models_are_looked_for(tmp_path: Path) -> None:
     hub = place_finding(Place(hub_id="google/t5-v1_1-small-that-nobody-has"))
     assert hub.verdict == "bad"
     assert "HF_HUB_OFFLINE forbids" in hub.said
+
+
+def test_a_checkpoint_of_pickles_alone_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that are there and that no trial will read, here or at the hub."""
+    (tmp_path / "pytorch_model.bin").touch()
+    found = place_finding(Place(path=tmp_path))
+    assert found.verdict == "bad"
+    assert found.said.startswith(f"{tmp_path}: pytorch_model.bin is no safetensors; a pickle can")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(
+        "sweeps.doctor.file_exists", lambda _, name, **__: name in {"config.json", "pytorch.bin"}
+    )
+    place = Place(hub_id="google/t5-small-lm-adapt-that-nobody-has")
+    assert "has no safetensors at the hub; a pickle can run code" in place_finding(place).said
+    assert place_finding(place, weights=False).verdict == "good"
+
+
+DATA_SPEC = """
+name: rte
+design: complete
+model_family: nano
+axes:
+  model_size: [60k]
+  prompt_length: [1]
+  prompt_init: [class_label]
+  pretraining_objective: [span_corruption]
+  lm_adaptation_steps: [0]
+  task: [rte]
+  seed: [0]
+defaults:
+  {prompt_length: 1, prompt_init: class_label, pretraining_objective: span_corruption,
+   lm_adaptation_steps: 0}
+settings:
+  shared: {data_source: published, batch_size: 4}
+  prompt_tuning: {train_steps: 2, eval_every: 1, learning_rate: 0.3}
+data:
+  superglue: {dir: superglue}
+execution: {store: STORE, workers: 1}
+"""
+ROW = '{"idx": 0, "premise": "It rains.", "hypothesis": "It pours.", "label": "entailment"}\n'
+
+
+def test_data_that_no_trial_can_read_are_bad_and_stop_a_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A train.jsonl that is not there, or a wrong column, found out after hours of adaptation."""
+    folder, path = tmp_path / "superglue" / "RTE", tmp_path / "rte.yaml"
+    folder.mkdir(parents=True)
+    (folder / "val.jsonl").write_text(ROW)
+    path.write_text(DATA_SPEC.replace("STORE", str(tmp_path / "store")))
+    where = f"{path}:20: data.superglue.dir: '{folder.parent}' cannot be used for rte: "
+    monkeypatch.setattr("sweeps.driver.fit", lambda *_, **__: pytest.fail("started"))
+    missing = (
+        f"rte: the train split {folder / 'train.jsonl'} does not exist, the folder holds "
+        "val.jsonl; put the publisher's train.jsonl there"
+    )
+    wrong = "rte record idx 0: premise is missing; did you mean 'premisse'?"
+    cases = [(None, missing), (ROW.replace("premise", "premisse"), wrong)]
+    for train, said in cases:
+        if train is not None:
+            (folder / "train.jsonl").write_text(train)
+        spec = load(path)
+        assert bad(examine(spec, None)) == {"data": where + said}
+        assert main(["run", str(path)]) == 2
+        assert where + said in capsys.readouterr().err
+    (folder / "train.jsonl").write_text(ROW)
+    told = {each.subject: each for each in examine(load(path), None)}
+    assert told["data"].said == "2 splits of 1 tasks were read from local folders"
+    assert not (tmp_path / "store" / "manifests").exists()
 
 
 def test_results_of_other_code_are_of_concern(here: SweepSpec, commit: Act) -> None:
