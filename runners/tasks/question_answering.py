@@ -4,7 +4,7 @@ A record is one question: `question`, `context`, and `answers`, a list of texts.
 Format: T5's `squad` preprocessor; metrics: the official SQuAD 1.1 script.
 """
 
-import unicodedata
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
@@ -18,22 +18,24 @@ INIT_WORDS = ("question", "answer", "reading", "comprehension")
 """What the class-label start embeds where there are no classes; the words are ours."""
 
 
+_MARK = re.compile(r"([^0-9A-Za-z_])")
+_SPACES = re.compile(r"[\t\n\f\r ]+")
+
+
 def spaced(text: str) -> str:
     """The text with space around every mark and single spaces throughout, as T5 writes SQuAD.
 
-    A mark is whatever is neither letter, digit, accent, underscore nor space.
+    T5's rule of 2021 (`_pad_punctuation` of t5/data/preprocessors.py) is `\\W` and `\\s+` of
+    RE2, to which a letter is one of ASCII: `naïve` becomes `na ï ve`, and a no-break space is
+    a mark. A space at either end, which T5's vocabulary drops, is dropped here, since others
+    would keep it.
     """
-    return " ".join("".join(f" {c} " if _is_mark(c) else c for c in text).split())
-
-
-def _is_mark(character: str) -> bool:
-    kept = character == "_" or character.isspace()
-    return not kept and unicodedata.category(character)[0] not in "LMN"
+    return _SPACES.sub(" ", _MARK.sub(r" \1 ", text)).strip(" ")
 
 
 def _examples_of(record: Fields) -> Iterator[Example]:
     answers = tuple(spaced(text) for text in record.texts("answers"))
-    if not any(answers):
+    if not any(answer.strip() for answer in answers):
         rule, remedy = "is empty", "leave the question out: SQuAD 1.1 has an answer to each"
         raise record.refuse("answers", rule, remedy)
     question, context = spaced(record.text("question")), spaced(record.text("context"))
@@ -60,9 +62,12 @@ def says_something(prediction: str, example: Example) -> bool:
 
 
 def answering(name: str) -> Task:
-    """A task of this form under a name of its own, such as a user's."""
+    """A task of this form under a name of its own, such as a user's.
+
+    T5 has no word for it: `question:` and `context:` tell it from others.
+    """
     return Task(
-        name=name, labels=None, init_words=INIT_WORDS, prefix=name,
+        name=name, labels=None, init_words=INIT_WORDS, prefix="",
         examples_of=_examples_of, measure=measure_answers, legal=says_something,
         instruction="Answer the question in words of the context.",
     )  # fmt: skip

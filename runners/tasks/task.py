@@ -43,7 +43,7 @@ class Task:
     init_words: tuple[str, ...]
     """What the class-label start embeds: the labels, or stand-ins (Lester et al. 2021, fn 7)."""
     prefix: str
-    """T5's first word of an input, by which a multi-task model tells the tasks apart."""
+    """T5's first word of an input, by which a multi-task model tells tasks apart; '' is none."""
     examples_of: Callable[[Fields], Iterator[Example]]
     """The examples of one record, without the prefix, for either split."""
     offers: bool = False
@@ -92,7 +92,7 @@ class Task:
             examples = [example for example in examples if example.holds]
         elif self.asks_once:
             examples = _one_each(examples)
-        if task_prefix:
+        if task_prefix and self.prefix:
             return [replace(each, input=f"{self.prefix} {each.input}") for each in examples]
         return examples
 
