@@ -54,12 +54,12 @@ def judge_ensemble(trials: Sequence[str], store: Store, catalogue: Catalogue) ->
     for prompt in prompts:
         if prompt.frozen != first.frozen:
             raise ValueError(
-                f"trial {prompt.key}: was tuned on {prompt.frozen}, and {first.key} on "
+                f"trial {prompt.id}: was tuned on {prompt.frozen}, and {first.id} on "
                 f"{first.frozen}; let prompts of one frozen model vote"
             )
         if prompt.config.answer_by != "generation":
             raise ValueError(
-                f"trial {prompt.key}: answers by {prompt.config.answer_by}; give trials that "
+                f"trial {prompt.id}: answers by {prompt.config.answer_by}; give trials that "
                 "answer by generation"
             )
     backbone = load_frozen(first.frozen, catalogue)
@@ -77,7 +77,7 @@ def judge_ensemble(trials: Sequence[str], store: Store, catalogue: Catalogue) ->
     return Judged(
         prompts=prompts, metrics=metrics, votes=tuple(votes),
         alone=tuple(metrics["score"] for metrics, _ in scored),
-        recorded=tuple(vote_each([_recorded(store, p.key) for p in prompts])),
+        recorded=tuple(vote_each([_recorded(store, p.id) for p in prompts])),
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def main(words: Sequence[str] | None = None) -> int:
     root, *trials = parser.parse_args(words).ensemble
     judged = judge_ensemble(trials, Store(root), Catalogue())
     for prompt, score in zip(judged.prompts, judged.alone, strict=True):
-        print(f"{prompt.label} ({prompt.key}): {score:.2f}")
+        print(f"{prompt.label} ({prompt.id}): {score:.2f}")
     tied = sum(vote.tied for vote in judged.votes)
     print(f"vote of {len(judged.prompts)}: {judged.metrics['score']:.2f}")
     print(f"{tied} of {len(judged.votes)} examples tied; {TIE_RULE}")

@@ -307,9 +307,12 @@ class _Routes:
 
     def _card(self, model: ServedModel) -> dict[str, Any]:
         prompts = [
-            {"id": p.key, "label": p.label, "length": len(p.vectors), "score": p.score}
+            {
+                "id": p.id, "key": p.key, "label": p.label, "length": len(p.vectors),
+                "score": p.score,
+            }
             for p in model.prompts
-        ]
+        ]  # fmt: skip
         config = model.prompts[0].config
         return {
             "id": model.name, "object": "model", "created": model.created,

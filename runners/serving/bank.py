@@ -1,12 +1,12 @@
 """The prompts that a replica holds: by key, within a bound on their memory.
 
-A key stands for one prompt for ever: it is the id of the trial that the prompt
-comes from, or a hash of its numbers. Replacing a task's prompt is therefore
-another key in its requests, and no request can meet half a replacement. What is
-pushed out of a full bank is sent again when it is asked for.
+A key stands for one prompt for ever, since it is a hash of its numbers
+(`runners.serving.protocol.key_of`). Replacing a task's prompt is therefore another
+key in its requests, also where a trial was withdrawn and ran again under its id, and
+no request can meet half a replacement. What is pushed out of a full bank is sent again
+when it is asked for.
 """
 
-import hashlib
 import threading
 from collections import OrderedDict
 
@@ -17,13 +17,6 @@ from runners.prompt.vectors import Vectors, check_plain
 
 BYTES = 512 * 2**20
 """Memory for prompts; one of 100 positions of T5-large has 0.4 MB."""
-
-
-def key_of(vectors: Vectors) -> str:
-    """16 hex digits of SHA-256 over the shape and numbers of a prompt."""
-    digest = hashlib.sha256(repr(vectors.shape).encode())
-    digest.update(vectors.tobytes())
-    return digest.hexdigest()[:16]
 
 
 class Bank:

@@ -54,7 +54,7 @@ def check(found: Found, catalogue: Catalogue, *, device: str = "cpu") -> int:
     Prompts without recorded answers are named and not compared. Raises
     ValueError where data cannot be read, or nothing is there to compare with.
     """
-    prompts = {p.key: p for model in found.models for p in model.prompts}
+    prompts = {_name(p): p for model in found.models for p in model.prompts}
     recorded = [p for p in prompts.values() if p.predictions]
     for prompt in prompts.values():
         if not prompt.predictions:
@@ -67,35 +67,40 @@ def check(found: Found, catalogue: Catalogue, *, device: str = "cpu") -> int:
     return 0 if all(each.agrees for each in results) else 1
 
 
+def _name(prompt: ServedPrompt) -> str:
+    """What it is asked as: files may name one trial and have other numbers, or the reverse."""
+    return f"{prompt.id}-{prompt.key}"
+
+
 def compare(
     prompts: Sequence[ServedPrompt], found: Found, catalogue: Catalogue, *, device: str = "cpu"
 ) -> list[Checked]:
     """Each prompt's served answers beside its recorded ones."""
     backbone = load_frozen(found.frozen, catalogue, device=device)
-    data = {p.key: load_task_data(p.config, backbone.codec, catalogue) for p in prompts}
+    data = {_name(p): load_task_data(p.config, backbone.codec, catalogue) for p in prompts}
     replica = Replica(backbone)
-    models = [served_model(p.key, [p]) for p in prompts]
+    models = [served_model(_name(p), [p]) for p in prompts]
     limits = Limits(waiting=AT_ONCE, seconds=3600)
     desk = Desk(Directory(found.frozen, models), backbone.codec, replica, limits)
     answers = asyncio.run(_answers(desk, replica, prompts, data))
-    return [_checked(p, data[p.key], answers[p.key]) for p in prompts]
+    return [_checked(p, data[_name(p)], answers[_name(p)]) for p in prompts]
 
 
 async def _answers(
     desk: Desk, replica: Replica, prompts: Sequence[ServedPrompt], data: dict[str, TaskData]
 ) -> dict[str, list[str]]:
-    """The answer to every dev example by the key of the prompt, asked in a mixed order."""
-    places = [(p.key, n) for p in prompts for n in range(len(data[p.key].dev_examples))]
+    """The answer to every dev example by the name of the prompt, asked in a mixed order."""
+    places = [(_name(p), n) for p in prompts for n in range(len(data[_name(p)].dev_examples))]
     random.Random(0).shuffle(places)
-    by_key = {p.key: p for p in prompts}
-    answers = {p.key: [""] * len(data[p.key].dev_examples) for p in prompts}
+    by_name = {_name(p): p for p in prompts}
+    answers = {_name(p): [""] * len(data[_name(p)].dev_examples) for p in prompts}
     for start in range(0, len(places), AT_ONCE):
         part = places[start : start + AT_ONCE]
-        replies = await desk.reply([_item(by_key[key], data[key], n) for key, n in part])
-        for (key, n), reply in zip(part, replies, strict=True):
+        replies = await desk.reply([_item(by_name[name], data[name], n) for name, n in part])
+        for (name, n), reply in zip(part, replies, strict=True):
             if isinstance(reply, Refusal):
-                raise ValueError(f"{by_key[key].label}, dev example {n}: {reply}")
-            answers[key][n] = reply.voices[0].text
+                raise ValueError(f"{by_name[name].label}, dev example {n}: {reply}")
+            answers[name][n] = reply.voices[0].text
     await replica.close()
     return answers
 
@@ -105,8 +110,8 @@ def _item(prompt: ServedPrompt, data: TaskData, place: int) -> Item:
     # Examples have their prefix, which the desk would put before them again.
     text = example.input.removeprefix(prompt.prefix)
     if prompt.config.answer_by == "likelihood":
-        return Item(model=prompt.key, text=text, labels=example.choices, chooses=True)
-    return Item(model=prompt.key, text=text, max_tokens=data.target_limit)
+        return Item(model=_name(prompt), text=text, labels=example.choices, chooses=True)
+    return Item(model=_name(prompt), text=text, max_tokens=data.target_limit)
 
 
 def _checked(prompt: ServedPrompt, data: TaskData, answers: list[str]) -> Checked:
@@ -115,7 +120,7 @@ def _checked(prompt: ServedPrompt, data: TaskData, answers: list[str]) -> Checke
     served = [json.loads(json.dumps(row)) for row in answer_rows(data, answers)]
     differing: tuple[str, ...] | None
     if prompt.origin:
-        text = Store(prompt.origin).read(prompt.key, PREDICTIONS).decode()
+        text = Store(prompt.origin).read(prompt.id, PREDICTIONS).decode()
         differing = _differences([json.loads(line) for line in text.splitlines()], served)
     else:
         agrees = prompt.predictions in (_checksum(served), _checksum(map(_compared, served)))
@@ -149,7 +154,7 @@ def _differences(
 
 def _line(checked: Checked) -> str:
     prompt = checked.prompt
-    head = f"{prompt.label} ({prompt.key}): {checked.examples} examples, "
+    head = f"{prompt.label} ({prompt.id}): {checked.examples} examples, "
     known = f" (recorded {prompt.score:.2f})" if prompt.score is not None else ""
     if checked.agrees:
         return f"{head}all as recorded, score {checked.score:.2f}"

@@ -36,7 +36,7 @@ class Voice:
     """What one prompt said to one input."""
 
     prompt: str
-    """Its key."""
+    """Its id."""
     text: str
     tokens: int
     """Of the answer, as it was written; 0 where it was chosen."""
@@ -270,11 +270,11 @@ class Desk:
             scores = dict(zip(labels, answer.log_likelihoods, strict=True))
             likeliest = max(scores, key=lambda label: scores[label])
             return Voice(
-                prompt=prompt.key, text=likeliest, tokens=0, scores=scores, batch=answer.batch
+                prompt=prompt.id, text=likeliest, tokens=0, scores=scores, batch=answer.batch
             )
         ended = bool(answer.ids) and answer.ids[-1] == self._codec.end_id
         return Voice(
-            prompt=prompt.key, text=self._text(prompt, answer.ids), tokens=len(answer.ids),
+            prompt=prompt.id, text=self._text(prompt, answer.ids), tokens=len(answer.ids),
             finish="stop" if ended else "length", batch=answer.batch,
         )  # fmt: skip
 

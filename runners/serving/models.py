@@ -12,6 +12,7 @@ from runners.config import TrialConfig
 from runners.prompt.vectors import Vectors
 from runners.rules import FILE_NAME
 from runners.serving.frozen import Frozen
+from runners.serving.protocol import key_of
 
 NAME_LENGTH = 64
 """The longest name of a served model, in characters."""
@@ -22,7 +23,7 @@ class ServedPrompt:
     """One prompt, and all that is needed to ask it and to read its answers."""
 
     key: str
-    """Its trial, or a hash of its numbers: 16 hex digits."""
+    """What tells its numbers from any others, as `runners.serving.protocol.key_of` has it."""
     label: str
     vectors: Vectors
     config: TrialConfig
@@ -32,12 +33,19 @@ class ServedPrompt:
     """The answers of its task; None where they are free text."""
     prefix: str
     """What its inputs begin with: the task's word and a space, or nothing."""
+    trial: str | None = None
+    """The id of its trial, where it is known; another prompt may come under the same id."""
     score: float | None = None
     """On dev, where it is known."""
     predictions: str | None = None
     """SHA-256 of the answers that were recorded at evaluation, where there are some."""
     origin: str | None = None
     """The store of its trial, where it comes from one."""
+
+    @property
+    def id(self) -> str:
+        """What people call it, 16 hex digits: its trial where it is known, else its key."""
+        return self.trial or self.key
 
     @property
     def has_sentinel(self) -> bool:
@@ -47,17 +55,17 @@ class ServedPrompt:
 
 def served_prompt(
     vectors: Vectors, config: TrialConfig, frozen: Frozen, catalogue: Catalogue, *,
-    key: str, score: float | None = None, predictions: str | None = None,
+    trial: str | None = None, score: float | None = None, predictions: str | None = None,
     origin: str | None = None,
 ) -> ServedPrompt:  # fmt: skip
-    """A prompt of a trial whose task the catalogue knows."""
+    """A prompt [P, H] of a config whose task the catalogue knows."""
     task = task_at(
         config.data_source, config.task, catalogue.origin(config.data_source, config.task)
     )
     return ServedPrompt(
-        key=key, label=config.label, vectors=vectors, config=config, frozen=frozen,
+        key=key_of(vectors), label=config.label, vectors=vectors, config=config, frozen=frozen,
         labels=task.labels, prefix=f"{task.prefix} " if config.task_prefix else "",
-        score=score, predictions=predictions, origin=origin,
+        trial=trial, score=score, predictions=predictions, origin=origin,
     )  # fmt: skip
 
 
@@ -103,7 +111,7 @@ def served_model(name: str, prompts: Sequence[ServedPrompt]) -> ServedModel:
         named = " and ".join(f"{task} of {source}" for source, task in tasks)
         raise ValueError(f"model {name}: its prompts are of {named}; let prompts of one task vote")
     keys = [prompt.key for prompt in prompts]
-    twice = sorted({key for key in keys if keys.count(key) > 1})
+    twice = sorted({prompt.id for prompt in prompts if keys.count(prompt.key) > 1})
     if twice:
         raise ValueError(f"model {name}: {', '.join(twice)} votes twice; name each prompt once")
     return ServedModel(name=name, prompts=tuple(prompts))
@@ -133,13 +141,13 @@ class Directory:
         for prompt in model.prompts:
             if prompt.frozen != self.frozen:
                 raise ValueError(
-                    f"model {model.name}: prompt {prompt.key} ({prompt.label}) was tuned on "
+                    f"model {model.name}: prompt {prompt.id} ({prompt.label}) was tuned on "
                     f"{prompt.frozen}, and {self.frozen} is served; serve it with its own model"
                 )
             width = prompt.vectors.shape[1]
             if widths and width != widths[0]:
                 raise ValueError(
-                    f"model {model.name}: prompt {prompt.key} ({prompt.label}) has vectors of "
+                    f"model {model.name}: prompt {prompt.id} ({prompt.label}) has vectors of "
                     f"{width} numbers where those served have {widths[0]}; serve one that was "
                     "tuned on this model"
                 )

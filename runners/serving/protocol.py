@@ -1,10 +1,18 @@
 """What is asked of a replica, and what it answers; torch-free, for those who only ask."""
 
+import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from runners.prompt.vectors import Vectors
+
+
+def key_of(vectors: Vectors) -> str:
+    """The key of a prompt [P, H]: 16 hex digits of SHA-256 over its shape and numbers."""
+    digest = hashlib.sha256(repr(vectors.shape).encode())
+    digest.update(vectors.tobytes())
+    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -123,7 +123,8 @@ class ClassificationResponse(BaseModel):
 class PromptCard(BaseModel):
     """One prompt of a served model."""
 
-    id: str
+    id: str = Field(description="Its trial where it is known, else its key.")
+    key: str = Field(description="A hash of its numbers: another prompt has another one.")
     label: str
     length: int
     score: float | None

@@ -26,7 +26,6 @@ from runners.prompt.winners import best_first, find_winners, whole
 from runners.prompt_tuning import DEFAULTS
 from runners.record import TrialRecord
 from runners.rules import ConfigError
-from runners.serving.bank import key_of
 from runners.serving.frozen import Frozen, frozen_of
 from runners.serving.models import ServedModel, ServedPrompt, served_model, served_prompt
 from runners.store import Store
@@ -121,14 +120,18 @@ def _models_of(
 
 
 def _named_apart(models: Iterable[ServedModel]) -> list[ServedModel]:
-    """Models under names of their own: the first of a name keeps it, later ones add their key."""
+    """Models under names of their own: the first of a name keeps it, later ones add their id.
+
+    Where that is taken as well, by a file of another prompt that names the same trial, they
+    add their key.
+    """
     named: dict[str, ServedModel] = {}
     for model in models:
-        name = model.name
-        if name in named:
-            name = f"{name}-{model.prompts[0].key}"
-        if name in named:
-            raise ValueError(f"{name}: is named twice; name each prompt once")
+        prompt = model.prompts[0]
+        names = (model.name, f"{model.name}-{prompt.id}", f"{model.name}-{prompt.key}")
+        name = next((each for each in names if each not in named), None)
+        if name is None:
+            raise ValueError(f"{names[-1]}: is named twice; name each prompt once")
         named[name] = dataclasses.replace(model, name=name)
     return list(named.values())
 
@@ -150,7 +153,7 @@ def _record_prompt(record: TrialRecord, store: Store, catalogue: Catalogue) -> S
         raise ConfigError(problems)
     return served_prompt(
         prompt_of(record, store), config, frozen_of(config, store=store.root), catalogue,
-        key=record.trial_id, score=record.metrics.get("score"),
+        trial=record.trial_id, score=record.metrics.get("score"),
         predictions=record.files.get(PREDICTIONS), origin=store.root,
     )  # fmt: skip
 
@@ -169,7 +172,7 @@ def _file_model(
         raise ConfigError(problems)
     frozen = frozen_of(config, store=store, folder=_base_beside(path, found.base_model))
     prompt = served_prompt(
-        found.vectors, config, frozen, catalogue, key=told.get("trial_id", key_of(found.vectors)),
+        found.vectors, config, frozen, catalogue, trial=told.get("trial_id"),
         score=told.get("metrics", {}).get("score"),
         predictions=told.get("files", {}).get(PREDICTIONS),
     )  # fmt: skip

@@ -86,7 +86,7 @@ def _served(task: str, prompt: torch.Tensor, seed: int) -> ServedPrompt:
             "learning_rate": 0.3, "target_length": 6, "input_length": 64,
         }
     )  # fmt: skip
-    return served_prompt(prompt.numpy(), config, FROZEN, Catalogue(), key=config.trial_id)
+    return served_prompt(prompt.numpy(), config, FROZEN, Catalogue(), trial=config.trial_id)
 
 
 TEXT = "passage: The bag is black. question: is the bag red"

@@ -91,7 +91,7 @@ def test_an_ensemble_tells_its_votes(loud: T5Backbone, directory: Directory) -> 
 
     choice, told = _run(scenario, loud, directory)
     vote = choice["vote"]
-    assert [each["prompt"] for each in vote["answers"]] == [prompt.key for prompt in voters]
+    assert [each["prompt"] for each in vote["answers"]] == [prompt.id for prompt in voters]
     assert choice["text"] == told.vote.answer
     assert sum(vote["votes"].values()) == 3
     assert vote["shares"] == {a: pytest.approx(n / 3) for a, n in vote["votes"].items()}

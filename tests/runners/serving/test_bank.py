@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from runners.prompt.vectors import Vectors
-from runners.serving.bank import Bank, key_of
+from runners.serving.bank import Bank
+from runners.serving.protocol import key_of
 
 CPU = torch.device("cpu")
 

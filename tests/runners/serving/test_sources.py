@@ -1,6 +1,7 @@
 """What is named on the command line, as models to be served."""
 
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file, save_file
 
 from runners.catalogue import Catalogue
 from runners.prompt.exporting import export_peft
@@ -31,7 +33,7 @@ def test_a_store_serves_the_best_prompt_of_each_task(store: Store, commit_prompt
     found = _find(store.root)
     assert [model.name for model in found.models] == ["rte", "wic"]
     (served,) = found.models[0].prompts
-    assert served.key == best.trial_id
+    assert served.id == best.trial_id
     assert np.array_equal(served.vectors, prompt.numpy())
     assert served.labels == ("entailment", "not_entailment")
     filtered = _find(store.root, "seed=0", "task=rte")
@@ -43,7 +45,7 @@ def test_votes_add_an_ensemble_of_the_best(store: Store, commit_prompt: Commit) 
     ids = [commit_prompt(task="rte", seed=n, score=60.0 + n)[0].trial_id for n in range(4)]
     found = _find(store.root, votes=3)
     assert [model.name for model in found.models] == ["rte", "rte-vote"]
-    assert [p.key for p in found.models[1].prompts] == ids[:0:-1]
+    assert [p.id for p in found.models[1].prompts] == ids[:0:-1]
 
 
 def test_of_several_frozen_models_the_most_useful_is_served_and_told(
@@ -76,7 +78,7 @@ def test_a_trial_a_peft_folder_and_a_npy_file_are_the_same_prompt(
         (model,) = way.models
         assert model.name == "rte"
         assert np.array_equal(model.prompts[0].vectors, prompt.numpy())
-    assert ways[2].models[0].prompts[0].key == record.trial_id
+    assert ways[2].models[0].prompts[0].id == record.trial_id
     assert ways[2].frozen.folder == str(tmp_path / "out" / "base")
     written = load_frozen(ways[2].frozen, Catalogue())
     shipped = load_frozen(ways[0].frozen, Catalogue())
@@ -90,6 +92,30 @@ def test_names_are_told_apart(store: Store, commit_prompt: Commit) -> None:
     folders = [Path(store.path(r.trial_id, "prompt.safetensors")).parent for r in (first, second)]
     names = [model.name for model in _find(*folders).models]
     assert names == ["rte", f"rte-{second.trial_id}"]
+
+
+def test_files_that_name_one_trial_are_prompts_of_their_own(
+    store: Store, commit_prompt: Commit, tmp_path: Path
+) -> None:
+    """Catches a prompt that answers with the numbers of another, whose trial its file names."""
+    record, prompt = commit_prompt(task="rte")
+    for name in ("one", "two", "three"):
+        export_peft(record, store, Catalogue(), tmp_path / name, with_model=True)
+        base = tmp_path / name / "base"
+        if name != "one":
+            shutil.rmtree(base)
+            base.symlink_to(tmp_path / "one" / "base")
+            file = tmp_path / name / "adapter" / "adapter_model.safetensors"
+            other = {key: t + len(name) for key, t in load_file(file).items()}
+            save_file(other, file, metadata={"format": "pt"})
+    models = _find(*(tmp_path / name / "adapter" for name in ("one", "two", "three"))).models
+    first, second, third = (model.prompts[0] for model in models)
+    assert first.id == second.id == third.id == record.trial_id
+    assert len({first.key, second.key, third.key}) == 3
+    assert [model.name for model in models] == [
+        "rte", f"rte-{record.trial_id}", f"rte-{third.key}",
+    ]  # fmt: skip
+    assert np.array_equal(first.vectors, prompt.numpy())
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,33 @@ def test_a_name_is_added_replaced_and_removed(store: Store, trials: Sequence[str
     _run(scenario, store)
 
 
+def test_a_trial_that_ran_again_is_served_anew(store: Store, trials: Sequence[str]) -> None:
+    """Catches the old prompt's answers under an id that was withdrawn and committed again."""
+
+    async def scenario(client: Any) -> None:
+        made = await _put(client, "mine", trials[2])
+        before = await _ask(client, "mine")
+        record = store.get(trials[2])
+        assert record is not None
+        store.withdraw(trials[2], "its seed was not set")
+        _commit_other(store, record, torch.ones(7, 32))
+        again = await _put(client, "mine", trials[2])
+        assert again.status_code == 200
+        (old,), (new,) = made.json()["prompts"], again.json()["prompts"]
+        assert old["id"] == new["id"] == trials[2]
+        assert old["key"] != new["key"]
+        assert (await _ask(client, "mine"))[1] != before[1]
+
+    _run(scenario, store)
+
+
+def _commit_other(store: Store, record: TrialRecord, prompt: torch.Tensor) -> None:
+    """Commit another prompt [P, H] under the id of a record that was withdrawn."""
+    attempt = store.begin(record.trial_id)
+    save_file({"prompt": prompt}, attempt.folder / "prompt.safetensors")
+    assert attempt.commit(dataclasses.replace(record, attempt=attempt.id, files={}))
+
+
 def test_no_answer_is_half_old_and_half_new(store: Store, trials: Sequence[str]) -> None:
     """Catches a request that two prompts answer, and an old answer after the put."""
 
