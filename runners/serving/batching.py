@@ -1,7 +1,8 @@
 """Which waiting questions make a batch, and when it goes.
 
-A batch is bounded by its padded tokens, so that long questions do not take more
-memory than there is, and short ones share a batch in greater numbers. Questions of
+A batch is bounded by its padded positions, so that long questions do not take more
+memory than there is, and short ones share a batch in greater numbers; a question with
+more choices than fit is several batches. Questions of
 very different lengths are answered apart where padding would cost more, whatever
 their tasks. The oldest question is in the next batch, whatever its length, so nobody
 starves; and nobody waits for company longer than the bound while the model is idle.
@@ -18,7 +19,7 @@ from runners.serving.engine import Asked, Emit
 from runners.serving.protocol import Answer, NotComputed
 
 TOKENS = 16_384
-"""Prompt and input positions of one batch, padding and copies included."""
+"""Positions of one batch: prompt, input and target of each row, padding and copies included."""
 PASS = 256
 """What a batch more costs, in padded positions.
 
@@ -77,7 +78,21 @@ def _fitting(waiting: Sequence[Asked], tokens: int) -> list[int]:
 
 
 def _width(asked: Asked) -> int:
-    return asked.positions + asked.tokens
+    """Positions of a row that are computed for certain: a written answer may end at once."""
+    return asked.positions + asked.tokens + (asked.targets if asked.chooses else 0)
+
+
+def split(asked: Asked, tokens: int) -> list[Asked]:
+    """A question in parts of so many choices as `tokens` positions have room for, in their order.
+
+    Where one row by itself has more, each is a part of its own.
+    """
+    choices = asked.query.choices
+    rows = max(1, tokens // (asked.positions + asked.tokens + asked.targets))
+    if len(choices) <= rows:
+        return [asked]
+    parts = (choices[start : start + rows] for start in range(0, len(choices), rows))
+    return [replace(asked, query=replace(asked.query, choices=part)) for part in parts]
 
 
 def _cheapest_cut(asked: Sequence[Asked], least: int) -> int:
@@ -86,8 +101,8 @@ def _cheapest_cut(asked: Sequence[Asked], least: int) -> int:
     The others are a batch of their own then, which costs `PASS` beside its positions.
     """
     # By how many come first; where all do, there is no further batch.
-    rest = [*[PASS + shape.padded for shape in _growing(reversed(asked))][::-1], 0]
-    costs = [shape.padded + rest[n] for n, shape in enumerate(_growing(asked), 1)]
+    rest = [*[PASS + shape.computed for shape in _growing(reversed(asked))][::-1], 0]
+    costs = [shape.computed + rest[n] for n, shape in enumerate(_growing(asked), 1)]
     # Of equals the most, so that fewer wait.
     return max(range(least, len(asked) + 1), key=lambda n: (-costs[n - 1], n))
 
@@ -102,26 +117,39 @@ def _growing(asked: Iterable[Asked]) -> Iterator["_Shape"]:
 
 @dataclass(frozen=True, kw_only=True)
 class _Shape:
-    """What a batch comes to: rows, positions of the longest prompt, tokens of the longest input."""
+    """What a batch comes to: rows, and the longest prompt, input and target of them."""
 
     rows: int
     positions: int
     tokens: int
+    targets: int
+    chooses: bool
 
     @classmethod
     def of(cls, asked: Asked) -> "_Shape":
-        return cls(rows=asked.copies, positions=asked.positions, tokens=asked.tokens)
+        return cls(
+            rows=asked.copies, positions=asked.positions, tokens=asked.tokens,
+            targets=asked.targets, chooses=asked.chooses,
+        )  # fmt: skip
 
     def with_(self, asked: Asked) -> "_Shape":
         return _Shape(
             rows=self.rows + asked.copies,
             positions=max(self.positions, asked.positions),
             tokens=max(self.tokens, asked.tokens),
+            targets=max(self.targets, asked.targets),
+            chooses=self.chooses,
         )
 
     @property
     def padded(self) -> int:
-        return self.rows * (self.positions + self.tokens)
+        """The most positions that it can have."""
+        return self.rows * (self.positions + self.tokens + self.targets)
+
+    @property
+    def computed(self) -> int:
+        """Positions that are computed for certain: written answers may end at once."""
+        return self.rows * (self.positions + self.tokens + (self.targets if self.chooses else 0))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -157,6 +185,18 @@ class Batcher:
 
     async def ask(self, asked: Asked, on_token: OnToken | None = None) -> Answer:
         """The answer to one question; raises what the model raises for its batch."""
+        parts = split(asked, self._tokens)
+        if len(parts) == 1:
+            return await self._ask(asked, on_token)
+        asking = [asyncio.create_task(self._ask(part)) for part in parts]
+        try:
+            return _joined(await asyncio.gather(*asking))
+        finally:
+            # Where one part fails, the others are not computed for nobody.
+            for each in asking:
+                each.cancel()
+
+    async def _ask(self, asked: Asked, on_token: OnToken | None = None) -> Answer:
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._serve())
         place = _Waiting(
@@ -259,3 +299,13 @@ class Batcher:
 
         asked = [each.asked for each in batch]
         return await loop.run_in_executor(self._thread, self._respond, asked, emit)
+
+
+def _joined(parts: Sequence[Answer]) -> Answer:
+    """The answer to a question from those to its parts; of their batches the largest."""
+    return Answer(
+        log_likelihoods=tuple(each for part in parts for each in part.log_likelihoods),
+        batch=max(part.batch for part in parts),
+        prompts=max(part.prompts for part in parts),
+        seconds=sum(part.seconds for part in parts),
+    )

@@ -1,6 +1,6 @@
 """One batch of questions through the frozen model, each row behind the prompt of its own task.
 
-Notation: B rows, P prompt positions, T input tokens, H model width. The forward
+Notation: B rows, P prompt positions, T input tokens, D target tokens, H model width. The forward
 pass is that of training and evaluation; a row's answer depends on neither its
 neighbours nor its padding.
 """
@@ -35,6 +35,11 @@ class Asked:
     def tokens(self) -> int:
         """T."""
         return len(self.query.input_ids)
+
+    @property
+    def targets(self) -> int:
+        """D: tokens of the longest choice, or the most that may be written."""
+        return max(map(len, self.query.choices), default=self.query.limit)
 
     @property
     def copies(self) -> int:

@@ -12,16 +12,24 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runners.serving.batching import PASS, Batcher, next_batch
-from runners.serving.engine import Asked, Emit
+from runners.model.t5_backbone import T5Backbone
+from runners.serving.batching import PASS, Batcher, next_batch, split
+from runners.serving.engine import Asked, Emit, respond
 from runners.serving.protocol import Answer, NotComputed
 
 _shape = st.tuples(st.sampled_from((1, 2, 5, 11, 20)), st.integers(1, 80), st.integers(0, 3))
 
 
 def _padded(batch: Sequence[Asked]) -> int:
+    return _computed(batch, targets=max(each.targets for each in batch))
+
+
+def _computed(batch: Sequence[Asked], *, targets: int | None = None) -> int:
+    """Padded positions; of targets those of choices, since a written answer may end at once."""
+    if targets is None:
+        targets = max(each.targets if each.chooses else 0 for each in batch)
     longest = max(each.positions for each in batch) + max(each.tokens for each in batch)
-    return sum(each.copies for each in batch) * longest
+    return sum(each.copies for each in batch) * (longest + targets)
 
 
 @settings(max_examples=200, deadline=None)
@@ -29,14 +37,17 @@ def _padded(batch: Sequence[Asked]) -> int:
 def test_a_batch_has_the_oldest_and_stays_within_its_tokens(
     make_asked: Callable[..., Asked], shapes: list[tuple[int, int, int]], tokens: int
 ) -> None:
-    """Catches a question that starves, a bound that forgets padding, and a batch of two kinds."""
-    waiting = [make_asked(p, t, choices=c) for p, t, c in shapes]
+    """Catches a question that starves, a batch of two kinds, and a bound that forgets padding,
+
+    labels, or that one question alone may be many rows.
+    """
+    waiting = [part for p, t, c in shapes for part in split(make_asked(p, t, choices=c), tokens)]
     places = next_batch(waiting, tokens)
     batch = [waiting[place] for place in places]
     assert places[0] == 0
     assert places == sorted(set(places))
     assert len({each.chooses for each in batch}) == 1
-    assert len(batch) == 1 or _padded(batch) <= tokens
+    assert sum(each.copies for each in batch) == 1 or _padded(batch) <= tokens
 
 
 def _filled(waiting: Sequence[Asked], tokens: int) -> list[int]:
@@ -53,7 +64,7 @@ def _filled(waiting: Sequence[Asked], tokens: int) -> list[int]:
 
 
 def _width(asked: Asked) -> int:
-    return asked.positions + asked.tokens
+    return _computed([asked]) // asked.copies
 
 
 @settings(max_examples=200, deadline=None)
@@ -70,9 +81,9 @@ def test_nobody_is_left_behind_but_where_that_is_cheaper(
     own = _width(waiting[0])
     shorter = [waiting[i] for i in left if _width(waiting[i]) <= own]
     longer = [waiting[i] for i in left if _width(waiting[i]) > own]
-    apart = sum(PASS + _padded(each) for each in (shorter, longer) if each)
-    together = _padded([waiting[i] for i in all_that_fit])
-    assert _padded([waiting[i] for i in places]) + apart <= together
+    apart = sum(PASS + _computed(each) for each in (shorter, longer) if each)
+    together = _computed([waiting[i] for i in all_that_fit])
+    assert _computed([waiting[i] for i in places]) + apart <= together
 
 
 def test_lengths_far_apart_are_answered_apart_and_near_ones_together(
@@ -92,8 +103,8 @@ def test_lengths_far_apart_are_answered_apart_and_near_ones_together(
 def test_those_that_add_no_padding_go_first(make_asked: Callable[..., Asked]) -> None:
     """Catches a batch of short questions that one long one blows up."""
     waiting = [make_asked(5, tokens) for tokens in (10, 80, 9, 12, 80, 10)]
-    assert next_batch(waiting, 4 * 17) == [0, 2, 3, 5]
-    assert next_batch(waiting, 3 * 15) == [0, 2, 5]
+    assert next_batch(waiting, 4 * (17 + 6)) == [0, 2, 3, 5]
+    assert next_batch(waiting, 3 * (15 + 6)) == [0, 2, 5]
 
 
 class _Model:
@@ -132,11 +143,59 @@ def test_questions_that_wait_together_share_a_batch(make_asked: Callable[..., As
     assert model.threads.isdisjoint({threading.get_ident()})
 
 
+def test_a_question_with_more_choices_than_fit_is_answered_whole(
+    loud: T5Backbone, make_asked: Callable[..., Asked]
+) -> None:
+    """Catches scores of parts that are lost or in another order, and a batch beyond its bound."""
+    asked = make_asked(11, 20, choices=30)
+    batches: list[list[Asked]] = []
+
+    def counted(batch: Sequence[Asked], emit: Emit) -> list[Answer]:
+        batches.append(list(batch))
+        return respond(loud, batch, emit)
+
+    async def scenario(tokens: int) -> Answer:
+        batcher = Batcher(counted, tokens=tokens, wait=0.001)
+        answer = await batcher.ask(asked)
+        await batcher.close()
+        return answer
+
+    whole = asyncio.run(scenario(10_000))
+    assert [len(batch) for batch in batches] == [1]
+    batches.clear()
+    parts = asyncio.run(scenario(200))
+    assert parts.log_likelihoods == pytest.approx(whole.log_likelihoods, rel=1e-4)
+    assert len(batches) > 5
+    assert all(_padded(batch) <= 200 for batch in batches)
+
+
+def test_a_question_fails_as_a_whole_where_a_part_of_it_fails(
+    make_asked: Callable[..., Asked],
+) -> None:
+    """Catches half a list of scores, and parts that are computed for nobody."""
+    batches: list[int] = []
+
+    def respond(batch: Sequence[Asked], _: Emit) -> list[Answer]:
+        batches.append(len(batch))
+        raise RuntimeError("out of memory")
+
+    async def scenario() -> None:
+        batcher = Batcher(respond, tokens=60, wait=0.001)
+        with pytest.raises(NotComputed, match="out of memory"):
+            await batcher.ask(make_asked(11, 20, choices=30))
+        await asyncio.sleep(0)
+        assert batcher.waiting == 0
+        await batcher.close()
+
+    asyncio.run(scenario())
+    assert len(batches) < 30
+
+
 def test_a_full_batch_does_not_wait(make_asked: Callable[..., Asked]) -> None:
     """Catches a model that idles for the whole bound although it has all it can take."""
     model, asked = _Model(), [make_asked(5, 5, seed=n) for n in range(4)]
     started = time.monotonic()
-    asyncio.run(_asking(model, asked, wait=30.0, tokens=20))
+    asyncio.run(_asking(model, asked, wait=30.0, tokens=2 * (10 + 6)))
     assert time.monotonic() - started < 20
     assert [len(batch) for batch in model.batches] == [2, 2]
 
