@@ -14,8 +14,8 @@ From the user inwards:
 
 - `sources`: stores, folders and files as `models`, and `frozen`, which model
   they belong to. `shipped/` has some.
-- `desk`: from texts to questions, and from answers to texts, scores and votes;
-  `limits` bounds what may be asked.
+- `asking`: from texts to questions; `limits` bounds what may be asked.
+- `desk`: who is let in, and from answers to texts, scores and votes.
 - `app`: HTTP, with `schema`, `responses`, `guard`, `metrics` and `page.html`.
 - `deployment`: Ray Serve, which nothing else here knows; `cluster` has what its config
   files say, and `rayservice.yaml` is one for KubeRay.

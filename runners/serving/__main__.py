@@ -58,7 +58,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _ask(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> int:
     """Answer one question in this process, without HTTP and Ray."""
-    from runners.serving.desk import Desk, Item, Refusal
+    from runners.serving.asking import Item, Refusal
+    from runners.serving.desk import Desk
     from runners.serving.frozen import load_frozen
     from runners.serving.limits import Limits
     from runners.serving.models import Directory

@@ -5,6 +5,7 @@ import hmac
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,8 @@ from starlette.exceptions import HTTPException as StarletteHTTPException
 from runners.catalogue import Catalogue
 from runners.rules import ConfigError
 from runners.serving import schema
-from runners.serving.desk import Busy, Desk, Item, Refusal, Reply
+from runners.serving.asking import Item, Refusal
+from runners.serving.desk import Busy, Desk, Reply
 from runners.serving.guard import App, Guard, error_body
 from runners.serving.metrics import TEXT, Metrics
 from runners.serving.models import ServedModel
@@ -199,10 +201,11 @@ class _Routes:
         return as_json({"status": "alive"})
 
     async def ready(self) -> Response:
-        """Whether a replica answers and a model is served; else 503."""
+        """Whether a replica's model is free to answer, and a model is served; else 503."""
         try:
-            is_ready = await self._desk.backend.is_ready()
-        except Unavailable:
+            async with asyncio.timeout(self._desk.limits.ready_seconds):
+                is_ready = await self._desk.backend.is_ready()
+        except (Unavailable, TimeoutError):
             is_ready = False
         if is_ready and self._desk.directory.models:
             return as_json({"status": "ready"})
@@ -221,37 +224,54 @@ class _Routes:
         )
 
     async def _replies(self, items: Sequence[Item]) -> list[Reply | Refusal]:
-        replies = await self._desk.reply(items)
+        try:
+            replies = await self._desk.reply(items)
+        except Refusal:
+            self._metrics.items.labels("refused").inc(len(items))
+            raise
         for reply in replies:
-            self._metrics.items.labels(
-                "refused" if isinstance(reply, Refusal) else "answered"
-            ).inc()
-            for voice in () if isinstance(reply, Refusal) else reply.voices:
-                self._metrics.batch.observe(voice.batch)
+            self._count(reply)
         return replies
+
+    def _count(self, reply: Reply | Refusal) -> None:
+        self._metrics.items.labels("refused" if isinstance(reply, Refusal) else "answered").inc()
+        for voice in () if isinstance(reply, Refusal) else reply.voices:
+            self._metrics.batch.observe(voice.batch)
 
     async def _streamed(self, items: Sequence[Item], prompt: str | list[str]) -> Response:
         if not isinstance(prompt, str):
             raise Refusal("not_streamable", "stream", "a list is not streamed; give one prompt")
         pieces = self._desk.stream(items[0])
         # The first piece comes before the headers, so that a refusal has its status.
-        first = await anext(pieces, "")
+        try:
+            first = await anext(pieces)
+        except Refusal as refusal:
+            self._count(refusal)
+            raise
+        except NotComputed as error:
+            failed = Refusal("not_computed", "prompt", f"the model failed: {error}")
+            self._count(failed)
+            raise failed from error
         name, created = f"cmpl-{uuid.uuid4().hex}", int(time.time())
 
-        def event(text: str, finish: str | None) -> bytes:
+        def event(piece: str | Reply) -> bytes:
+            text, finish = (piece, None) if isinstance(piece, str) else ("", piece.finish)
             choice = {"index": 0, "text": text, "finish_reason": finish, "logprobs": None}
             told = {"id": name, "object": "text_completion", "created": created}
             return as_event({**told, "model": items[0].model, "choices": [choice]})
 
         async def events() -> AsyncIterator[bytes]:
-            yield event(first, None)
+            piece = first
             try:
-                async for piece in pieces:
-                    yield event(piece, None)
+                async with aclosing(pieces):
+                    while isinstance(piece, str):
+                        yield event(piece)
+                        piece = await anext(pieces)
+                self._count(piece)
+                yield event(piece)
             except (NotComputed, Unavailable, TimeoutError) as error:
+                self._metrics.items.labels("interrupted").inc()
                 yield as_event(error_body(503, "interrupted", str(error) or "took too long"))
-            else:
-                yield event("", "stop")
             yield b"data: [DONE]\n\n"
 
         return StreamingResponse(events(), media_type="text/event-stream")

@@ -210,6 +210,10 @@ class Batcher:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(place)
 
+    async def idle(self) -> None:
+        """Until the model's thread has ended the batch that it has."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
+
     async def close(self) -> None:
         """Stop; questions that still wait are cancelled."""
         if self._task is not None:
@@ -299,6 +303,10 @@ class Batcher:
 
         asked = [each.asked for each in batch]
         return await loop.run_in_executor(self._thread, self._respond, asked, emit)
+
+
+def _nothing() -> None:
+    """What a thread does that shows it is alive."""
 
 
 def _joined(parts: Sequence[Answer]) -> Answer:

@@ -18,7 +18,8 @@ from typing import Any
 
 from runners.catalogue import Catalogue
 from runners.data.source import TaskData, load_task_data
-from runners.serving.desk import Desk, Item, Refusal
+from runners.serving.asking import Item, Refusal
+from runners.serving.desk import Desk
 from runners.serving.frozen import load_frozen
 from runners.serving.limits import Limits
 from runners.serving.models import Directory, ServedPrompt, served_model

@@ -12,7 +12,7 @@ import dataclasses
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any
 
 import ray
@@ -83,14 +83,14 @@ class ModelReplica:
 
     async def tokens(
         self, query: Query, prompts: Mapping[str, Vectors]
-    ) -> AsyncIterator[int | Missing | Failed]:
+    ) -> AsyncGenerator[int | Answer | Missing | Failed, None]:
         """As `Replica.tokens`."""
         async for token in self._replica.tokens(query, prompts):
             yield token
 
-    async def process(self) -> int:
-        """The id of its process, which tests kill."""
-        return os.getpid()
+    async def is_ready(self) -> bool:
+        """As `Replica.is_ready`."""
+        return await self._replica.is_ready()
 
 
 class Replicas:
@@ -121,38 +121,65 @@ class Replicas:
         assert not isinstance(found, Missing)
         return found
 
-    async def stream(self, query: Query, prompts: Mapping[str, Vectors]) -> AsyncIterator[int]:
-        """As `Backend.stream`; what was said already is not said again after a replica died."""
-        said = 0
-        for attempt in (0, 1):
-            try:
-                place = 0
-                streaming: Any = self._handle.options(stream=True)
-                tokens = streaming.tokens.remote(query, dict(prompts))
-                async for token in tokens:
-                    if isinstance(token, Failed):
-                        raise NotComputed(token.message)
-                    place += 1
-                    if place > said:
-                        said = place
-                        yield token
-            except _GONE as error:
-                if attempt:
-                    raise _unavailable() from error
+    async def stream(
+        self, query: Query, prompts: Mapping[str, Vectors]
+    ) -> AsyncGenerator[int | Answer, None]:
+        """As `Backend.stream`; asked once more where a replica died with it.
+
+        What was said is not said again, and is not gone on from by a replica that says another
+        thing: raises `Unavailable` then.
+        """
+        said: list[int] = []
+        try:
+            async for token in self._tokens(query, prompts, said):
+                yield token
+            return
+        except _GONE:
+            LOG.warning("a replica is gone; its stream is asked for again")
+        try:
+            async for token in self._tokens(query, prompts, said):
+                yield token
+        except _GONE as error:
+            raise _unavailable() from error
+
+    async def _tokens(
+        self, query: Query, prompts: Mapping[str, Vectors], said: list[int]
+    ) -> AsyncGenerator[int | Answer, None]:
+        """Tokens beyond those `said`, which they are added to, and the answer."""
+        place, before = 0, len(said)
+        streaming: Any = self._handle.options(stream=True)
+        async for told in streaming.tokens.remote(query, dict(prompts)):
+            if isinstance(told, Failed):
+                raise NotComputed(told.message)
+            if isinstance(told, Answer):
+                _require_same(list(told.ids[:before]), said[:before])
+                yield told
+            elif place < before:
+                _require_same([told], said[place : place + 1])
             else:
-                return
+                said.append(told)
+                yield told
+            place += 1
 
     async def is_ready(self) -> bool:
-        """Whether a replica answers."""
+        """Whether the model's thread of a replica answers."""
         try:
-            await self._handle.process.remote()
+            return bool(await self._handle.is_ready.remote())
         except (*_GONE, RayTaskError):
             return False
-        return True
 
 
 def _unavailable() -> Unavailable:
     return Unavailable("the replica died, and so did the one that was asked after it; try again")
+
+
+def _require_same(told: list[int], said: list[int]) -> None:
+    """Raises `Unavailable` where a second replica says another thing than the first one did."""
+    if told != said:
+        raise Unavailable(
+            "the replica died after a part of the answer, and another one answers otherwise; "
+            "ask again"
+        )
 
 
 def build(setup: Setup, *, replicas: Mapping[str, Any] | None = None) -> serve.Application:

@@ -1,30 +1,36 @@
-"""From texts to questions for the model, and from its answers to texts, scores and votes.
+"""Who is let in, and from the model's answers to texts, scores and votes.
 
 The desk knows names, the tokenizer and the limits; it knows neither HTTP nor torch.
 """
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
+from typing import TypeVar
 
 from runners.model.codec import Codec
 from runners.prompt.vectors import Vectors
-from runners.rules import nearest
+from runners.serving.asking import Item, Prepared, Refusal, Tokenizing, model_named
 from runners.serving.limits import Limits
 from runners.serving.models import Directory, ServedModel, ServedPrompt
-from runners.serving.protocol import Answer, Backend, Failed, Query
-from runners.tasks.task import add_sentinel, strip_sentinel
+from runners.serving.protocol import Answer, Backend, Failed, Query, Unavailable
+from runners.tasks.task import strip_sentinel
 from runners.tasks.voting import Vote, vote
 
-
-class Refusal(ValueError):
-    """Why an item gets no answer: a code that programs read, the field, and a text for people."""
-
-    def __init__(self, code: str, param: str, message: str) -> None:
-        super().__init__(message)
-        self.code, self.param = code, param
+T = TypeVar("T")
 
 
 class Busy(RuntimeError):
@@ -84,36 +90,19 @@ def _softmax(scores: Mapping[str, float]) -> dict[str, float]:
     return {label: weight / total for label, weight in weights.items()}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """One input for one model."""
-
-    model: str
-    text: str
-    max_tokens: int | None = None
-    """The most tokens of the answer; None is what its trial allowed."""
-    labels: tuple[str, ...] | None = None
-    """What to choose from; None is the labels of the task."""
-    chooses: bool = False
-    """Whether the answer is chosen and not written."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Prepared:
-    model: ServedModel
-    queries: tuple[Query, ...]
-    labels: tuple[str, ...]
-    tokens: int
-
-
 class Desk:
-    """Answers items for a directory of models through a backend."""
+    """Answers items for a directory of models through a backend.
+
+    What is tokenized and read is so in a thread of its own, one item after the other, so that
+    the event loop is free for others meanwhile.
+    """
 
     def __init__(
         self, directory: Directory, codec: Codec, backend: Backend, limits: Limits
     ) -> None:
         self.directory, self.backend, self.limits = directory, backend, limits
         self._codec = codec
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tokenizer")
         self._under_way = 0
 
     @property
@@ -124,54 +113,96 @@ class Desk:
     async def reply(self, items: Sequence[Item]) -> list[Reply | Refusal]:
         """A reply to each item or why there is none, in order; all share batches.
 
-        Raises `Busy` where too much is under way, `Unavailable` where nobody
-        answers, and TimeoutError where that takes too long.
+        Raises `Refusal` where the request can never be answered, `Busy` where too much is under
+        way, `Unavailable` where nobody answers, and TimeoutError where that takes too long.
         """
-        prepared = [self._prepared_or_refused(item) for item in items]
-        queries = [q for p in prepared if isinstance(p, _Prepared) for q in p.queries]
-        if not queries:
-            return [p for p in prepared if isinstance(p, Refusal)]
-        prompts = _vectors(p.model for p in prepared if isinstance(p, _Prepared))
-        with self._admitted(len(queries)):
+        served = self.directory.models
+        models = [_model_or_refused(item, served) for item in items]
+        known = [model for model in models if isinstance(model, ServedModel)]
+        if not known:
+            return [model for model in models if isinstance(model, Refusal)]
+        self._require_fit([len(model.prompts) for model in known])
+        # Admitted first: who is turned away has cost nothing.
+        with self._admitted(sum(len(model.prompts) for model in known)):
             async with asyncio.timeout(self.limits.seconds):
-                answers = iter(await self.backend.ask(queries, prompts))
-        replies: list[Reply | Refusal] = []
-        for each in prepared:
-            if isinstance(each, Refusal):
-                replies.append(each)
-            else:
-                replies.append(self._read(each, [next(answers) for _ in each.queries]))
-        return replies
+                return await self._replies(items, models)
 
-    async def stream(self, item: Item) -> AsyncIterator[str]:
-        """The pieces of a written answer as they come, of a model with one prompt.
+    async def _replies(
+        self, items: Sequence[Item], models: Sequence[ServedModel | Refusal]
+    ) -> list[Reply | Refusal]:
+        tokenizing = Tokenizing(self._codec, self.limits)
+        prepared = [
+            await self._apart(partial(tokenizing.prepare, item, model))
+            if isinstance(model, ServedModel)
+            else model
+            for item, model in zip(items, models, strict=True)
+        ]
+        asked = [each for each in prepared if isinstance(each, Prepared)]
+        queries = [query for each in asked for query in each.queries]
+        prompts = _vectors(each.model for each in asked)
+        answers = iter(await self.backend.ask(queries, prompts) if queries else ())
+        said = [(each, [next(answers) for _ in each.queries]) for each in asked]
+        read = iter(await self._apart(lambda: [self._read(*each) for each in said]))
+        return [next(read) if isinstance(each, Prepared) else each for each in prepared]
 
-        Raises `Refusal` before the first piece where the item cannot be
-        answered, and what `reply` raises.
+    async def stream(self, item: Item) -> AsyncGenerator[str | Reply, None]:
+        """The pieces of a written answer as they come, of a model with one prompt; then the reply.
+
+        Raises `Refusal` before the first piece where the item cannot be answered, and what
+        `reply` raises; `NotComputed` where the model fails.
         """
-        prepared = self._prepare(item)
-        if prepared.model.is_ensemble:
+        model = model_named(item.model, self.directory.models)
+        if model.is_ensemble:
             raise Refusal(
                 "not_streamable", "stream",
                 f"model {item.model} votes, so its answer is known when all have answered; "
                 "give stream false",
             )  # fmt: skip
-        prompt, query = prepared.model.prompts[0], prepared.queries[0]
-        prompts = _vectors([prepared.model])
+        until = asyncio.get_running_loop().time() + self.limits.seconds
         with self._admitted(1):
-            async with asyncio.timeout(self.limits.seconds):
-                ids: list[int] = []
-                said = ""
-                async for token in self.backend.stream(query, prompts):
-                    ids.append(token)
-                    text = self._text(prompt, ids)
-                    # A character may take several tokens, and is not said before it is whole.
-                    if text.startswith(said) and len(text) > len(said) and text[-1] != "\ufffd":
-                        yield text[len(said) :]
-                        said = text
-                rest = self._text(prompt, ids)[len(said) :]
+            tokenizing = Tokenizing(self._codec, self.limits)
+            async with asyncio.timeout_at(until):
+                prepared = await self._apart(partial(tokenizing.prepare, item, model))
+            if isinstance(prepared, Refusal):
+                raise prepared
+            tokens = self.backend.stream(prepared.queries[0], _vectors([model]))
+            async with aclosing(tokens):
+                async for piece in self._pieces(prepared, _in_time(tokens, until)):
+                    yield piece
+
+    async def _pieces(
+        self, asked: Prepared, tokens: AsyncIterator[int | Answer]
+    ) -> AsyncIterator[str | Reply]:
+        prompt, ids, said = asked.model.prompts[0], list[int](), ""
+        async for token in tokens:
+            if isinstance(token, Answer):
+                rest = self._text(prompt, token.ids)[len(said) :]
                 if rest:
                     yield rest
+                reply = self._read(asked, [token])
+                assert isinstance(reply, Reply)
+                yield reply
+                return
+            ids.append(token)
+            text = self._text(prompt, ids)
+            # A character may take several tokens, and is not said before it is whole.
+            if text.startswith(said) and len(text) > len(said) and text[-1] != "\ufffd":
+                yield text[len(said) :]
+                said = text
+        raise Unavailable("the answer was cut off before its end; ask again")
+
+    def _require_fit(self, counts: Sequence[int]) -> None:
+        """Raises `Refusal` where items ask more prompts than may be under way at any time."""
+        total, most = sum(counts), self.limits.waiting
+        if total <= most:
+            return
+        fit = sum(so_far <= most for so_far in accumulate(counts))
+        remedy = f"send the first {fit} of them" if fit else "ask a model of fewer prompts"
+        raise Refusal(
+            "too_many_questions", "model",
+            f"the {len(counts)} items ask {total} questions, one of each prompt of their models, "
+            f"and {most} may be under way; {remedy}", whole=True,
+        )  # fmt: skip
 
     @contextmanager
     def _admitted(self, count: int) -> Iterator[None]:
@@ -186,73 +217,11 @@ class Desk:
         finally:
             self._under_way -= count
 
-    def _prepared_or_refused(self, item: Item) -> "_Prepared | Refusal":
-        try:
-            return self._prepare(item)
-        except Refusal as refusal:
-            return refusal
+    async def _apart(self, work: Callable[[], T]) -> T:
+        """Do work in the thread of the tokenizer."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
-    def _prepare(self, item: Item) -> _Prepared:
-        model = self._model(item.model)
-        labels = self._labels(item, model)
-        limits = self.limits
-        if len(item.text) > limits.characters:
-            raise Refusal(
-                "input_too_long", "input",
-                f"the input has {len(item.text)} characters and may have {limits.characters}; "
-                "shorten it",
-            )  # fmt: skip
-        queries = tuple(self._query(item, prompt, labels) for prompt in model.prompts)
-        return _Prepared(
-            model=model, queries=queries, labels=labels, tokens=len(queries[0].input_ids)
-        )
-
-    def _model(self, name: str) -> ServedModel:
-        models = self.directory.models
-        if name in models:
-            return models[name]
-        near = nearest(name[:100], models)
-        remedy = f"did you mean {near!r}?" if near else "GET /v1/models lists what is served"
-        raise Refusal("model_not_found", "model", f"model {name[:100]!r} is not served; {remedy}")
-
-    def _labels(self, item: Item, model: ServedModel) -> tuple[str, ...]:
-        if not item.chooses:
-            return ()
-        labels = item.labels if item.labels is not None else model.labels
-        if labels is None:
-            raise Refusal(
-                "labels_missing", "labels",
-                f"{model.task} has no labels of its own; give the answers to choose from",
-            )  # fmt: skip
-        return labels
-
-    def _query(self, item: Item, prompt: ServedPrompt, labels: tuple[str, ...]) -> Query:
-        spelt = [add_sentinel(label) if prompt.has_sentinel else label for label in labels]
-        config = prompt.config
-        return Query(
-            prompt=prompt.key, input_ids=self._input_ids(item, prompt),
-            limit=min(item.max_tokens or config.target_length, self.limits.answer_tokens),
-            choices=tuple(map(tuple, self._codec.targets(spelt))),
-        )  # fmt: skip
-
-    def _input_ids(self, item: Item, prompt: ServedPrompt) -> tuple[int, ...]:
-        """The tokens of an input; too long a one is cut only where its trial cut, too."""
-        ids = self._codec.inputs([prompt.prefix + item.text])[0]
-        limit = prompt.config.input_length
-        if len(ids) > limit and prompt.config.long_inputs == "cut":
-            ended = ids[-1] == self._codec.end_id
-            ids = [*ids[: limit - 1], self._codec.end_id] if ended else ids[:limit]
-        if len(ids) > limit:
-            raise Refusal(
-                "input_too_long", "input",
-                f"the input has {len(ids)} tokens and {item.model} reads at most {limit}; "
-                "shorten it",
-            )  # fmt: skip
-        if not ids:
-            raise Refusal("input_empty", "input", "the input has no tokens; give some text")
-        return tuple(ids)
-
-    def _read(self, asked: _Prepared, answers: Sequence[Answer | Failed]) -> Reply | Refusal:
+    def _read(self, asked: Prepared, answers: Sequence[Answer | Failed]) -> Reply | Refusal:
         voices = []
         for prompt, query, answer in zip(asked.model.prompts, asked.queries, answers, strict=True):
             if isinstance(answer, Failed):
@@ -281,6 +250,27 @@ class Desk:
     def _text(self, prompt: ServedPrompt, ids: Sequence[int]) -> str:
         text = self._codec.decode([ids])[0]
         return strip_sentinel(text) if prompt.has_sentinel else text
+
+
+def _model_or_refused(item: Item, models: Mapping[str, ServedModel]) -> ServedModel | Refusal:
+    try:
+        return model_named(item.model, models)
+    except Refusal as refusal:
+        return refusal
+
+
+async def _in_time(
+    tokens: AsyncIterator[int | Answer], until: float
+) -> AsyncIterator[int | Answer]:
+    """The same up to a time of the event loop; raises TimeoutError where the next is later."""
+    while True:
+        # Entered and left within one step, for each step may be taken by another task.
+        try:
+            async with asyncio.timeout_at(until):
+                token = await anext(tokens)
+        except StopAsyncIteration:
+            return
+        yield token
 
 
 def _vectors(models: Iterable[ServedModel]) -> dict[str, Vectors]:

@@ -23,6 +23,8 @@ class Limits:
     """Questions to prompts under way together, beyond which a request is turned away."""
     seconds: float = 60.0
     """How long a request may take once it is read."""
+    ready_seconds: float = 5.0
+    """How long the model's thread may take to say that it is free, before `/ready` says no."""
     models: int = 10_000
     """Names that can be served."""
     voters: int = 64

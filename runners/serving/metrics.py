@@ -19,7 +19,7 @@ class Metrics:
             registry=own,
         )  # fmt: skip
         self.items = Counter(
-            "promptscale_items", "Inputs answered or refused", ["outcome"], registry=own
+            "promptscale_items", "Inputs by what came of them", ["outcome"], registry=own
         )
         self.batch = Histogram(
             "promptscale_batch_queries", "Questions that shared a batch with an answer",

@@ -1,7 +1,7 @@
 """What is asked of a replica, and what it answers; torch-free, for those who only ask."""
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -78,8 +78,13 @@ class Backend(Protocol):
     ) -> list[Answer | Failed]:
         """An answer to each query, in order; raises `Unavailable` where nobody answers."""
 
-    def stream(self, query: Query, prompts: Mapping[str, Vectors]) -> AsyncIterator[int]:
-        """The tokens of one written answer as they come; raises `Unavailable` and `NotComputed`."""
+    def stream(
+        self, query: Query, prompts: Mapping[str, Vectors]
+    ) -> AsyncGenerator[int | Answer, None]:
+        """The tokens of one written answer as they come, and then the answer.
+
+        Raises `Unavailable` and `NotComputed`.
+        """
 
     async def is_ready(self) -> bool:
-        """Whether a model is loaded and answers."""
+        """Whether a model is loaded and its thread is free to answer; waits until it is."""

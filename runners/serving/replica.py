@@ -1,7 +1,7 @@
 """One replica: a frozen model, a bank of prompts, and a batcher between them and their askers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 
 from runners.model.backbone import Backbone, device_of
@@ -43,7 +43,9 @@ class Replica:
             return asked
         return list(await asyncio.gather(*map(self._one, asked)))
 
-    async def stream(self, query: Query, prompts: Mapping[str, Vectors]) -> AsyncIterator[int]:
+    async def stream(
+        self, query: Query, prompts: Mapping[str, Vectors]
+    ) -> AsyncGenerator[int | Answer, None]:
         """As `Backend.stream`."""
         async for token in self.tokens(query, prompts):
             assert not isinstance(token, Missing)
@@ -53,8 +55,8 @@ class Replica:
 
     async def tokens(
         self, query: Query, prompts: Mapping[str, Vectors]
-    ) -> AsyncIterator[int | Missing | Failed]:
-        """The tokens of one written answer; or `Missing`, or `Failed`, and nothing more."""
+    ) -> AsyncGenerator[int | Answer | Missing | Failed, None]:
+        """The tokens of one written answer and the answer, or `Failed`; or `Missing` alone."""
         asked = self._asked([query], prompts)
         if isinstance(asked, Missing):
             yield asked
@@ -66,14 +68,15 @@ class Replica:
             while (token := await written.get()) is not None:
                 yield token
             try:
-                await answering
+                yield await answering
             except NotComputed as error:
                 yield Failed(message=str(error))
         finally:
             answering.cancel()
 
     async def is_ready(self) -> bool:
-        """Always, for it is made with its model."""
+        """True once the model's thread is free: it does nothing, after its batch if it has one."""
+        await self._batcher.idle()
         return True
 
     async def close(self) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
-from runners.serving.desk import Refusal, Reply
+from runners.serving.asking import Refusal
+from runners.serving.desk import Reply
 from runners.serving.guard import error_body
 from runners.tasks.voting import TIE_RULE
 

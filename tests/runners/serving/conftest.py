@@ -1,7 +1,8 @@
 """Questions to a random model, and what it is that asks them."""
 
+import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,13 @@ from runners.catalogue import Catalogue
 from runners.config import from_mapping
 from runners.model.backbone import Weights
 from runners.model.t5_backbone import T5Backbone
+from runners.serving.desk import Desk
 from runners.serving.engine import Asked
 from runners.serving.frozen import Frozen
+from runners.serving.limits import Limits
 from runners.serving.models import Directory, ServedPrompt, served_model, served_prompt
 from runners.serving.protocol import Query
+from runners.serving.replica import Replica
 
 END = 1
 MakeAsked = Callable[..., Asked]
@@ -104,6 +108,7 @@ def _class(**changes: Any) -> bytes:
 
 
 COMPLETE, CLASSIFY, MODELS = "/v1/completions", "/v1/classify", "/v1/models"
+LIMITS = Limits(body_bytes=4096, items=8, characters=2000, answer_tokens=16, body_seconds=0.3)
 HOSTILE: Sequence[tuple[str, str, bytes, int]] = (
     # What is no JSON, or not of the form.
     ("POST", COMPLETE, b"", 400),
@@ -200,6 +205,38 @@ HOSTILE: Sequence[tuple[str, str, bytes, int]] = (
     ("POST", COMPLETE, b" " * 5000, 413),
     ("POST", COMPLETE, _with(prompt="x" * 4200), 413),
 )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def run_app(loud: T5Backbone, directory: Directory) -> Callable[..., Any]:
+    """Runs a scenario, a coroutine function of a client of the application; gives its result.
+
+    The client has the application's desk. `codec` stands in for that of the model.
+    """
+    httpx = pytest.importorskip("httpx")
+    app = pytest.importorskip("runners.serving.app", reason="the extra `serve` is not installed")
+
+    async def run(
+        scenario: Callable[[Any], Awaitable[Any]], limits: Limits, wait: float, codec: Any
+    ) -> Any:
+        replica = Replica(loud, wait=wait)
+        own = Directory(directory.frozen, list(directory.models.values()))
+        desk = Desk(own, codec or loud.codec, replica, limits)
+        made = app.build_app(desk, app.Upkeep(store=None, catalogue=Catalogue()))
+        transport = httpx.ASGITransport(app=made, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            client.desk = desk
+            found = await scenario(client)
+        await replica.close()
+        return found
+
+    def run_whole(
+        scenario: Callable[[Any], Awaitable[Any]], *, limits: Limits = LIMITS, wait: float = 0.001,
+        codec: Any = None,
+    ) -> Any:  # fmt: skip
+        return asyncio.run(run(scenario, limits, wait, codec))
+
+    return run_whole
 
 
 @pytest.fixture(scope="session")

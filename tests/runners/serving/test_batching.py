@@ -209,6 +209,31 @@ def test_nobody_waits_longer_than_the_bound(make_asked: Callable[..., Asked]) ->
     assert time.monotonic() - started < 5
 
 
+def test_a_model_is_idle_once_its_thread_is_free(make_asked: Callable[..., Asked]) -> None:
+    """Catches a readiness that knows of the process alone, and not of the thread that answers."""
+    begun, let_go = threading.Event(), threading.Event()
+
+    def respond(asked: Sequence[Asked], _: Emit) -> list[Answer]:
+        begun.set()
+        assert let_go.wait(10)
+        return [Answer() for _ in asked]
+
+    async def scenario() -> None:
+        batcher = Batcher(respond, wait=0.001)
+        await batcher.idle()
+        asking = asyncio.create_task(batcher.ask(make_asked()))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        idling = asyncio.create_task(batcher.idle())
+        await asyncio.sleep(0.05)
+        assert not idling.done()
+        let_go.set()
+        await asyncio.gather(asking, idling)
+        await batcher.close()
+
+    asyncio.run(scenario())
+
+
 def test_what_comes_while_the_model_computes_makes_the_next_batch(
     make_asked: Callable[..., Asked],
 ) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from runners.catalogue import Catalogue
 from runners.model.t5_backbone import T5Backbone
-from runners.serving.desk import Desk, Item
+from runners.serving.asking import Item
+from runners.serving.desk import Desk
 from runners.serving.limits import Limits
 from runners.serving.models import Directory
 from runners.serving.replica import Replica
