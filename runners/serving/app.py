@@ -1,32 +1,28 @@
-"""The HTTP interface: models, completions, classification, and the upkeep of what is served."""
+"""The HTTP interface: models, completions and classification; `upkeep` has what changes models."""
 
 import asyncio
-import hmac
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from runners.catalogue import Catalogue
-from runners.rules import ConfigError
 from runners.serving import schema
 from runners.serving.asking import Item, Refusal
 from runners.serving.desk import Busy, Desk, Reply
 from runners.serving.guard import App, Guard, error_body
 from runners.serving.metrics import TEXT, Metrics
-from runners.serving.models import ServedModel
 from runners.serving.protocol import NotComputed, Unavailable
 from runners.serving.responses import (
     as_event,
     as_json,
+    card,
     check_text,
     classified,
     completed,
@@ -41,9 +37,7 @@ from runners.serving.responses import (
     shown,
     usage,
 )
-from runners.serving.sources import model_of
-from runners.storage.layout import is_id
-from runners.store import DefectError, Store
+from runners.serving.upkeep import Upkeep, UpkeepRoutes, known
 
 PAGE = Path(__file__).resolve().parent / "page.html"
 """The page to try tasks on."""
@@ -54,32 +48,20 @@ _POLICY = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Upkeep:
-    """What may change the models that are served: a store, and a token that proves the right.
-
-    Without a store nothing may; without a token everybody who reaches the server may.
-    """
-
-    store: Store | None
-    catalogue: Catalogue
-    token: str | None = None
-
-
 def build_app(desk: Desk, upkeep: Upkeep) -> App:
     """The application, its guard included."""
     metrics = Metrics()
-    routes = _Routes(desk, upkeep, metrics)
+    routes, changes = _Routes(desk, metrics), UpkeepRoutes(desk, upkeep)
     app = FastAPI(title="promptscale", docs_url=None, redoc_url=None, version="1")
     errors: dict[int | str, dict[str, Any]] = {"default": {"model": schema.ErrorResponse}}
     add = app.add_api_route
     add("/v1/models", routes.list_models, response_model=schema.ModelList, responses=errors)
     add("/v1/models/{name}", routes.get_model, response_model=schema.ModelCard, responses=errors)
     add(
-        "/v1/models/{name}", routes.put_model, methods=["PUT"],
+        "/v1/models/{name}", changes.put_model, methods=["PUT"],
         response_model=schema.ModelCard, responses=errors,
     )  # fmt: skip
-    add("/v1/models/{name}", routes.delete_model, methods=["DELETE"], responses=errors)
+    add("/v1/models/{name}", changes.delete_model, methods=["DELETE"], responses=errors)
     add(
         "/v1/completions", routes.complete, methods=["POST"], responses=errors,
         response_model=schema.CompletionResponse,
@@ -106,48 +88,18 @@ def build_app(desk: Desk, upkeep: Upkeep) -> App:
 class _Routes:
     """What each route does; the lines below are what OpenAPI says of them."""
 
-    def __init__(self, desk: Desk, upkeep: Upkeep, metrics: Metrics) -> None:
-        self._desk, self._upkeep, self._metrics = desk, upkeep, metrics
+    def __init__(self, desk: Desk, metrics: Metrics) -> None:
+        self._desk, self._metrics = desk, metrics
 
     async def list_models(self) -> Response:
         """All models that are served, by name."""
-        models = self._desk.directory.models
-        return as_json({"object": "list", "data": [self._card(models[n]) for n in sorted(models)]})
+        models, limits = self._desk.directory.models, self._desk.limits
+        cards = [card(models[name], limits) for name in sorted(models)]
+        return as_json({"object": "list", "data": cards})
 
     async def get_model(self, name: str) -> Response:
         """One model: its task, labels, prompts and limits."""
-        return as_json(self._card(self._known(name)))
-
-    async def put_model(
-        self, name: str, body: schema.PutModelRequest, request: Request
-    ) -> Response:
-        """Serve trials of the store under a name, from the response on; several vote."""
-        store, limits = self._store(request), self._desk.limits
-        models = self._desk.directory.models
-        if name not in models and len(models) >= limits.models:
-            raise Refusal("too_many_models", "name", f"{limits.models} are served; remove one")
-        if not 1 <= len(body.trials) <= limits.voters:
-            rule = f"has {len(body.trials)} trials, and a model has 1 to {limits.voters}"
-            raise Refusal("bad_trials", "trials", f"the model {rule}; name so many")
-        strange = [trial for trial in body.trials if not is_id(trial)]
-        if strange:
-            said = f"{shown(strange[0])} is not 16 hex digits; give the id of a trial"
-            raise Refusal("bad_trials", "trials", said)
-        try:
-            model = await asyncio.to_thread(
-                model_of, name, body.trials, store, self._upkeep.catalogue
-            )
-            replaced = self._desk.directory.put(model)
-        except (ConfigError, DefectError, ValueError) as error:
-            raise Refusal("bad_model", "trials", str(error)) from error
-        return as_json(self._card(model), status=200 if replaced else 201)
-
-    async def delete_model(self, name: str, request: Request) -> Response:
-        """Serve a name no more; what was asked before is still answered."""
-        self._store(request)
-        self._known(name)
-        self._desk.directory.remove(name)
-        return as_json({"id": name, "object": "model", "deleted": True})
+        return as_json(card(known(name, self._desk.directory.models), self._desk.limits))
 
     async def complete(self, body: schema.CompletionRequest) -> Response:
         """Written answers to one input or several, each of a model of its own."""
@@ -306,45 +258,3 @@ class _Routes:
                     "a label is empty or has more than 200 characters; give a word or a few",
                 )  # fmt: skip
         return tuple(labels)
-
-    def _store(self, request: Request) -> Store:
-        """The store, for those who may change what is served."""
-        if self._upkeep.store is None:
-            said = "no store was given, so nothing can be added or removed; start with --store"
-            raise _Forbidden(403, "no_store", said)
-        if self._upkeep.token is not None:
-            given = request.headers.get("authorization", "").encode()
-            if not hmac.compare_digest(given, f"Bearer {self._upkeep.token}".encode()):
-                raise _Forbidden(401, "no_token", "send Authorization: Bearer with the token")
-        return self._upkeep.store
-
-    def _known(self, name: str) -> ServedModel:
-        models = self._desk.directory.models
-        if name not in models:
-            said = f"model {shown(name)} is not served; GET /v1/models lists what is"
-            raise Refusal("model_not_found", "name", said)
-        return models[name]
-
-    def _card(self, model: ServedModel) -> dict[str, Any]:
-        prompts = [
-            {
-                "id": p.id, "key": p.key, "label": p.label, "length": len(p.vectors),
-                "score": p.score,
-            }
-            for p in model.prompts
-        ]  # fmt: skip
-        config = model.prompts[0].config
-        return {
-            "id": model.name, "object": "model", "created": model.created,
-            "owned_by": "promptscale", "task": model.task,
-            "labels": list(model.labels) if model.labels else None,
-            "base": f"{config.model_family} {config.model_size}",
-            "input_tokens": config.input_length, "answer_tokens": config.target_length,
-            "prompts": prompts,
-        }  # fmt: skip
-
-
-class _Forbidden(HTTPException):
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, message)
-        self.code = code

@@ -23,7 +23,7 @@ from ray.serve.handle import DeploymentHandle
 
 from runners.catalogue import Catalogue
 from runners.prompt.vectors import Vectors
-from runners.serving.app import Upkeep, build_app
+from runners.serving.app import build_app
 from runners.serving.batching import TOKENS, WAIT_SECONDS
 from runners.serving.cluster import (
     APP,
@@ -40,6 +40,7 @@ from runners.serving.limits import Limits
 from runners.serving.models import Directory, ServedModel
 from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query, Unavailable
 from runners.serving.replica import Replica
+from runners.serving.upkeep import Upkeep
 from runners.store import Store
 
 _GONE = (RayActorError, DeploymentUnavailableError, BackPressureError)

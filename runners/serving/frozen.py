@@ -1,6 +1,8 @@
 """Which frozen model prompts belong to, and how it is loaded. Torch is loaded with the model."""
 
 import dataclasses
+import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -59,6 +61,32 @@ def frozen_of(
         steps=steps, milestone=milestone, folder=str(folder) if folder else None,
         store=store if milestone and folder is None else None,
     )  # fmt: skip
+
+
+def is_alike(one: Frozen, other: Frozen) -> bool:
+    """Whether two are the same but for where they lie; so may be their weights."""
+    return _placeless(one) == _placeless(other)
+
+
+def _placeless(frozen: Frozen) -> Frozen:
+    return dataclasses.replace(frozen, folder=None, store=None)
+
+
+def weights_fingerprint(frozen: Frozen, catalogue: Catalogue) -> str:
+    """SHA-256 in hex over the vocabulary and the weights, in the precision that they compute in.
+
+    Unlike the fingerprint of a checkpoint's files, it is the same wherever and in whichever
+    form the weights lie. The model is read for it; raises ValueError where it cannot be.
+    """
+    import torch
+
+    loaded = load_frozen(frozen, catalogue)
+    vocabulary = sorted(loaded.codec.tokenizer.get_vocab().items())
+    digest = hashlib.sha256(json.dumps(vocabulary).encode())
+    for name, weight in sorted(loaded.weights.items()):
+        digest.update(f"{name} {tuple(weight.shape)} {weight.dtype}".encode())
+        digest.update(weight.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def load_codec(frozen: Frozen, catalogue: Catalogue) -> "Codec":

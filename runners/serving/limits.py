@@ -27,5 +27,7 @@ class Limits:
     """How long the model's thread may take to say that it is free, before `/ready` says no."""
     models: int = 10_000
     """Names that can be served."""
+    prompt_bytes: int = 2**30
+    """Bytes of all their prompts together, which the front holds; equal prompts count once."""
     voters: int = 64
     """Prompts of one ensemble."""

@@ -5,13 +5,15 @@ Torch-free: whoever answers HTTP needs the tokenizer alone.
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from weakref import WeakValueDictionary
 
 from runners.catalogue import Catalogue, task_at
 from runners.config import TrialConfig
 from runners.prompt.vectors import Vectors
 from runners.rules import FILE_NAME
-from runners.serving.frozen import Frozen
+from runners.serving.frozen import Frozen, is_alike
+from runners.serving.limits import Limits
 from runners.serving.protocol import key_of
 
 NAME_LENGTH = 64
@@ -117,12 +119,24 @@ def served_model(name: str, prompts: Sequence[ServedPrompt]) -> ServedModel:
     return ServedModel(name=name, prompts=tuple(prompts))
 
 
+class Full(ValueError):
+    """No room for a name, or for its prompts; `code` says for which."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
 class Directory:
-    """The served models by name; each change is one assignment, seen whole or not at all."""
+    """The served models by name; each change is one assignment, seen whole or not at all.
+
+    Equal prompts of several models are held once.
+    """
 
     def __init__(self, frozen: Frozen, models: Sequence[ServedModel] = ()) -> None:
         self.frozen = frozen
         self._models: Mapping[str, ServedModel] = {}
+        self._vectors: WeakValueDictionary[str, Vectors] = WeakValueDictionary()
         for model in models:
             self.put(model)
 
@@ -131,18 +145,52 @@ class Directory:
         """All of them, as they are now; a later change is not seen in it."""
         return self._models
 
-    def put(self, model: ServedModel) -> bool:
+    def put(self, model: ServedModel, limits: Limits | None = None) -> bool:
         """Serve a model under its name; True where one was replaced.
 
         Raises ValueError where a prompt was tuned on another frozen model, or cannot have been
-        tuned on this one.
+        tuned on this one, and `Full` where that would be beyond the limits.
         """
+        self._require_fit(model)
+        if limits is not None:
+            self.require_name(model.name, limits)
+            self._require_room(model, limits)
+        replaced = model.name in self._models
+        self._models = {**self._models, model.name: self._sharing(model)}
+        return replaced
+
+    def require_name(self, name: str, limits: Limits) -> None:
+        """Raises `Full` where there is no room for a further name."""
+        if name not in self._models and len(self._models) >= limits.models:
+            raise Full("too_many_models", f"{limits.models} are served; remove one")
+
+    def _require_room(self, model: ServedModel, limits: Limits) -> None:
+        others = [each for name, each in self._models.items() if name != model.name]
+        held = {p.key: p.vectors.nbytes for each in (*others, model) for p in each.prompts}
+        total = sum(held.values())
+        if total > limits.prompt_bytes:
+            raise Full(
+                "too_many_prompts",
+                f"with {model.name} the prompts would have {total} bytes, and may have "
+                f"{limits.prompt_bytes}; remove a model",
+            )
+
+    def _sharing(self, model: ServedModel) -> ServedModel:
+        """The same model, with the vectors of equal prompts that somebody holds already."""
+        prompts = tuple(
+            replace(p, vectors=self._vectors.setdefault(p.key, p.vectors)) for p in model.prompts
+        )
+        return replace(model, prompts=prompts)
+
+    def _require_fit(self, model: ServedModel) -> None:
         widths = [p.vectors.shape[1] for m in self._models.values() for p in m.prompts[:1]]
         for prompt in model.prompts:
             if prompt.frozen != self.frozen:
+                others = "other weights of " if is_alike(prompt.frozen, self.frozen) else ""
                 raise ValueError(
                     f"model {model.name}: prompt {prompt.id} ({prompt.label}) was tuned on "
-                    f"{prompt.frozen}, and {self.frozen} is served; serve it with its own model"
+                    f"{others}{prompt.frozen}, and {self.frozen} is served; serve it with its own "
+                    "model"
                 )
             width = prompt.vectors.shape[1]
             if widths and width != widths[0]:
@@ -151,9 +199,6 @@ class Directory:
                     f"{width} numbers where those served have {widths[0]}; serve one that was "
                     "tuned on this model"
                 )
-        replaced = model.name in self._models
-        self._models = {**self._models, model.name: model}
-        return replaced
 
     def remove(self, name: str) -> bool:
         """Serve a model no more; False where there was none of that name."""

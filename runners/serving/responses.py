@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse, Response
 from runners.serving.asking import Refusal
 from runners.serving.desk import Reply
 from runners.serving.guard import error_body
+from runners.serving.limits import Limits
+from runners.serving.models import ServedModel
 from runners.tasks.voting import TIE_RULE
 
 RETRY_SECONDS = 1
@@ -40,6 +42,26 @@ def votes(reply: Reply) -> dict[str, Any] | None:
     return {
         "votes": dict(vote.votes), "shares": vote.shares, "tied": vote.tied, "tie_rule": TIE_RULE,
         "answers": [{"prompt": v.prompt, "text": v.text} for v in reply.voices],
+    }  # fmt: skip
+
+
+def card(model: ServedModel, limits: Limits) -> dict[str, Any]:
+    """A served model: its task, labels, prompts, and how long its inputs and answers may be."""
+    prompts = [
+        {
+            "id": p.id, "key": p.key, "label": p.label, "length": len(p.vectors),
+            "score": p.score,
+        }
+        for p in model.prompts
+    ]  # fmt: skip
+    config = model.prompts[0].config
+    return {
+        "id": model.name, "object": "model", "created": model.created,
+        "owned_by": "promptscale", "task": model.task,
+        "labels": list(model.labels) if model.labels else None,
+        "base": f"{config.model_family} {config.model_size}",
+        "input_tokens": config.input_length,
+        "answer_tokens": min(config.target_length, limits.answer_tokens), "prompts": prompts,
     }  # fmt: skip
 
 

@@ -7,9 +7,10 @@ not tell. Nothing is unpickled.
 """
 
 import dataclasses
+import functools
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -26,7 +27,7 @@ from runners.prompt.winners import best_first, find_winners, whole
 from runners.prompt_tuning import DEFAULTS
 from runners.record import TrialRecord
 from runners.rules import ConfigError
-from runners.serving.frozen import Frozen, frozen_of
+from runners.serving.frozen import Frozen, frozen_of, is_alike, weights_fingerprint
 from runners.serving.models import ServedModel, ServedPrompt, served_model, served_prompt
 from runners.store import Store
 
@@ -97,7 +98,9 @@ def find_models(
     if not models:
         raise ValueError("no prompts are named; give a store, prompts, or shipped")
     frozen = models[0].prompts[0].frozen
-    return Found(models=tuple(_named_apart(models)), frozen=frozen, notes=tuple(notes))
+    fingerprint = functools.cache(functools.partial(weights_fingerprint, catalogue=catalogue))
+    shared = [adopted(model, frozen, fingerprint) for model in _named_apart(models)]
+    return Found(models=tuple(shared), frozen=frozen, notes=tuple(notes))
 
 
 def _models_of(
@@ -250,6 +253,24 @@ def _promise(records: Sequence[TrialRecord]) -> tuple[int, float]:
     """How many tasks have a prompt, and the mean of their best scores."""
     tasks = _by_task(records)
     return len(tasks), fmean(best_first(r)[0].metrics["score"] for r in tasks.values())
+
+
+def adopted(
+    model: ServedModel, frozen: Frozen, fingerprint: Callable[[Frozen], str]
+) -> ServedModel:
+    """A model as one of `frozen`, where its own frozen model has the same weights elsewhere.
+
+    Others stay what they are. `fingerprint` tells weights apart, and is asked only where all
+    else agrees.
+    """
+
+    def moved(prompt: ServedPrompt) -> ServedPrompt:
+        own = prompt.frozen
+        if own == frozen or not is_alike(own, frozen) or fingerprint(own) != fingerprint(frozen):
+            return prompt
+        return dataclasses.replace(prompt, frozen=frozen)
+
+    return dataclasses.replace(model, prompts=tuple(map(moved, model.prompts)))
 
 
 def model_of(name: str, trials: Sequence[str], store: Store, catalogue: Catalogue) -> ServedModel:

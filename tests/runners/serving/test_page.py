@@ -31,7 +31,8 @@ class _Site:
     """The application on a port of its own, in a thread; an empty directory serves nothing."""
 
     def __init__(self, backbone: T5Backbone, directory: Directory) -> None:
-        from runners.serving.app import Upkeep, build_app
+        from runners.serving.app import build_app
+        from runners.serving.upkeep import Upkeep
 
         self.replica = Replica(backbone, wait=0.001)
         self.desk = Desk(directory, backbone.codec, self.replica, Limits(characters=300))

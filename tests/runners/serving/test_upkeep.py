@@ -2,16 +2,20 @@
 
 import asyncio
 import dataclasses
+import sys
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from runners.catalogue import Catalogue
 from runners.config import from_mapping
+from runners.prompt.exporting import export_peft
 from runners.record import TrialRecord
 from runners.serving.desk import Desk
 from runners.serving.frozen import load_frozen
@@ -30,9 +34,10 @@ Commit = Callable[..., Any]
 
 @asynccontextmanager
 async def _client(
-    store: Store, *, token: str | None = None, limits: Limits | None = None, wait: float = 0.001
-) -> AsyncIterator[Any]:
-    found = find_models(parse_sources([store.root]), Catalogue())
+    store: Store, *, token: str | None = None, limits: Limits | None = None, wait: float = 0.001,
+    words: Sequence[str] = (),
+) -> AsyncIterator[Any]:  # fmt: skip
+    found = find_models(parse_sources(words or [store.root]), Catalogue())
     backbone = load_frozen(found.frozen, Catalogue())
     replica = Replica(backbone, wait=wait)
     directory = Directory(found.frozen, found.models)
@@ -40,6 +45,7 @@ async def _client(
     made = app.build_app(desk, app.Upkeep(store=store, catalogue=Catalogue(), token=token))
     transport = httpx.ASGITransport(app=made)
     async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+        client.desk, client.directory = desk, directory
         yield client
     await replica.close()
 
@@ -226,3 +232,106 @@ def test_names_have_an_end(store: Store, trials: Sequence[str]) -> None:
         assert (await _put(client, "second", trials[1])).status_code == 200
 
     _run(scenario, store, limits=Limits(models=2))
+
+
+def test_names_that_are_put_together_stay_within_their_number(
+    store: Store, trials: Sequence[str]
+) -> None:
+    """Catches a limit that is looked at before the trials are read, and passed while they are."""
+
+    async def scenario(client: Any) -> None:
+        putting = [_put(client, f"m{n}", trials[n % 4]) for n in range(6)]
+        found = await asyncio.gather(*putting)
+        assert sorted(each.status_code for each in found) == [201, 400, 400, 400, 400, 400]
+        assert len((await client.get("/v1/models")).json()["data"]) == 2
+
+    _run(scenario, store, limits=Limits(models=2))
+
+
+def test_equal_prompts_are_held_once_and_all_within_a_bound(
+    store: Store, trials: Sequence[str]
+) -> None:
+    """Catches a front whose memory grows with every name of a prompt that it has."""
+    of_seven = 7 * 32 * 4
+
+    async def scenario(client: Any) -> None:
+        directory = client.directory
+        (best,) = directory.models["boolq"].prompts
+        most = best.vectors.nbytes + of_seven
+        client.desk.limits = Limits(prompt_bytes=most)
+        for n in range(5):
+            assert (await _put(client, f"m{n}", trials[2])).status_code == 201
+        assert len({id(directory.models[f"m{n}"].prompts[0].vectors) for n in range(5)}) == 1
+        full = await _put(client, "more", trials[1])
+        assert (full.status_code, full.json()["error"]["code"]) == (400, "too_many_prompts")
+        assert f"and may have {most}; remove a model" in full.json()["error"]["message"]
+        client.desk.limits = Limits(prompt_bytes=most + 3 * 32 * 4)
+        assert (await _put(client, "more", trials[1])).status_code == 201
+
+    _run(scenario, store)
+
+
+def test_a_put_that_takes_too_long_changes_nothing(
+    store: Store, trials: Sequence[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a store that hangs and holds its client for ever, and a change after a refusal."""
+    let_go, upkeep = threading.Event(), sys.modules["runners.serving.upkeep"]
+    read = upkeep.model_of
+
+    def slow(*given: Any) -> Any:
+        assert let_go.wait(10)
+        return read(*given)
+
+    monkeypatch.setattr(upkeep, "model_of", slow)
+
+    async def scenario(client: Any) -> None:
+        late = await _put(client, "mine", trials[0])
+        assert (late.status_code, late.json()["error"]["code"]) == (503, "too_late")
+        let_go.set()
+        assert "mine" not in client.directory.models
+
+    _run(scenario, store, limits=Limits(seconds=0.2))
+
+
+def test_trials_of_the_same_weights_elsewhere_are_served(
+    store: Store, commit_prompt: Commit, tmp_path: Path
+) -> None:
+    """Catches a server of an exported model that refuses every trial of the store it came from."""
+    first, second = (commit_prompt(task="rte", seed=n)[0] for n in range(2))
+    folder = export_peft(first, store, Catalogue(), tmp_path / "out", with_model=True)
+
+    async def scenario(client: Any) -> None:
+        assert (await _put(client, "mine", second.trial_id)).status_code == 201
+        assert (await _ask(client, "mine"))[0] == 200
+
+    _run(scenario, store, words=[str(folder)])
+    found = find_models(parse_sources([str(folder), store.root, "seed=1"]), Catalogue())
+    assert [model.name for model in found.models] == ["rte", f"rte-{second.trial_id}"]
+    assert len({p.frozen for model in found.models for p in model.prompts}) == 1
+
+
+def test_trials_of_other_weights_are_refused_and_no_path_is_told(
+    store: Store, commit_prompt: Commit, tmp_path: Path
+) -> None:
+    """Catches a prompt before weights that it was not tuned on, and folders told to strangers."""
+    first, second = (commit_prompt(task="rte", seed=n)[0] for n in range(2))
+    folder = export_peft(first, store, Catalogue(), tmp_path / "out", with_model=True)
+    weights = folder.parent / "base" / "model.safetensors"
+    save_file({n: t + 1 for n, t in load_file(weights).items()}, weights, {"format": "pt"})
+    damaged = commit_prompt(task="rte", seed=2)[0].trial_id
+    Path(store.path(damaged, "prompt.safetensors")).write_bytes(b"")
+
+    async def scenario(client: Any) -> None:
+        for trial, said in (
+            (second.trial_id, "was tuned on other weights of nano 60k in float32"),
+            (damaged, "is not what was committed; withdraw the trial"),
+            ("0" * 16, "is not committed in store (a path of the server)"),
+        ):
+            found = await _put(client, "mine", trial)
+            assert found.status_code == 409
+            assert said in found.json()["error"]["message"]
+            assert str(tmp_path) not in found.text
+            assert "/" not in found.json()["error"]["message"]
+        assert "mine" not in client.directory.models
+
+    _run(scenario, store, words=[str(folder)])
