@@ -9,6 +9,7 @@ those that the trials recorded.
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ import torch
 from runners.catalogue import Catalogue
 from runners.data.source import load_task_data
 from runners.evaluation import Questions, answer
+from runners.model.backbone import device_of
+from runners.model.device import DEVICES
 from runners.serving.frozen import load_frozen
 from runners.serving.models import ServedPrompt
 from runners.serving.sources import PREDICTIONS, model_of
@@ -43,11 +46,14 @@ class Judged:
         return [place for place, (now, then) in enumerate(pairs) if now.answer != then.answer]
 
 
-def judge_ensemble(trials: Sequence[str], store: Store, catalogue: Catalogue) -> Judged:
+def judge_ensemble(
+    trials: Sequence[str], store: Store, catalogue: Catalogue, *, device: str = "cpu"
+) -> Judged:
     """Ask the prompts of committed trials the dev examples of their task, and vote.
 
-    Raises ValueError where they are not of one task, one frozen model and the
-    same dev examples, or choose their answers by likelihood.
+    `device` is one of `runners.model.device.DEVICES`. Raises ValueError where they are
+    not of one task, one frozen model and the same dev examples, or choose their answers
+    by likelihood, and where a store lacks one of them or its answers.
     """
     prompts = model_of("ensemble", trials, store, catalogue).prompts
     first = prompts[0]
@@ -62,12 +68,15 @@ def judge_ensemble(trials: Sequence[str], store: Store, catalogue: Catalogue) ->
                 f"trial {prompt.id}: answers by {prompt.config.answer_by}; give trials that "
                 "answer by generation"
             )
-    backbone = load_frozen(first.frozen, catalogue)
+    backbone = load_frozen(first.frozen, catalogue, device=device)
+    place = device_of(backbone.weights)
     data = [load_task_data(prompt.config, backbone.codec, catalogue) for prompt in prompts]
     if len({each.fingerprint for each in data}) > 1:
         raise ValueError("the trials have other examples; give trials with equal data settings")
     asked = [
-        Questions(prompt=torch.tensor(p.vectors), rows=each.dev, limit=each.target_limit)
+        Questions(
+            prompt=torch.tensor(p.vectors, device=place), rows=each.dev, limit=each.target_limit
+        )
         for p, each in zip(prompts, data, strict=True)
     ]
     answers = answer(backbone, backbone.weights, asked)
@@ -87,7 +96,10 @@ def _recorded(store: Store, trial: str) -> list[str]:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Judge an ensemble; returns 0 where it votes as the recorded answers do, else 1."""
+    """Judge an ensemble; returns 0 where it votes as the recorded answers do, else 1.
+
+    2 where it cannot be judged.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m runners.evaluation", description="Judge an ensemble of prompts on dev."
     )
@@ -95,8 +107,16 @@ def main(words: Sequence[str] | None = None) -> int:
         "--ensemble", nargs="+", required=True, metavar=("STORE", "TRIAL"),
         help="a store, and the trials that vote; their order decides ties",
     )  # fmt: skip
-    root, *trials = parser.parse_args(words).ensemble
-    judged = judge_ensemble(trials, Store(root), Catalogue())
+    parser.add_argument(
+        "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
+    )
+    options = parser.parse_args(words)
+    root, *trials = options.ensemble
+    try:
+        judged = judge_ensemble(trials, Store(root), Catalogue(), device=options.device)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
     for prompt, score in zip(judged.prompts, judged.alone, strict=True):
         print(f"{prompt.label} ({prompt.id}): {score:.2f}")
     tied = sum(vote.tied for vote in judged.votes)

@@ -85,10 +85,12 @@ def find_models(
     """The models of all sources, named by their tasks, and by their trials where tasks repeat.
 
     With `votes` a store gives, beside the best prompt of each task, an ensemble
-    `TASK-vote` of its so many best. `store` has the milestone of files that
-    name none. Raises ValueError where a source has no prompt, or where the
-    prompts do not share one frozen model.
+    `TASK-vote` of its so many best, 2 or more. `store` has the milestone of files that
+    name none. Raises ValueError where a source has no prompt or too few to vote, or
+    where the prompts do not share one frozen model.
     """
+    if votes < 0 or votes == 1:
+        raise ValueError(f"votes {votes}: an ensemble has 2 prompts or more; give so many, or none")
     models: list[ServedModel] = []
     notes: list[str] = []
     for source in sources:
@@ -107,19 +109,32 @@ def _models_of(
     source: Source, catalogue: Catalogue, votes: int, store: str | None
 ) -> tuple[list[ServedModel], list[str]]:
     path = Path(source.path)
+    files = _file_models(path, source, catalogue, store)
+    if files and votes:
+        raise ValueError(
+            f"{path}: is not a store, whose trials could vote, and votes is {votes}; leave it out, "
+            "or name a store"
+        )
+    return (files, []) if files else _store_models(source, catalogue, votes)
+
+
+def _file_models(
+    path: Path, source: Source, catalogue: Catalogue, store: str | None
+) -> list[ServedModel]:
+    """The models of what is no store; nothing where it may be one."""
     trial = _TRIAL_FOLDER.fullmatch(str(path.resolve()) if path.exists() else source.path)
     if trial:
-        return [_trial_model(Store(trial["root"]), trial["trial"], catalogue)], []
+        return [_trial_model(Store(trial["root"]), trial["trial"], catalogue)]
     if (path / CONFIG).is_file() or path.suffix == SUFFIX:
-        return [_file_model(path, source.fields, catalogue, store)], []
+        return [_file_model(path, source.fields, catalogue, store)]
     inside = sorted(each.parent for each in path.glob(f"*/{CONFIG}")) if path.is_dir() else []
     if inside:
-        return [_file_model(each, source.fields, catalogue, store) for each in inside], []
+        return [_file_model(each, source.fields, catalogue, store) for each in inside]
     if "://" not in source.path and not path.exists():
         raise ValueError(f"{path}: is not there; give a store, a PEFT folder or a {SUFFIX} file")
     if path.is_file():
         read_prompt(path)  # Which says what such a file is, and what to give.
-    return _store_models(Store(source.path), source.fields, catalogue, votes)
+    return []
 
 
 def _named_apart(models: Iterable[ServedModel]) -> list[ServedModel]:
@@ -216,10 +231,11 @@ def _base_beside(path: Path, base: str | None) -> Path | None:
 
 
 def _store_models(
-    store: Store, fields: Mapping[str, object], catalogue: Catalogue, votes: int
+    source: Source, catalogue: Catalogue, votes: int
 ) -> tuple[list[ServedModel], list[str]]:
     """The best prompt of each task, on the frozen model whose prompts do best."""
-    contest = find_winners(store, fields, "task")
+    store = Store(source.path)
+    contest = find_winners(store, source.fields, "task")
     by_model: dict[Frozen, list[TrialRecord]] = {}
     for record in contest.trials:
         config = from_mapping(whole(record.config))
@@ -232,6 +248,7 @@ def _store_models(
             "are served, which has most tasks, and of such the highest mean score; "
             "model_size=... and other fields choose another"
         )
+    _require_voters(records, frozen, votes)
     models = []
     for task, rivals in _by_task(records).items():
         ranked = best_first(rivals)
@@ -240,6 +257,18 @@ def _store_models(
         if len(voters) > 1:
             models.append(served_model(f"{task}-vote", voters))
     return models, notes
+
+
+def _require_voters(records: Iterable[TrialRecord], frozen: Frozen, votes: int) -> None:
+    """Raises ValueError with every task that has fewer trials than are to vote."""
+    few = [
+        f"task {task}: has {len(rivals)} trials on {frozen}, and votes is {votes}; give "
+        "fewer votes, or choose other trials with task=... and other fields"
+        for task, rivals in _by_task(records).items()
+        if len(rivals) < votes
+    ]
+    if few:
+        raise ValueError("\n".join(few))
 
 
 def _by_task(records: Iterable[TrialRecord]) -> dict[str, list[TrialRecord]]:

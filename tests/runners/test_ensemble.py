@@ -62,6 +62,37 @@ def test_voters_of_two_tasks_are_refused(voters: tuple[Store, list[str]]) -> Non
         judge_ensemble(ids, store, Catalogue())
 
 
+@pytest.mark.parametrize(
+    ("voting", "said"),
+    [
+        (["{wic}", "{rte}"], "let prompts of one task vote"),
+        (["{wic}", "{wic}"], "votes twice; name each prompt once"),
+        (["0123456789abcdef"], "is not committed in store"),
+        ([], "has no prompt; name at least one"),
+    ],
+)
+def test_what_cannot_be_judged_is_told_in_a_line(
+    voters: tuple[Store, list[str]], capsys: pytest.CaptureFixture[str], voting: list[str],
+    said: str,
+) -> None:  # fmt: skip
+    """Catches a traceback for a mistake, and an exit code that means another thing."""
+    store, ids = voters
+    trials = [trial.format(wic=ids[0], rte=ids[3]) for trial in voting]
+    assert main(["--ensemble", store.root, *trials, "--device", "cpu"]) == 2
+    told = capsys.readouterr()
+    assert said in told.err
+    assert (told.out, told.err.count("\n")) == ("", 1)
+
+
+def test_a_store_that_is_not_there_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a store that is made where one was to be read, and a traceback."""
+    assert main(["--ensemble", str(tmp_path / "nowhere"), "0123456789abcdef"]) == 2
+    assert "is not committed in store" in capsys.readouterr().err
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_served_answers_are_checked_one_by_one(
     voters: tuple[Store, list[str]], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,7 +77,8 @@ def test_the_command_writes_absolute_paths_and_leaves_files_alone(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Catches a path that means another folder on the cluster, and a file that is overwritten."""
-    commit_prompt(task="rte")
+    for seed in range(2):
+        commit_prompt(task="rte", seed=seed)
     monkeypatch.chdir(Path(store.root).parent)
     file = tmp_path / "serve.yaml"
     words = [Path(store.root).name, "task=rte", "--votes", "2", "--replicas", "9"]

@@ -48,6 +48,28 @@ def test_votes_add_an_ensemble_of_the_best(store: Store, commit_prompt: Commit) 
     assert [p.id for p in found.models[1].prompts] == ids[:0:-1]
 
 
+def test_votes_that_cannot_be_had_are_refused(
+    store: Store, commit_prompt: Commit, tmp_path: Path
+) -> None:
+    """Catches an ensemble that is left out, or has fewer voters than were asked for."""
+    for task, count in (("rte", 2), ("wic", 1), ("cb", 3)):
+        records = [commit_prompt(task=task, seed=n)[0] for n in range(count)]
+    export_peft(records[0], store, Catalogue(), tmp_path / "out", with_model=True)
+    np.save(tmp_path / "rte.npy", np.ones((5, 32), dtype=np.float32))
+    with pytest.raises(ValueError, match="task rte: has 2 trials on nano 60k") as error:
+        _find(store.root, votes=3)
+    assert [line.split(":")[0] for line in str(error.value).splitlines()] == [
+        "task rte", "task wic",
+    ]  # fmt: skip
+    trial = Path(store.path(records[0].trial_id, "prompt.safetensors")).parent
+    file = [tmp_path / "rte.npy", "model_size=60k", "pretraining_objective=span_corruption"]
+    for words in (["shipped"], [tmp_path / "out" / "adapter"], [tmp_path / "out"], file, [trial]):
+        with pytest.raises(ValueError, match=r"is not a store, whose trials could vote, and votes"):
+            _find(*words, votes=3)
+    with pytest.raises(ValueError, match="votes 1: an ensemble has 2 prompts or more"):
+        _find(store.root, votes=1)
+
+
 def test_of_several_frozen_models_the_most_useful_is_served_and_told(
     store: Store, commit_prompt: Commit
 ) -> None:
