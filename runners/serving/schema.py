@@ -5,6 +5,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 _Model = str | list[str]
+_One = Annotated[int, Field(ge=1, le=1)]
+_Zero = Annotated[float, Field(ge=0, le=0)]
+_NoWords = Annotated[list[str], Field(max_length=0)]
+_NoBias = Annotated[dict[str, float], Field(max_length=0)]
 _STRICT = ConfigDict(extra="forbid", strict=True)
 
 
@@ -15,16 +19,36 @@ class Request(BaseModel):
 
 
 class CompletionRequest(Request):
-    """What OpenAI's completions take, as far as greedy answers of a task know it."""
+    """What OpenAI's completions take, as far as greedy answers of a task know it.
+
+    Fields of theirs that change an answer are taken with the value that changes none, which
+    their clients send.
+    """
 
     model: _Model = Field(description="A served model, or one for each prompt.")
     prompt: str | list[str] = Field(description="The input, in T5's text format, or several.")
     max_tokens: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="The most tokens of an answer; by default as at evaluation."
+        default=None,
+        description="The most tokens of an answer, end-of-sequence included, up to the server's "
+        "limit; by default answer_tokens of the model, which is the target_length of its trial "
+        "within that limit.",
     )
     temperature: float | None = Field(default=None, description="0 or null: answers are greedy.")
-    n: Literal[1] | None = Field(default=None, description="1 or null: there is one answer.")
-    stream: bool = Field(default=False, description="Whether pieces of the answer are sent.")
+    stream: bool | None = Field(default=None, description="Whether pieces of the answer are sent.")
+    n: _One | None = Field(default=None, description="1 or null: there is one answer.")
+    best_of: _One | None = Field(default=None, description="1 or null: there is one answer.")
+    top_p: Annotated[float, Field(ge=1, le=1)] | None = Field(
+        default=None, description="1 or null: answers are greedy."
+    )
+    frequency_penalty: _Zero | None = Field(default=None, description="0 or null.")
+    presence_penalty: _Zero | None = Field(default=None, description="0 or null.")
+    echo: Literal[False] | None = Field(default=None, description="false or null.")
+    stop: _NoWords | None = Field(default=None, description="Null or empty.")
+    logit_bias: _NoBias | None = Field(default=None, description="Null or empty.")
+    logprobs: None = Field(default=None, description="Null; /v1/classify has likelihoods.")
+    suffix: None = Field(default=None, description="Null.")
+    stream_options: None = Field(default=None, description="Null.")
+    seed: int | None = Field(default=None, description="Not used: nothing is drawn.")
     user: str | None = Field(default=None, description="Not used.")
 
 

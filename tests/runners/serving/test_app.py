@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runners.serving.asking import Item
+from runners.serving.limits import Limits
 from runners.serving.models import Directory
 from runners.serving.protocol import Unavailable
 
@@ -77,6 +78,42 @@ def test_labels_have_shares(run_app: RunApp) -> None:
     own = {"model": "record", "input": TEXT, "labels": ["Mary", "Jack", "Peter"]}
     (chosen,) = run_app(_post("/v1/classify", own)).json()["results"]
     assert chosen["label"] in {"Mary", "Jack", "Peter"}
+
+
+def test_fields_that_change_nothing_are_taken(run_app: RunApp) -> None:
+    """Catches OpenAI's clients that are refused for the defaults which they send."""
+    neutral: dict[str, Any] = {
+        "top_p": 1, "stop": None, "best_of": 1, "n": 1, "logprobs": None, "frequency_penalty": 0,
+        "presence_penalty": 0.0, "echo": False, "logit_bias": {}, "suffix": None, "stream": None,
+        "stream_options": None, "seed": 5, "user": "me", "temperature": 0.0, "max_tokens": None,
+    }  # fmt: skip
+
+    async def scenario(client: Any) -> None:
+        plain = (await client.post(COMPLETE, json=_GOOD)).json()["choices"]
+        others = {**neutral, "top_p": 1.0, "stop": []}
+        nothing: dict[str, Any] = dict.fromkeys(neutral)
+        for fields in (neutral, others, nothing):
+            found = await client.post(COMPLETE, json={**_GOOD, **fields})
+            assert found.status_code == 200, found.text
+            assert found.json()["choices"] == plain
+
+    run_app(scenario)
+
+
+def test_an_answer_has_as_many_tokens_as_its_card_and_description_say(run_app: RunApp) -> None:
+    """Catches a card that promises more than the limit of the server, or an answer beyond it."""
+
+    async def scenario(client: Any) -> None:
+        card = (await client.get("/v1/models/boolq")).json()
+        assert card["answer_tokens"] == 4  # Its trial had 6.
+        found = (await client.post(COMPLETE, json={**_GOOD, "prompt": "Mary"})).json()
+        assert found["usage"]["completion_tokens"] == 4
+        assert found["choices"][0]["finish_reason"] == "length"
+        described = (await client.get("/openapi.json")).json()["components"]["schemas"]
+        told = described["CompletionRequest"]["properties"]["max_tokens"]["description"]
+        assert "by default answer_tokens of the model" in told
+
+    run_app(scenario, limits=Limits(answer_tokens=4))
 
 
 def test_one_bad_item_leaves_the_others_their_answers(run_app: RunApp) -> None:
