@@ -110,6 +110,8 @@ def _serve(
             f"--host {host}: is reached from outside, and whoever reaches it could change "
             f"what is served; set {TOKEN_VARIABLE}, or serve on {LOOPBACK}"
         )
+    # Before Ray is imported: its own processes are on loopback then, on any system.
+    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
     from runners.serving.deployment import Setup, start
 
     setup = Setup(

@@ -2,7 +2,7 @@
 
 Of serving, only this module knows Ray.
 
-A question names its prompt by a key that stands for one prompt for ever, and a
+A question names its prompt by a hash of its numbers, and a
 replica that lacks it asks back for its vectors; so replicas come and go, and
 prompts are replaced, without a replica ever holding what is stale. A replica
 that dies has its questions asked once more, of another.
@@ -35,7 +35,7 @@ from runners.serving.cluster import (
 )
 from runners.serving.desk import Desk
 from runners.serving.frozen import Frozen, load_codec, load_frozen
-from runners.serving.guard import LOG, App
+from runners.serving.guard import LOG, App, note
 from runners.serving.limits import Limits
 from runners.serving.models import Directory, ServedModel
 from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query, Unavailable
@@ -107,7 +107,7 @@ class Replicas:
         try:
             return await self._ask(queries, prompts)
         except _GONE:
-            LOG.warning("a replica is gone; its questions are asked again")
+            note(logging.WARNING, lost="a replica; its questions are asked again")
         try:
             return await self._ask(queries, prompts)
         except _GONE as error:
@@ -136,7 +136,7 @@ class Replicas:
                 yield token
             return
         except _GONE:
-            LOG.warning("a replica is gone; its stream is asked for again")
+            note(logging.WARNING, lost="a replica; its stream is asked for again")
         try:
             async for token in self._tokens(query, prompts, said):
                 yield token
@@ -249,7 +249,10 @@ def app(args: dict[str, Any]) -> serve.Application:
 
 
 def start(setup: Setup, *, host: str, port: int, replicas: int) -> Callable[[], None]:
-    """Serve from a Ray of this process, on loopback but for HTTP; returns what stops it."""
+    """Serve from a Ray of this process, HTTP on `host` and `port`; returns what stops it.
+
+    Where Ray's own processes listen is as it was when Ray was imported (docs/serving.md).
+    """
     ray.init(
         address="local", num_cpus=replicas, include_dashboard=False, configure_logging=False,
         log_to_driver=True,

@@ -43,6 +43,11 @@ def error_body(
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
+def note(level: int, **fields: object) -> None:
+    """A line of the log: one object of JSON, with the time in seconds since 1970."""
+    LOG.log(level, json.dumps({"time": time.time(), **fields}))
+
+
 class Guard:
     """An ASGI application around another.
 
@@ -86,18 +91,10 @@ class Guard:
         route = getattr(scope.get("route"), "path", "other")
         self._metrics.requests.labels(route, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
-        LOG.info(
-            json.dumps(
-                {
-                    "time": time.time(),
-                    "request": name,
-                    "method": str(scope["method"])[:16],
-                    "route": route,
-                    "status": status,
-                    "seconds": round(seconds, 6),
-                }
-            )
-        )
+        note(
+            logging.INFO, request=name, method=str(scope["method"])[:16], route=route,
+            status=status, seconds=round(seconds, 6),
+        )  # fmt: skip
 
     async def _body(self, scope: Message, receive: Receive) -> bytes:
         headers = {key.lower(): value for key, value in scope["headers"]}

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import hmac
-import json
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from runners.serving import schema
 from runners.serving.asking import Refusal
 from runners.serving.desk import Desk
 from runners.serving.frozen import weights_fingerprint
-from runners.serving.guard import LOG
+from runners.serving.guard import note
 from runners.serving.models import Full, ServedModel
 from runners.serving.responses import as_json, card, shown
 from runners.serving.sources import adopted, model_of
@@ -73,8 +73,7 @@ class UpkeepRoutes:
         except Full as error:
             raise Refusal(error.code, "name", str(error)) from error
         except (DefectError, ValueError) as error:
-            told = {"request": request.state.request_id, "refused": str(error)}
-            LOG.warning(json.dumps(told))
+            note(logging.WARNING, request=request.state.request_id, refused=str(error))
             raise Refusal("bad_model", "trials", self._without_paths(str(error))) from error
         return as_json(card(model, limits), status=200 if replaced else 201)
 
