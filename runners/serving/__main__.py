@@ -29,6 +29,13 @@ from runners.serving.cluster import (
 from runners.serving.sources import SHIPPED_WORD, Found
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"
+_RAY = {
+    # Its own processes listen on loopback, on any system.
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    # Where all cores are busy, importing takes Serve's proxy longer than three times its 5 s.
+    "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "20",
+}
+"""What Ray reads when it is imported; what the environment has goes first."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -110,8 +117,8 @@ def _serve(
             f"--host {host}: is reached from outside, and whoever reaches it could change "
             f"what is served; set {TOKEN_VARIABLE}, or serve on {LOOPBACK}"
         )
-    # Before Ray is imported: its own processes are on loopback then, on any system.
-    os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    for name, value in _RAY.items():
+        os.environ.setdefault(name, value)
     from runners.serving.deployment import Setup, start
 
     setup = Setup(
