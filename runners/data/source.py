@@ -12,7 +12,7 @@ from runners.config import TrialConfig
 from runners.data.batching import Encoded
 from runners.data.records import read_records
 from runners.model.codec import Codec
-from runners.rules import ConfigError
+from runners.rules import ConfigError, Problem
 from runners.tasks.own import OwnTask
 from runners.tasks.prompt_design import designed, drawn
 from runners.tasks.task import (
@@ -109,7 +109,8 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
 
     Raises ValueError for an unknown source or task, for data that cannot be
     read, for more examples than there are (`dev_examples` of published and own
-    data is a cap, and no such number), and for rows that are too long.
+    data is a cap, and no such number), for rows that are too long, and for labels
+    that the tokenizer cannot write.
     """
     problems = catalogue.problems(config)
     if problems:
@@ -168,6 +169,7 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
             dev, instruction=task.instruction, gap="\n" if codec.continues else " ",
             shots=drawn(train, shots=reading.shots, seed=reading.seed),
         )  # fmt: skip
+    check_labels(task, codec)
     dev_rows, dev_cut = _encode(codec, dev, reading)
     train_rows, train_cut = _encode(codec, train, reading)
     common = most_frequent_target(train)
@@ -210,6 +212,32 @@ def _load_dev(codec: Codec, reading: _Reading, words_of: Task, common: str) -> D
         words_of=words_of,
         codec=codec,
     )
+
+
+def check_labels(task: Task, codec: Codec) -> None:
+    """Raises `ConfigError` for labels that an answer of the model can never be.
+
+    Those have pieces that the tokenizer does not know, the ids of another label, or come
+    back as another text, so that a right answer counts as wrong.
+    """
+    labels = task.labels or ()
+    spelt = codec.words(labels)
+    problems = []
+    for place, (label, ids) in enumerate(zip(labels, spelt, strict=True)):
+        (heard,) = codec.decode([ids])
+        alike = [labels[n] for n in range(place) if spelt[n] == ids]
+        if codec.unknown_id in ids:
+            rule = "has characters that the tokenizer of the model does not know"
+        elif alike:
+            rule = f"has the tokens of {alike[0]!r}"
+        elif heard != label:
+            rule = f"comes back from the tokenizer of the model as {heard!r}"
+        else:
+            continue
+        remedy = "give the class another word, or take another model"
+        problems.append(Problem(key=f"{task.name}: label", value=label, rule=rule, remedy=remedy))
+    if problems:
+        raise ConfigError(problems)
 
 
 def _read(task: Task, reading: _Reading, split: Split) -> tuple[list[Example], str | None]:

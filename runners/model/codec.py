@@ -31,6 +31,12 @@ class Codec:
         """End-of-sequence, which ends every target."""
         return int(self.tokenizer.eos_token_id)
 
+    @property
+    def unknown_id(self) -> int | None:
+        """What stands for text that no piece is of; None where every text has pieces."""
+        unknown = self.tokenizer.unk_token_id
+        return None if unknown is None else int(unknown)
+
     def inputs(self, texts: Sequence[str]) -> list[list[int]]:
         """The ids of each input, with what the tokenizer puts around a text."""
         rows: list[list[int]] = self.tokenizer(list(texts))["input_ids"]

@@ -119,6 +119,10 @@ def _labels(own: Section) -> tuple[tuple[str, str], ...] | None:
         return None
     labels = own.section("labels")
     words = {value: labels.value(value, _WORD) for value in labels.values}
+    for value, word in words.items():
+        if word is not None and word != " ".join(word.split()):
+            rule = "has space at an end, twice in a row, or a line break, which tokenizers change"
+            labels.report(value, word, rule, f"write {' '.join(word.split())!r}")
     if len(words) < 2:
         own.report("labels", dict(labels.values), "are fewer than two", "give every class its word")
     if len(set(words.values())) < len(words):

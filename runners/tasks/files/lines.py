@@ -68,12 +68,19 @@ def read_table(
 
     `quoted` says whether a value may stand in quotation marks and span lines,
     as in CSV; GLUE's files have marks that mean themselves. Raises ValueError
-    where a row has not one value for each column, unless `broken` rows are
-    known of the file and left out, and where there is no row.
+    where two columns have one name, where a row has not one value for each
+    column, unless `broken` rows are known of the file and left out, and where
+    there is no row.
     """
     rows = _rows(path, separator, quoted)
     first = next(rows, None)
     columns = first[1] if first else []
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise ValueError(
+            f"{path}, line 1: {', '.join(map(repr, twice))} names more than one column; give each "
+            "column a name of its own"
+        )
     records = []
     for number, values in rows:
         if len(values) != len(columns) and broken:

@@ -137,6 +137,19 @@ BARE = dict.fromkeys(("input", "target", "labels"), REMOVED)
             ["tasks.mine.labels: {'0': 'no'} are fewer than two; give every class its word"],
         ),
         (
+            {"labels": {"0": " no", "1": "oh  yes"}},
+            [
+                (
+                    "tasks.mine.labels.0: ' no' has space at an end, twice in a row, or a line "
+                    "break, which tokenizers change; write 'no'"
+                ),
+                (
+                    "tasks.mine.labels.1: 'oh  yes' has space at an end, twice in a row, or a line "
+                    "break, which tokenizers change; write 'oh yes'"
+                ),
+            ],
+        ),
+        (
             {"labels": {"0": "yes", "1": "yes"}},
             [
                 (

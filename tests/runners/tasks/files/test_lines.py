@@ -81,6 +81,11 @@ def test_csv_may_quote_and_tsv_means_its_marks(tmp_path: Path) -> None:
     [
         ("a.tsv", b"a\tb\n1\t2\n1\n", "line 3: 1 values for 2 columns; give each row a value"),
         ("a.csv", b"a,b\n1,2,3\n", "line 2: 3 values for 2 columns; give each row a value"),
+        (
+            "a.csv",
+            b"text,label,text\na,0,b\n",
+            "line 1: 'text' names more than one column; give each column a name of its own",
+        ),
         ("a.tsv", b"a\tb\n", "holds no row below its first line; put the whole file there"),
         ("a.tsv", b"", "holds no row below its first line"),
         ("a.tsv", b"a\xff", r"is not UTF-8 text \(.*\); save it as UTF-8"),
