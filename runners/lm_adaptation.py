@@ -31,6 +31,11 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         catalogue, family = add_family(Catalogue(), options.family)
         catalogue.rung(family, options.size)
+        if catalogue.architecture(family) == "causal":
+            raise ValueError(
+                f"--family: {family!r} is decoder-only, and has learned to go on from a text "
+                "already; tune prompts on it as it is (pretraining_objective=causal_lm)"
+            )
         text = None
         if options.text is not None:
             catalogue, text = add_text(catalogue, options.text)

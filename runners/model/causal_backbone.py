@@ -44,6 +44,11 @@ class CausalBackbone:
         return self.embedding_table().shape[1]
 
     @property
+    def vocabulary(self) -> int:
+        """V, the rows of the input embedding; a tokenizer may have fewer pieces."""
+        return self.weights[self._embedding_name].shape[0]
+
+    @property
     def parameter_count(self) -> int:
         return sum(weight.numel() for weight in self.weights.values())
 
@@ -166,7 +171,8 @@ def load_causal(
     """A decoder-only checkpoint, frozen and in `dtype`.
 
     `fingerprint` tells it and its tokenizer from others. Raises ValueError
-    for weights that do not fit the config, and for an encoder-decoder.
+    for weights that do not fit the config, for an encoder-decoder, and for a
+    model that does not attend as batches need it (`check_attention`).
     """
     config = read_config(place)
     if config.is_encoder_decoder:
@@ -178,7 +184,7 @@ def load_causal(
     model = read_model(AutoModelForCausalLM, place, dtype, attn_implementation="eager")
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    return CausalBackbone(
+    backbone = CausalBackbone(
         module=model,
         weights=dict(model.named_parameters()),
         codec=codec,
@@ -186,3 +192,58 @@ def load_causal(
         fingerprint=fingerprint,
         dtype=dtype,
     )
+    check_attention(backbone)
+    return backbone
+
+
+APART = {torch.float32: 0.01, torch.bfloat16: 0.2}
+"""How far two ways to the same scores may be apart, in standard deviations of the scores.
+
+SmolLM2 135M moves by 3e-5 in float32, a random RWKV, which ignores the mask, by 1.8.
+"""
+
+
+def check_attention(backbone: CausalBackbone) -> None:
+    """Raises ValueError for a model whose rows would feel padding, or lose what they have read.
+
+    Rows of a batch are padded on the left and answers are read from a cache, so the
+    attention mask has to hide padding and the cache has to have everything. What keeps a
+    state in place of attention (RWKV, Mamba) goes through padding too.
+    """
+    kind = backbone.module.config.model_type
+    remedy = "give a model of attention alone, such as Llama, GPT-NeoX or Qwen3"
+    if getattr(backbone.module, "_is_stateful", False):
+        raise ValueError(
+            f"model {backbone.source}: model_type {kind!r} keeps a state in place of attention, "
+            f"which runs through the padding of a batch; {remedy}"
+        )
+    try:
+        alone, others = _ways_to_a_token(backbone)
+    except TypeError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(
+            f"model {backbone.source}: model_type {kind!r} cannot be called with embedded inputs, "
+            f"a mask, positions and a cache ({said[:200]}); {remedy}"
+        ) from error
+    limit = APART[backbone.dtype] * float(alone.std()) + 1e-6
+    for what, scores in others.items():
+        if not float((scores - alone).abs().max()) <= limit:
+            raise ValueError(
+                f"model {backbone.source}: model_type {kind!r} gives a row other scores {what}, so "
+                f"its rows cannot stand in one batch; {remedy}"
+            )
+
+
+@torch.no_grad()
+def _ways_to_a_token(backbone: CausalBackbone) -> tuple[Tensor, dict[str, Tensor]]:
+    """The scores [1, 1, V] after a row of eight tokens, alone, and as batch and cache have it."""
+    weights, tokens, gap = backbone.weights, 8, 4
+    ids = torch.arange(tokens, device=device_of(weights))[None] % backbone.vocabulary
+    row, mask = backbone.embed(weights, ids), torch.ones_like(ids)
+    padded = torch.cat((row[:, :gap], row), dim=1)  # [1, 12, H]
+    cache = DynamicCache(config=backbone.module.config)
+    backbone._scores(weights, row[:, :-1], mask[:, :-1], last=1, cache=cache)
+    return backbone._scores(weights, row, mask, last=1), {
+        "beside padding": backbone._scores(weights, padded, F.pad(mask, (gap, 0)), last=1),
+        "from a cache": backbone._scores(weights, row[:, -1:], mask, last=1, cache=cache),
+    }

@@ -39,6 +39,18 @@ def test_a_gpu_that_is_not_there_is_told_before_anything_is_adapted(
     assert list(store.records()) == []
 
 
+def test_a_decoder_only_family_is_refused(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Catches hours of prefix language modelling for a model that has done nothing else."""
+    words = ["--family", "smollm2", "--size", "135m", "--steps", "2", "--store", store.root]
+    with pytest.raises(SystemExit, match="2"):
+        main(words)
+    told = capsys.readouterr().err
+    assert (
+        "--family: 'smollm2' is decoder-only, and has learned to go on from a text already" in told
+    )
+    assert list(store.records()) == []
+
+
 def test_the_door_adapts_and_shows_the_milestones(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,14 +18,16 @@ from transformers import (
     AutoModelForCausalLM,
     GPTNeoXConfig,
     LlamaConfig,
+    MambaConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
+    RwkvConfig,
     T5ForConditionalGeneration,
 )
 
 from runners.model.backbone import IGNORED
-from runners.model.causal_backbone import CausalBackbone, load_causal
+from runners.model.causal_backbone import APART, CausalBackbone, check_attention, load_causal
 from runners.model.codec import Codec
 from runners.model.dropout import Dropout
 from runners.model.family import Place
@@ -218,3 +220,77 @@ def test_an_encoder_decoder_is_refused(
         load_causal(
             Place(path=tmp_path), codec=backbone.codec, fingerprint="f", dtype=torch.float32
         )
+
+
+def _saved(config: Any, folder: Path) -> Place:
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return Place(path=folder)
+
+
+@pytest.mark.parametrize("dtype", APART)
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [
+        ("rwkv", RwkvConfig(vocab_size=700, hidden_size=32, num_hidden_layers=2)),
+        ("mamba", MambaConfig(vocab_size=700, hidden_size=32, num_hidden_layers=2, state_size=4)),
+    ],
+)
+def test_what_keeps_a_state_is_refused(
+    backbone: T5Backbone, tmp_path: Path, kind: str, config: Any, dtype: torch.dtype
+) -> None:
+    """Catches a model to which padding is text, so that each row feels the length of others."""
+    place = _saved(config, tmp_path)
+    message = (
+        f"model {tmp_path}: model_type {kind!r} keeps a state in place of attention, which runs "
+        "through the padding of a batch; give a model of attention alone, such as Llama"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        load_causal(place, codec=backbone.codec, fingerprint="f", dtype=dtype)
+
+
+@pytest.mark.parametrize("dtype", APART)
+def test_what_attends_is_taken_in_every_precision(
+    causal: CausalBackbone, dtype: torch.dtype
+) -> None:
+    """Catches a limit that rounding passes."""
+    module = copy.deepcopy(causal.module).to(dtype)
+    weights = dict(module.named_parameters())
+    check_attention(dataclasses.replace(causal, module=module, weights=weights, dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", APART)
+@pytest.mark.parametrize(
+    ("ignored", "said"),
+    [("attention_mask", "beside padding"), ("past_key_values", "from a cache")],
+)
+def test_a_mask_or_a_cache_that_is_ignored_is_seen(
+    causal: CausalBackbone, monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype, ignored: str,
+    said: str,
+) -> None:  # fmt: skip
+    """Catches a model of another kind, which nothing but its numbers gives away."""
+    module = copy.deepcopy(causal.module).to(dtype)
+    forward = module.forward
+
+    def without(**arguments: Any) -> Any:
+        seen = torch.ones(arguments["inputs_embeds"].shape[:2], dtype=torch.int64)
+        instead = seen if ignored == "attention_mask" else None
+        if arguments["past_key_values"] is not None:
+            # Every token is one alone, whatever came before.
+            arguments["attention_mask"] = seen
+        return forward(**{**arguments, ignored: instead})
+
+    monkeypatch.setattr(module, "forward", without)
+    weights = dict(module.named_parameters())
+    tried = dataclasses.replace(causal, module=module, weights=weights, dtype=dtype)
+    with pytest.raises(ValueError, match=f"gives a row other scores {said}, so its rows cannot"):
+        check_attention(tried)
+
+
+def test_a_forward_pass_of_another_kind_is_told(
+    causal: CausalBackbone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a traceback about an argument that a user never gave."""
+    monkeypatch.setattr(causal.module, "forward", lambda input_ids: input_ids)
+    with pytest.raises(ValueError, match="cannot be called with embedded inputs, a mask, pos"):
+        check_attention(causal)
