@@ -133,7 +133,18 @@ def _load(
     read = load_causal if codec.continues else load_t5
     with pool.alone() if pool else nullcontext():
         loaded = read(checkpoint, codec=codec, fingerprint=fingerprint, dtype=COMPUTE_DTYPES[dtype])
+        check_pieces(loaded, tokenizer)
         return _common(loaded, f"{fingerprint}-{dtype}", pool)
+
+
+def check_pieces(loaded: Loaded, tokenizer: Place) -> None:
+    """Raises ValueError where a tokenizer has pieces that the model has no embedding of."""
+    pieces, rows = len(loaded.codec.tokenizer), loaded.vocabulary
+    if pieces > rows:
+        raise ValueError(
+            f"model {loaded.source}: has an embedding of {rows:,} pieces, and its tokenizer "
+            f"{tokenizer} has {pieces:,}; give the tokenizer that the model was trained with"
+        )
 
 
 def _common(loaded: Loaded, name: str, pool: Pool | None) -> Loaded:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -15,6 +16,17 @@ from runners.model.backbone import no_bars
 from runners.model.checkpoint import SAFE_REMEDY, pickled
 from runners.model.codec import Codec
 from runners.model.family import Place
+
+_OUTPUT = "lm_head.weight"
+_TIED = (
+    "fetch it again, or, where transformers 5 made it, which ties the output layer of a new T5 to "
+    "its embedding and saves none, whatever tie_word_embeddings says: give it one of its own "
+    "(model.lm_head.weight = torch.nn.Parameter(model.shared.weight.detach().clone())) and save "
+    "it again"
+)
+"""The way out for a T5 1.1 without an output layer, which computes what it did before."""
+_VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
+"""What a tokenizer has its pieces in."""
 
 
 def read_config(place: Place) -> Any:
@@ -70,9 +82,10 @@ def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> P
         ("is in the checkpoint and not in the model", report["unexpected_keys"]),
     ):
         if names:
+            is_tied = set(names) == {_OUTPUT} and model.config.model_type == "t5"
             raise ValueError(
-                f"model {place}: {', '.join(sorted(names))} {problem}; give a checkpoint whose "
-                "weights are those of its config"
+                f"model {place}: {', '.join(sorted(names))} {problem}; "
+                + (_TIED if is_tied else "give a checkpoint whose weights are those of its config")
             )
     model.eval()
     return model
@@ -81,6 +94,13 @@ def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> P
 def read_codec(place: Place, *, continues: bool) -> Codec:
     """The tokenizer of a folder or hub id; raises ValueError where it cannot be read."""
     where, options = _arguments(place)
+    local = place.local()
+    if local is not None and local.is_dir() and not any(map(any, map(local.glob, _VOCABULARIES))):
+        # `transformers` makes an empty tokenizer of some models, and says nothing.
+        raise ValueError(
+            f"tokenizer {place}: there is none of {', '.join(_VOCABULARIES)}; save the model's "
+            "tokenizer there, or name its folder under `tokenizer` in the family file"
+        )
     with _Explained(place):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(where, **options)
     if tokenizer.eos_token_id is None:
@@ -102,6 +122,12 @@ def _arguments(place: Place) -> tuple[str, dict[str, Any]]:
     return str(local), {}
 
 
+_SPOILT = (
+    OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError, StrictDataclassError
+)  # fmt: skip
+"""What `transformers` raises for files of another form, an unknown `model_type` among them."""
+
+
 class _Explained:
     """A block in which the errors of `transformers` become one that names the place."""
 
@@ -113,7 +139,7 @@ class _Explained:
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         """Raise what a file or the hub has done wrong as a ValueError."""
-        if isinstance(error, OSError | RuntimeError | SafetensorError | KeyError):
+        if isinstance(error, _SPOILT):
             said = " ".join(str(error).split())
             # What `transformers` says of a commit that has other files of weights alone.
             if "cannot be loaded with `safetensors`" in said:
@@ -121,5 +147,6 @@ class _Explained:
                 raise ValueError(message) from error
             raise ValueError(
                 f"model {self._place}: cannot be read ({said[:300]}); "
-                "give a folder that transformers can load, or a hub id and commit that exist"
+                "give a folder that transformers can load, with config.json, safetensors and a "
+                "tokenizer as save_pretrained writes them, or a hub id and commit that exist"
             ) from error

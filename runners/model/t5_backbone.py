@@ -44,6 +44,11 @@ class T5Backbone:
         return self.weights["shared.weight"].shape[1]
 
     @property
+    def vocabulary(self) -> int:
+        """V, the rows of the input embedding; a tokenizer may have fewer pieces."""
+        return self.weights["shared.weight"].shape[0]
+
+    @property
     def parameter_count(self) -> int:
         return sum(weight.numel() for weight in self.weights.values())
 

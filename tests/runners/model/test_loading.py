@@ -3,14 +3,16 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
-from transformers import T5ForConditionalGeneration
+from transformers import T5Config, T5ForConditionalGeneration
 
 from runners.catalogue import Catalogue
+from runners.catalogue_section import add_family
 from runners.config import DTYPES, TrialConfig, adaptation_of
 from runners.model import loading as module
 from runners.model.checkpoint import LADDER, WEIGHTS
@@ -82,6 +84,26 @@ def test_every_legal_dtype_is_one_of_torch(dtype: str) -> None:
     loaded = load_pretrained(Catalogue(), "nano", "60k", dtype)
     assert loaded.dtype is getattr(torch, dtype)
     assert {weight.dtype for weight in loaded.weights.values()} == {loaded.dtype}
+
+
+def test_a_tokenizer_larger_than_the_vocabulary_is_refused(tmp_path: Path) -> None:
+    """Catches an IndexError in the middle of a trial for the tokenizer of another model."""
+    config = T5Config(
+        vocab_size=600, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_decoder_layers=1, num_heads=2,
+        feed_forward_proj="relu", decoder_start_token_id=0,
+    )  # fmt: skip
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path / "model")
+    (tmp_path / "small.yaml").write_text(
+        "architecture: t5\nsizes:\n  one:\n    checkpoint: ./model\n"
+        f"    tokenizer: {LADDER / 'tokenizer'}\n    parameters: 1\n    width: 8\n"
+    )
+    catalogue, family = add_family(Catalogue(), str(tmp_path / "small.yaml"))
+    message = (
+        f"model {tmp_path / 'model'}: has an embedding of 600 pieces, and its tokenizer "
+        f"{LADDER / 'tokenizer'} has 700; give the tokenizer that the model was trained with"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        load_pretrained(catalogue, family, "one", "float32")
 
 
 def test_an_unknown_size_is_refused() -> None:

@@ -93,6 +93,71 @@ def test_a_checkpoint_that_does_not_fit_is_refused(folder: Path, spoil: Any, sai
         read_model(Auto, Place(path=folder), torch.float32)
 
 
+def _no_config(folder: Path) -> None:
+    (folder / "config.json").unlink()
+
+
+def _unknown_kind(folder: Path) -> None:
+    (folder / "config.json").write_text('{"model_type": "llamma"}')
+
+
+def _broken_config(folder: Path) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"hidden_size": "wide"}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (_no_config, "Should have a `model_type` key in its config.json"),
+        (_unknown_kind, "model type `llamma` but Transformers does not recognize"),
+        (_broken_config, "Field 'hidden_size' expected int, got str"),
+    ],
+)
+def test_a_config_that_is_none_is_explained(folder: Path, spoil: Any, said: str) -> None:
+    """Catches a traceback of `transformers` for a folder that lacks a file, or has another's."""
+    spoil(folder)
+    with pytest.raises(ValueError, match=re.escape(said)) as error:
+        read_config(Place(path=folder))
+    told = str(error.value)
+    assert told.startswith(f"model {folder}: cannot be read (")
+    assert "; give a folder that transformers can load, with config.json, safetensors and" in told
+
+
+def test_a_tokenizer_that_is_none_is_explained(tmp_path: Path, folder: Path) -> None:
+    """Catches the empty tokenizer that `transformers` makes of a T5 without one, in silence."""
+    T5Config(vocab_size=700).save_pretrained(tmp_path / "t5")
+    for place in (tmp_path / "t5", folder):
+        message = f"^tokenizer {re.escape(str(place))}: there is none of tokenizer.json, "
+        with pytest.raises(ValueError, match=message):
+            read_codec(Place(path=place), continues=False)
+    (tmp_path / "t5" / "tokenizer.json").write_text("{")
+    with pytest.raises(ValueError, match=r"t5: cannot be read \(Expecting property name"):
+        read_codec(Place(path=tmp_path / "t5"), continues=False)
+
+
+def test_a_t5_that_transformers_has_tied_is_explained_and_can_be_mended(tmp_path: Path) -> None:
+    """Catches a T5 1.1 that is refused for what `transformers` 5 did to it, without a way out."""
+    config = T5Config(
+        vocab_size=700, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_decoder_layers=1, num_heads=2,
+        feed_forward_proj="gated-gelu", tie_word_embeddings=False, decoder_start_token_id=0,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config)
+    model.save_pretrained(tmp_path)
+    codec = read_codec(Place(path=LADDER / "tokenizer"), continues=False)
+    message = (
+        f"model {tmp_path}: lm_head.weight is not in the checkpoint; fetch it again, or, where "
+        "transformers 5 made it, which ties the output layer of a new T5 to its embedding and "
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}") as error:
+        load_t5(Place(path=tmp_path), codec=codec, fingerprint="", dtype=torch.float32)
+    (remedy,) = re.findall(r"\((model\.lm_head.*)\) and save it again$", str(error.value))
+    exec(remedy)
+    model.save_pretrained(tmp_path)
+    loaded = load_t5(Place(path=tmp_path), codec=codec, fingerprint="", dtype=torch.float32)
+    torch.testing.assert_close(loaded.weights["lm_head.weight"], loaded.weights["shared.weight"])
+
+
 def test_a_checkpoint_is_read_in_its_dtype_and_asleep(folder: Path) -> None:
     """Catches dropout that is left on in a frozen model."""
     model = read_model(Auto, Place(path=folder), torch.bfloat16)
