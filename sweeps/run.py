@@ -58,14 +58,8 @@ def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
     spec = plan.spec
     # How many they are to be is known once Ray is there.
     packs = packs_of(plan, workers=spec.execution.workers or 1, slots=spec.execution.pack_size)
-    if packs and plan.absent:
-        raise ValueError("\n".join(plan.absent))
-    if packs and plan.foreign:
-        raise ValueError(_mixed(plan))
     if packs:
-        _refuse_unreadable(plan)
-    if packs and address.cluster() is None:
-        _refuse_misfits(plan)
+        _refuse_unfit(plan)
     _write_manifest(spec, store)
     if not packs:
         return plan
@@ -74,17 +68,34 @@ def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
     progress = Progress(trials=stand.total, done=stand.done, cost=cost)
     with Board() as board:
         board.show(progress.counts(), progress.names(), progress.seconds_left())
-        os.environ.update(RAY_SETTINGS)
-        # Ray reads its settings while it is imported, and a sweep that lacks nothing needs none.
-        from sweeps.driver import fit
-
-        fit(plan, store, progress, board, held, prunes=prunes)
+        _fit(plan, store, progress, board, held, prunes=prunes)
         plan = survey(spec)
         board.close(counts(plan))
     for reason in sorted(progress.untracked):
         _say(f"not all trials were tracked ({reason}); after the run, "
              f"python -m sweeps track {spec.path} writes what is missing")  # fmt: skip
     return plan
+
+
+def _fit(
+    plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *, prunes: bool
+) -> None:
+    """Have Ray do it, which reads its settings while it is imported."""
+    os.environ.update(RAY_SETTINGS)
+    from sweeps.driver import fit
+
+    fit(plan, store, progress, board, held, prunes=prunes)
+
+
+def _refuse_unfit(plan: Plan) -> None:
+    """Raise where what is left cannot run here, or must not."""
+    if plan.absent:
+        raise ValueError("\n".join(plan.absent))
+    if plan.foreign:
+        raise ValueError(_mixed(plan))
+    _refuse_unreadable(plan)
+    if address.cluster() is None:
+        _refuse_misfits(plan)
 
 
 def _write_manifest(spec: SweepSpec, store: Store) -> None:

@@ -93,9 +93,8 @@ def stored(text: str, store: Store) -> SweepSpec:
 
 
 def _instead_of_ray(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    def fit(*_: object) -> set[str]:
+    def fit(*_: object, **__: object) -> None:
         act()
-        return set()
 
     monkeypatch.setattr(sweep_run, "_fit", fit)
 
