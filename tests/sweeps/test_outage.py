@@ -81,9 +81,9 @@ def test_a_disk_that_is_full_at_once(
 ) -> None:
     """A traceback for the commonest fault of all, or a result that is lost for it."""
     commit(stored.trials[0].config.trial_id)
-    monkeypatch.setattr(sweep_run, "_fit", lambda *_: pytest.fail("started"))
+    monkeypatch.setattr(sweep_run, "_fit", lambda *_, **__: pytest.fail("started"))
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise FULL
 
     monkeypatch.setattr(LocalFiles, "replace", full)
@@ -98,7 +98,7 @@ def test_the_exit_code_of_a_full_disk(
 ) -> None:  # fmt: skip
     """A full disk that passes for a wrong spec, which nobody would submit again."""
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise FULL
 
     path = tmp_path / "small.yaml"
