@@ -33,10 +33,9 @@ def connected(
 
     `ranks` are the most that train together, `store` the absolute place of the results,
     `sizes` those of the models and `needs` what workers read on their machine; with
-    `prunes` nodes take away code that the driver has not.
-    Yields how many workers there are to be. Raises ValueError
-    where the cluster cannot be reached, a node of it cannot take part or none has room for
-    a worker, and where this machine has not the GPUs of one.
+    `prunes` nodes take away code that the driver has not. Yields how many workers there
+    are to be. Raises ValueError where the cluster cannot be reached, a node of it cannot
+    take part or none has room for a worker, and where this machine has not the GPUs of one.
     """
     where = address.cluster()
     if where is None:

@@ -111,7 +111,7 @@ def _absent(plan: Plan) -> Iterator[Finding]:
 
 def _data(plan: Plan) -> Iterator[Finding]:
     """Whether local copies of benchmarks have every split and column that is left to be read."""
-    left = [work.config for work in plan.trials if work.state.status != "done"]
+    left = [work.config for work in plan.left]
     absent = {each.problem.key for each in plan.spec.absent}
     parts = {
         part: folder
@@ -140,7 +140,7 @@ def _disk(plan: Plan, planned: Forecast | None) -> Iterator[Finding]:
     if "://" in plan.root:
         return
     rungs = plan.spec.study.family.rungs
-    left = [work.config for work in plan.trials if work.state.status != "done"]
+    left = [work.config for work in plan.left]
     needed = TRIAL_BYTES * len(left)
     needed += sum(
         PROMPT_BYTES * float(trained_by_prompt_tuning(rungs[each.model_size], each.prompt_length))

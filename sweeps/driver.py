@@ -20,7 +20,7 @@ from sweeps.failures import Loss
 from sweeps.lease import Lease
 from sweeps.needs import needs_of
 from sweeps.outage import OUTAGES, LowMemoryError, OutageError
-from sweeps.packs import packs_of
+from sweeps.packs import Pack, packs_of
 from sweeps.plan import Plan
 from sweeps.progress import Board, Progress, Report
 from sweeps.ranks import ranks_of
@@ -31,17 +31,17 @@ from sweeps.trainable import PackTrainable
 
 
 def fit(
-    plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *, prunes: bool = False
-) -> None:
-    """Work through what is missing with as many workers as the spec wants.
+    packs: list[Pack], plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *,
+    prunes: bool = False,
+) -> None:  # fmt: skip
+    """Work through the packs of `plan` with as many workers as the spec wants.
 
-    With `prunes` nodes of a cluster take away code that the driver has not.
-    Raises LostError where another driver takes over, OutageError where a disk is full or
-    the store is away, LowMemoryError where Ray ended a worker to free memory, and
-    ValueError where Ray cannot be had as it is needed.
+    Where it wants as many as there is room for, they are cut anew. With `prunes` nodes of
+    a cluster take away code that the driver has not. Raises LostError where another driver
+    takes over, OutageError where a disk is full or the store is away, LowMemoryError where
+    Ray ended a worker to free memory, and ValueError where Ray cannot be had as it is needed.
     """
     spec, execution = plan.spec, plan.spec.execution
-    packs = packs_of(plan, workers=execution.workers or 1, slots=execution.pack_size)
     most = max(ranks_of(pack, execution, spec.catalogue) for pack in packs)
     sizes = dict.fromkeys(pack.size for pack in packs)
     with (
@@ -50,8 +50,9 @@ def fit(
         ) as workers,
         _ended_gently(),
     ):
-        # So many packs that each worker has several, which is known only now.
-        packs = packs_of(plan, workers=workers, slots=execution.pack_size)
+        if execution.workers is None:
+            # So many packs that each worker has several.
+            packs = packs_of(plan, workers=workers, slots=execution.pack_size)
         search = PackSearch(packs, lambda milestone: store.get(milestone) is not None)
         watch = Watch(search, store, progress, board, held)
         trainable = tune.with_resources(

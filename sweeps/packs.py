@@ -85,10 +85,9 @@ def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
     Adaptations come first, for others wait for them; then packs of trials, the
     costliest first.
     """
-    todo = [work for work in plan.trials if work.state.status != "done"]
     family = plan.spec.study.family
-    adaptations = _adaptations(plan, {work.parent for work in todo})
-    tuning = [pack for group in _groups(todo) for pack in _cut(group, family, workers, slots)]
+    adaptations = _adaptations(plan, {work.parent for work in plan.left})
+    tuning = [pack for group in _groups(plan.left) for pack in _cut(group, family, workers, slots)]
     return _costliest_first(adaptations) + _costliest_first(tuning)
 
 

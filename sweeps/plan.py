@@ -107,6 +107,11 @@ class Plan:
         return frozenset(done)
 
     @property
+    def left(self) -> tuple[PlannedTrial, ...]:
+        """The trials that are not committed."""
+        return tuple(work for work in self.trials if work.state.status != "done")
+
+    @property
     def failures(self) -> tuple[Failure, ...]:
         """The last failure of everything that failed; a run that failed counts once."""
         states = [work.state for work in self.milestones] + [work.state for work in self.trials]
@@ -128,11 +133,7 @@ class Plan:
     def waiting(self) -> tuple[PlannedTrial, ...]:
         """Trials that cannot start yet: their milestone is not there."""
         return tuple(
-            work
-            for work in self.trials
-            if work.state.status != "done"
-            and work.parent is not None
-            and work.parent not in self.there
+            work for work in self.left if work.parent is not None and work.parent not in self.there
         )
 
 

@@ -13,7 +13,7 @@ from sweeps.forecast.tables import misfit_text
 from sweeps.lease import Lease
 from sweeps.local_data import parts_of, unreadable
 from sweeps.manifest import manifest
-from sweeps.packs import packs_of
+from sweeps.packs import Pack, packs_of
 from sweeps.plan import Plan, survey
 from sweeps.progress import Board, Counts, Progress
 from sweeps.spec import SpecError, SweepSpec
@@ -56,7 +56,7 @@ def run(spec: SweepSpec, *, prunes: bool = False) -> int:
 def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
     """Run what is missing, and look again."""
     spec = plan.spec
-    # How many they are to be is known once Ray is there.
+    # Of as many workers as there is room for, the number is known once Ray is there.
     packs = packs_of(plan, workers=spec.execution.workers or 1, slots=spec.execution.pack_size)
     if packs:
         _refuse_unfit(plan)
@@ -68,7 +68,7 @@ def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
     progress = Progress(trials=stand.total, done=stand.done, cost=cost)
     with Board() as board:
         board.show(progress.counts(), progress.names(), progress.seconds_left())
-        _fit(plan, store, progress, board, held, prunes=prunes)
+        _fit(packs, plan, store, progress, board, held, prunes=prunes)
         plan = survey(spec)
         board.close(counts(plan))
     for reason in sorted(progress.untracked):
@@ -78,13 +78,14 @@ def _work(plan: Plan, store: Store, held: Lease, *, prunes: bool) -> Plan:
 
 
 def _fit(
-    plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *, prunes: bool
-) -> None:
+    packs: list[Pack], plan: Plan, store: Store, progress: Progress, board: Board, held: Lease, *,
+    prunes: bool,
+) -> None:  # fmt: skip
     """Have Ray do it, which reads its settings while it is imported."""
     os.environ.update(RAY_SETTINGS)
     from sweeps.driver import fit
 
-    fit(plan, store, progress, board, held, prunes=prunes)
+    fit(packs, plan, store, progress, board, held, prunes=prunes)
 
 
 def _refuse_unfit(plan: Plan) -> None:
@@ -117,8 +118,8 @@ def _mixed(plan: Plan) -> str:
 
 def _refuse_unreadable(plan: Plan) -> None:
     """Raise where a local benchmark lacks what is left to be read, as mistakes of the spec."""
-    left = [work.config for work in plan.trials if work.state.status != "done"]
-    mistakes = unreadable(plan.spec, parts_of(left, plan.spec.catalogue))
+    parts = parts_of((work.config for work in plan.left), plan.spec.catalogue)
+    mistakes = unreadable(plan.spec, parts)
     if mistakes:
         raise SpecError(plan.spec.path, mistakes)
 
