@@ -133,7 +133,7 @@ def _refuse_misfits(plan: Plan) -> None:
         return
     if found is not None and (lines := misfit_text(found)):
         text = "\n".join(f"  {line}" for line in lines)
-        raise ValueError(f"{plan.spec.name}: nothing was started, for lack of memory:\n{text}")
+        raise ValueError(f"{plan.spec.name}: nothing was started, for lack of room:\n{text}")
 
 
 def verdict(name: str, counts: Counts) -> str:

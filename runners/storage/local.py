@@ -103,7 +103,7 @@ class LocalFiles:
     def remove(self, path: str) -> None:
         """As `Files.remove`."""
         target = self.url(path)
-        if not os.path.isdir(target):
+        if not _is_folder(target):
             Path(target).unlink(missing_ok=True)
             return
         # Out of sight first: nobody sees half a folder, and a writer that
@@ -204,9 +204,17 @@ def _stands(path: str) -> bool:
     return True
 
 
+def _is_folder(path: str) -> bool:
+    """Like `os.path.isdir`, which takes a folder on such a disk for none."""
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
 def _make_folder(folder: str) -> None:
     """Like `os.makedirs`, and the new names outlive a power cut."""
-    if os.path.isdir(folder):
+    if _is_folder(folder):
         return
     parent = os.path.dirname(folder)
     _make_folder(parent)

@@ -147,23 +147,36 @@ def _places(
     plan: Plan, nodes: Iterable[NodeType], workers: int | None, part: float
 ) -> list[Place]:  # fmt: skip
     """Nodes that have room for a worker; `part` of a GPU is one slot of it."""
-    threads, found = plan.spec.execution.threads, []
+    threads, ranks, found = plan.spec.execution.threads, _most_ranks(plan), []
     for node in nodes:
         a_node = workers_on(node, plan.spec.execution)
         there = a_node * node.count
         count = min(there, workers or there)
         if not count:
             continue
-        room = node.memory_gb / min(a_node, count)
+        # The ranks of one pack run beside each other, however few packs are to run.
+        together = max(count, min(there, ranks))
+        room = node.memory_gb / min(a_node, together)
         if part:
             room = node.gpu_memory_gb * part
         place = Place(
             node=node, device=device_of(node, gpus_per_worker=part, threads=threads),
-            slots=node.gpus * int(1 / part) * node.count if part else count, workers=count,
+            slots=node.gpus * int(1 / part) * node.count if part else together, workers=count,
             spare=there - count, room=1e9 * HEADROOM * room,
         )  # fmt: skip
         found.append(place)
     return found
+
+
+def _most_ranks(plan: Plan) -> int:
+    """The most workers that train one model of what is left together."""
+    execution, rungs = plan.spec.execution, plan.spec.study.family.rungs
+    tuned = {each.config.model_size for each in plan.left if each.config.method in TUNES_MODEL}
+    adapted = {
+        each.adaptation.model_size for each in plan.milestones if each.state.status != "done"
+    }
+    ranks = (execution.ranks_of(size, rungs[size].parameters) for size in tuned | adapted)
+    return max(ranks, default=1)
 
 
 class _Estimate:

@@ -50,14 +50,24 @@ def _packed(number: int, each: PackForecast) -> tuple[str, ...]:
 
 def misfit_text(found: Forecast) -> list[str]:
     """A line for each method and size that no node has room for."""
-    return [
-        f"{' '.join(reversed(each.group))}: {each.count:,} of the sweep need "
-        f"{_gigabytes(each.memory.least)} with one row at a time, and {_rooms(found, each)}; "
-        "take nodes with "
-        "more memory, more ranks (execution.ranks, execution.gpu_gigabytes), "
-        "a larger share of a GPU (execution.gpus_per_worker, gpu_shares), or leave them out"
-        for each in found.misfits
-    ]
+    return [f"{' '.join(reversed(each.group))}: {_misfit(found, each)}" for each in found.misfits]
+
+
+def _misfit(found: Forecast, each: GroupForecast) -> str:
+    counted = f"{each.count:,} of the sweep need"
+    if all(each.ranks * each.width > place.slots for place in found.places):
+        wide = max(place.slots // each.width for place in found.places)
+        return (
+            f"{counted} {each.ranks} workers that train together, and no type of node has room "
+            f"for more than {wide}; take more nodes, fewer ranks (execution.ranks), or leave them "
+            "out"
+        )
+    return (
+        f"{counted} {_gigabytes(each.memory.least)} with one row at a time, and "
+        f"{_rooms(found, each)}; take nodes with more memory, more ranks (execution.ranks, "
+        "execution.gpu_gigabytes), a larger share of a GPU (execution.gpus_per_worker, "
+        "gpu_shares), or leave them out"
+    )
 
 
 def _rooms(found: Forecast, each: GroupForecast) -> str:

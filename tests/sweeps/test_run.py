@@ -262,7 +262,7 @@ def test_what_has_no_room_is_refused_before_anything_starts(
     small = replace(this_machine(), cpus=2, memory_gb=0.1, gpu=None, gpus=0)
     monkeypatch.setattr(sweep_run, "this_machine", lambda: small)
     spec = tiny(tmp_path, PLAIN, seeds=[0])
-    with pytest.raises(ValueError, match="nothing was started, for lack of memory") as told:
+    with pytest.raises(ValueError, match="nothing was started, for lack of room") as told:
         run(spec)
     assert "with one row at a time" in str(told.value)
     assert list(Store(spec.execution.store).manifests()) == []

@@ -100,21 +100,42 @@ def test_whatever_fails_for_a_while(
     assert list(Path(local.store.root).rglob("*.draft")) == []
 
 
+@pytest.fixture
+def unseen(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Lets the first look at a path that ends in so fail."""
+
+    def fail(ending: str) -> None:
+        errors, stat = [STALE], os.stat
+
+        def stumbles(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
+            if str(path).endswith(ending) and errors:
+                raise errors.pop()
+            return stat(path, *args, **kwargs)
+
+        monkeypatch.setattr(os, "stat", stumbles)
+
+    return fail
+
+
 def test_a_record_that_cannot_be_seen_is_not_one_that_is_not_there(
-    local: Bench, monkeypatch: pytest.MonkeyPatch, pauses: list[float]
+    local: Bench, unseen: Callable[[str], None], pauses: list[float]
 ) -> None:
     """Trials that run again because a disk stumbled while their records were looked for."""
     local.commit(TRIAL)
-    errors, stat = [STALE], os.stat
-
-    def stumbles(path: Any, *args: Any, **kwargs: Any) -> os.stat_result:
-        if str(path).endswith("record.json") and errors:
-            raise errors.pop()
-        return stat(path, *args, **kwargs)
-
-    monkeypatch.setattr(os, "stat", stumbles)
+    unseen("record.json")
     assert local.fresh().done([TRIAL]) == {TRIAL}
     assert pauses == [0.1]
+
+
+def test_a_folder_that_cannot_be_seen_is_a_folder(
+    local: Bench, unseen: Callable[[str], None], pauses: list[float]
+) -> None:
+    """A finished trial that takes its pack with it, for its checkpoint is unlinked as a file."""
+    local.store.save_state(TRIAL, "state", b"x")
+    unseen(f"running/{TRIAL}")
+    local.store.clear_state(TRIAL)
+    assert pauses == [0.1]
+    assert local.store.load_state(TRIAL, "state") is None
 
 
 def test_a_place_that_is_away(

@@ -70,6 +70,21 @@ def test_ranks_share_what_one_cannot_hold(paper: SweepSpec, store: Store) -> Non
     assert {each.group[1] for each in one.misfits} == {"xxl"}
 
 
+def test_the_ranks_of_one_pack_run_beside_each_other(spec: SweepSpec, store: Store) -> None:
+    """One pack at a time that is refused its second rank, or is given all memory twice."""
+    pairs = replace(spec, execution=replace(spec.execution, ranks={"60k": 2}))
+    found, alone = (estimated(each, store, CORES, workers=1) for each in (pairs, spec))
+    (place,), (other,) = found.places, alone.places
+    assert (found.misfits, place.workers, place.slots) == ((), 1, 2)
+    assert (other.slots, other.room) == (1, 2 * place.room)
+    told = misfit_text(estimated(pairs, store, replace(CORES, cpus=1)))
+    assert told[0] == (
+        "60k lm_adaptation: 2 of the sweep need 2 workers that train together, and no type of "
+        "node has room for more than 1; take more nodes, fewer ranks (execution.ranks), or leave "
+        "them out"
+    )
+
+
 def test_small_models_share_a_gpu(paper: SweepSpec, store: Store) -> None:
     """Shares that the forecast does not know of: in memory, in speed, or in how many run."""
     shared = replace(paper.execution, gpu_shares={"small": 0.25, "base": 0.5})
