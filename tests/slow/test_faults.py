@@ -52,7 +52,7 @@ def write_spec(folder: Path, store: Path, *, steps: int, seeds: int, execution: 
     return path
 
 
-def steps(store: Store) -> dict[str, int]:
+def checkpoints(store: Store) -> dict[str, int]:
     """The step of every checkpoint that is there."""
     states = {trial_id: store.load_state(trial_id, STATE) for trial_id in store.running()}
     return {
@@ -115,10 +115,10 @@ def test_a_driver_that_is_asked_to_end(
     What was trained up to the last checkpoint stays.
     """
     store = Store(tmp_path / "store")
-    path = write_spec(tmp_path, Path(store.root), steps=1500, seeds=4, execution="pack_size: 1")
+    path = write_spec(tmp_path, Path(store.root), steps=steps, seeds=4, execution="pack_size: 1")
     process = start_sweep(path)
     until = time.monotonic() + PATIENCE
-    while len(steps(store)) < 2:
+    while len(checkpoints(store)) < 2:
         assert process.driver.poll() is None
         assert time.monotonic() < until
         time.sleep(0.2)
@@ -128,12 +128,12 @@ def test_a_driver_that_is_asked_to_end(
     assert "Traceback" not in output
     assert output.splitlines()[-1].endswith("run it again to try what is not done")
     assert lease.sign(store).released
-    before = steps(store)
+    before = checkpoints(store)
     assert before
 
     process = start_sweep(path)
     while process.driver.poll() is None:
-        assert all(step >= before.get(trial_id, 0) for trial_id, step in steps(store).items())
+        assert all(step >= before.get(trial_id, 0) for trial_id, step in checkpoints(store).items())
         time.sleep(0.5)
     assert process.finish().splitlines()[-1] == "tiny: all 4 trials are done"
     assert process.driver.returncode == 0
@@ -173,16 +173,18 @@ def _attempts(host: Host, store: Path) -> dict[str, str]:
     return {record["trial_id"]: record["attempt"] for record in records}
 
 
-def _driven(net: Network, *, cpus: int) -> "tuple[Path, Store, subprocess.Popen[str]]":
+def _driven(
+    net: Network, *, cpus: int, steps: int = 1500
+) -> "tuple[Path, Store, subprocess.Popen[str]]":
     """A sweep on a cluster of these hosts, once two of its trials have checkpoints."""
     head, *others = net.hosts.values()
     folder, store = checkout(net.base / "checkout"), Store(net.base / "store")
     for host in (head, *others):
         start_ray(host, f"--num-cpus={cpus}", head=None if host is head else head)
-    path = write_spec(folder, Path(store.root), steps=1500, seeds=4, execution="pack_size: 1")
+    path = write_spec(folder, Path(store.root), steps=steps, seeds=4, execution="pack_size: 1")
     driver = head.start(RUN, folder, RAY_ADDRESS="auto")
     until = time.monotonic() + PATIENCE
-    while len(steps(store)) < 2:
+    while len(checkpoints(store)) < 2:
         assert driver.poll() is None, driver.communicate()[0]
         assert time.monotonic() < until
         time.sleep(0.2)
@@ -195,11 +197,12 @@ def test_a_node_that_goes(two: Network, how: str) -> None:
     """A sweep that fails with its machine, or begins again what the machine had done.
 
     A preempted machine ends its processes with SIGTERM; one without power says nothing; one
-    that is cut off goes on beside the one that took its place, and writes checkpoints too.
+    that is cut off sees the store, and must not write there over the one that took its place.
     """
-    _, store, driver = _driven(two, cpus=1)
+    # Ray misses a node that is cut off after a minute.
+    _, store, driver = _driven(two, cpus=1, steps=6000 if how == "partition" else 1500)
     w1 = two.hosts["w1"]
-    before = steps(store)
+    before = checkpoints(store)
     if how == "power cut":
         w1.end()
     elif how == "partition":
@@ -210,14 +213,15 @@ def test_a_node_that_goes(two: Network, how: str) -> None:
     until = time.monotonic() + PATIENCE
     while driver.poll() is None:
         assert time.monotonic() < until
-        for trial_id, step in steps(store).items():
-            assert how == "partition" or step >= before.get(trial_id, 0), "began again"
+        for trial_id, step in checkpoints(store).items():
+            assert step >= before.get(trial_id, 0), "began again"
             before[trial_id] = step
         time.sleep(0.5)
     output = driver.communicate()[0]
     assert driver.returncode == 0, output
     assert output.splitlines()[-1] == "tiny: all 4 trials are done"
     assert list(store.failures()) == []
+    assert list(store.discards()) == []
     assert store.verify() == []
 
 
