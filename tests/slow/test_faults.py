@@ -115,7 +115,7 @@ def test_a_driver_that_is_asked_to_end(
     What was trained up to the last checkpoint stays.
     """
     store = Store(tmp_path / "store")
-    path = write_spec(tmp_path, Path(store.root), steps=steps, seeds=4, execution="pack_size: 1")
+    path = write_spec(tmp_path, Path(store.root), steps=1500, seeds=4, execution="pack_size: 1")
     process = start_sweep(path)
     until = time.monotonic() + PATIENCE
     while len(checkpoints(store)) < 2:
