@@ -1,11 +1,12 @@
 """The README.md of a prompt that is shared: what it is, how good, how to use it, from where."""
 
+import shlex
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, to_mapping, to_words
-from runners.misfits import OWN
+from runners.misfits import OWN, TRANSFER
 from runners.model.family import shipped
 from runners.prompt.naming import GIVEN
 from runners.prompt.peft_format import Base
@@ -21,6 +22,10 @@ _END = (
     "dev has."
 )
 _SENTINEL = "Answers begin with `<extra_id_0>`, which is not part of them."
+_TRANSFERRED = (
+    "The scores on {} are part of the trial above, and not of the one that this makes: what a best "
+    "point is asked beside its own task is measured, and never stated."
+)
 _BESIDE = ("majority", "chance", "invalid")
 _SAID = ("note", "code", "data", "base_checkpoint", "started")
 
@@ -48,6 +53,7 @@ def card(
         "## Config",
         "As the command that puts this prompt into a store:",
         _command(record, config),
+        *([_TRANSFERRED.format(", ".join(config.transfers))] if config.transfers else []),
         "## Origin",
         _table(_origin(record)),
     ]
@@ -139,7 +145,10 @@ def _origin(record: TrialRecord) -> Mapping[str, Any]:
 
 
 def _command(record: TrialRecord, config: TrialConfig) -> str:
-    fields = to_words({name: v for name, v in to_mapping(config).items() if v is not None})
+    given = {
+        name: v for name, v in to_mapping(config).items() if v is not None and name not in TRANSFER
+    }
+    fields = map(shlex.quote, to_words(given))
     ships = config.model_family in shipped() and config.data_source != OWN
     words = ["promptscale import STORE FOLDER", *([] if ships else [GIVEN]), *fields]
     words += [f"--score {name}={value:.10g}" for name, value in _stated(record).items()]

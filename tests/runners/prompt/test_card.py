@@ -1,16 +1,21 @@
 """The README.md of a shared prompt."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from runners import prompts
 from runners.catalogue import Catalogue
 from runners.config import from_mapping, parse_overrides
 from runners.prompt.card import card
 from runners.prompt.peft_format import Base
 from runners.record import TrialRecord
+from runners.store import Store
 
 Commit = Callable[..., tuple[TrialRecord, Any]]
 RELEASED = Base(name="some/model", released=True, revision="abc", architecture="t5")
@@ -19,6 +24,11 @@ RELEASED = Base(name="some/model", released=True, revision="abc", architecture="
 def _card(record: TrialRecord, base: Base = RELEASED, **options: Any) -> str:
     given = {"catalogue": Catalogue(), **options}
     return card(record, from_mapping(record.config), base=base, place=base.name, **given)
+
+
+def _command(text: str) -> list[str]:
+    """The words of the command in a card, as a shell reads them."""
+    return shlex.split(text.partition("```sh\n")[2].partition("\n```")[0].replace("\\\n", ""))
 
 
 def test_a_card_names_task_score_model_and_origin(commit_prompt: Commit) -> None:
@@ -44,11 +54,26 @@ def test_a_card_says_on_how_many_examples_there_were(commit_prompt: Commit) -> N
 def test_the_command_of_a_card_gives_the_same_trial(commit_prompt: Commit) -> None:
     """Catches a field that is left out of the card, or one that no command line reads."""
     record, _ = commit_prompt(dropout=0.1, parameter_scaling=True, dev_examples=None)
-    block = _card(record).partition("```sh\n")[2].partition("\n```")[0]
-    words = [word for word in block.replace("\\\n", " ").split()[4:] if "=" in word]
+    words = [word for word in _command(_card(record))[4:] if "=" in word]
     config = from_mapping(parse_overrides(words[:-2]))
     assert config.trial_id == record.trial_id
     assert words[-2:] == ["accuracy=50", "chance=50"]
+
+
+def test_the_command_of_a_card_imports_what_was_judged_on_other_tasks(
+    commit_prompt: Commit, tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a card whose own command is refused, since it states what is only ever measured."""
+    record, prompt = commit_prompt(transfer_tasks="cb,squad_people")
+    text = _card(record)
+    assert "The scores on cb, squad_people are part of the trial above, and not of the one" in text
+    np.save(tmp_path / "prompt.npy", prompt.numpy())
+    places = {"STORE": str(tmp_path / "other"), "FOLDER": str(tmp_path / "prompt.npy")}
+    words = [places.get(word, word) for word in _command(text)[1:]]
+    assert prompts.main(words) == 0, capsys.readouterr().err
+    (imported,) = Store(places["STORE"]).records()
+    config = replace(from_mapping(record.config), transfer_tasks=None)
+    assert imported.trial_id == config.trial_id
 
 
 def test_a_stated_score_is_called_so(commit_prompt: Commit) -> None:
