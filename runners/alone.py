@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from runners.catalogue import Catalogue
+from runners.catalogue import Catalogue, undroppable
 from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.model.device import DEVICES, choose
@@ -95,6 +95,9 @@ def run_alone(
     if record is not None:
         return record
     problems = catalogue.problems(config)
+    if not problems:
+        undropped = undroppable(catalogue.families[config.model_family], config.dropout)
+        problems = [undropped] if undropped else []
     if problems:
         raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.

@@ -277,6 +277,18 @@ def textless(family: str, text: str | None) -> Problem | None:
     )
 
 
+def undroppable(family: Family, dropout: float | None) -> Problem | None:
+    """The problem of training with dropout a model that has no place for it."""
+    if not dropout or family.architecture != "causal":
+        return None
+    return Problem(
+        key="dropout",
+        value=dropout,
+        rule=f"is not there for {family.name}, for decoder-only models are pre-trained without",
+        remedy="give 0, or leave it out",
+    )
+
+
 def _misfits(config: TrialConfig, family: Family) -> list[Problem]:
     """What does not fit the family: an objective, or an adaptation that nobody has released."""
     objective = config.pretraining_objective

@@ -14,7 +14,7 @@ from ablation.claim_names import CLAIMS
 from ablation.grid import GridTrial
 from ablation.study import Study
 from runners import catalogue_section
-from runners.catalogue import Catalogue
+from runners.catalogue import Catalogue, undroppable
 from runners.model.family import Family
 from runners.rules import FILE_NAME, ConfigError, Problem, Rule, nearest
 from runners.section import Section
@@ -128,6 +128,7 @@ def _read(source: Document, text: str, path: str, problems: list[Problem]) -> Sw
     _check_family(top, chosen, asked.family)
     trials = grid.build(asked)
     _check_answers(top, trials, catalogue)
+    _check_dropout(top, trials, asked.family)
     return SweepSpec(
         name=name,
         path=path,
@@ -165,6 +166,22 @@ def _check_answers(top: Section, trials: Sequence[GridTrial], catalogue: Catalog
     for (where, *_), config in alike.items():
         for problem in catalogue.choiceless(config):
             settings.section(where).report(problem.key, problem.value, problem.rule, problem.remedy)
+
+
+def _check_dropout(top: Section, trials: Sequence[GridTrial], family: Family) -> None:
+    """Reports dropout of decoder-only models where the spec asks for it, or searches it."""
+    if family.architecture == "t5":
+        return
+    search, settings = top.section("search"), top.section("settings")
+    found = {}
+    for config in (trial.config for trial in trials):
+        places = (search.section(config.method), settings.section(config.method))
+        place = next((p for p in places if "dropout" in p.values), settings.section("shared"))
+        found[place.path, config.dropout] = place
+    for (_, dropout), place in found.items():
+        problem = undroppable(family, dropout)
+        if problem is not None:
+            place.report(problem.key, problem.value, problem.rule, problem.remedy)
 
 
 def _check_claims(top: Section) -> None:

@@ -105,6 +105,12 @@ def _cut_weights(folder: Path) -> list[str]:
     return _family(folder, cut)
 
 
+def _dropout(folder: Path) -> list[str]:
+    (folder / "my.yaml").write_text("data: {}\n")
+    causal = ["pretraining_objective=causal_lm", "model_family=pythia", "model_size=14m"]
+    return [*causal, "task=cb", "dropout=0.1"]
+
+
 TRIALS: dict[str, tuple[Prepare, list[str]]] = {
     "a missing split": (_missing_split, ["dev.tsv"]),
     "a wrong column of a benchmark": (_column_of_a_benchmark, ["sentence", "review"]),
@@ -122,6 +128,7 @@ TRIALS: dict[str, tuple[Prepare, list[str]]] = {
         _other_config,
         ["ladder", "DenseReluDense", "[64, 32]", "[80, 32]"],
     ),
+    "dropout of a decoder-only model": (_dropout, ["dropout: 0.1", "for pythia", "give 0"]),
     "truncated weights": (_cut_weights, ["ladder", "file not fully covered"]),
 }
 

@@ -217,6 +217,45 @@ def test_a_text_that_is_not_there_is_told_among_other_mistakes(text: str, tmp_pa
     )
 
 
+DECODERS = """\
+name: decoders
+design: complete
+model_family: smollm2
+axes: {model_size: [135m], task: [cb], seed: [0]}
+defaults:
+  {prompt_length: 1, prompt_init: class_label, pretraining_objective: causal_lm,
+   lm_adaptation_steps: 0}
+settings:
+  shared: {batch_size: 4, train_steps: 2, eval_every: 1, dropout: SHARED}
+  prompt_tuning: {learning_rate: 0.3}
+  model_tuning: {learning_rate: 0.3, dropout: OWN}
+baselines: [model_tuning]
+execution: {store: results/decoders}
+"""
+NO_DROPOUT = (
+    "is not there for smollm2, for decoder-only models are pre-trained without; give 0, or leave "
+    "it out"
+)
+
+
+def test_dropout_of_decoder_only_models_is_told_where_it_stands() -> None:
+    """Catches a setting that every trial of a sweep dies of at its first step."""
+    with pytest.raises(SpecError) as caught:
+        parse(DECODERS.replace("SHARED", "0.1").replace("OWN", "0.2"), path="my.yaml")
+    assert str(caught.value).splitlines() == [
+        f"my.yaml:9: settings.shared.dropout: 0.1 {NO_DROPOUT}",
+        f"my.yaml:11: settings.model_tuning.dropout: 0.2 {NO_DROPOUT}",
+    ]
+    assert parse(DECODERS.replace("SHARED", "0").replace("OWN", "0"), path="my.yaml").trials
+    searched = DECODERS.replace("SHARED", "0").replace(", dropout: OWN", "")
+    searched = searched.replace("design: complete", "design: search").replace(
+        "baselines: [model_tuning]\n", "search: {prompt_tuning: {dropout: [0, 0.1]}}\n"
+    )
+    searched = searched.replace("  model_tuning: {learning_rate: 0.3}\n", "")
+    with pytest.raises(SpecError, match=r"^my.yaml:11: search.prompt_tuning.dropout: 0.1 is not"):
+        parse(searched, path="my.yaml")
+
+
 def test_workers_can_be_all(text: str) -> None:
     """A spec for GPUs that names their number, and has to be written anew for each cluster."""
     asked = parse(text.replace("workers: 2", "workers: all"), path="small.yaml")
