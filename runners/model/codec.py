@@ -2,7 +2,7 @@
 
 An encoder-decoder reads an input that ends with end-of-sequence and writes a
 target. A decoder-only model goes on from its input, so the input is left open,
-and a target begins with the space that sets it apart.
+and a target begins with the space that sets it apart, once.
 """
 
 import functools
@@ -52,8 +52,23 @@ class Codec:
         """The ids of texts as they stand in a target, nothing added."""
         if not texts:
             return []
-        spaced = [f" {text}" for text in texts] if self.continues else list(texts)
-        rows: list[list[int]] = self.tokenizer(spaced, add_special_tokens=False)["input_ids"]
+        return self._pieces([f"{self._gap}{text}" for text in texts])
+
+    @functools.cached_property
+    def _gap(self) -> str:
+        """What is written before a target.
+
+        Some tokenizers put a space before every text (Llama 2's, converted): one more would
+        be a piece that no model writes between an input and what follows it.
+        """
+        if not self.continues:
+            return ""
+        first, second, spaced, both = self._pieces(["a", "b", " b", "a b"])
+        puts_it = spaced != second and both == [*first, *second]
+        return "" if puts_it else " "
+
+    def _pieces(self, texts: Sequence[str]) -> list[list[int]]:
+        rows: list[list[int]] = self.tokenizer(list(texts), add_special_tokens=False)["input_ids"]
         return rows
 
     def decode(self, rows: Sequence[Sequence[int]]) -> list[str]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from runners.model.checkpoint import LADDER
@@ -47,6 +47,24 @@ def test_a_decoder_only_model_goes_on_with_a_space(spoken: PreTrainedTokenizerBa
     assert codec.words(["True"]) == [targets[:1]]
     assert spoken.decode([*inputs, *targets[:-1]]) == "Anna saw it True"
     assert codec.decode([targets]) == ["True"]
+
+
+def test_a_space_that_the_tokenizer_puts_itself_is_not_put_twice() -> None:
+    """Catches a lone space as the first piece of every answer, and in the mean of every label."""
+    pieces = {piece: place for place, piece in enumerate(["<eos>", *"▁abTrue", "▁a", "▁b", "▁T"])}
+    merges = [("▁", "a"), ("▁", "b"), ("▁", "T")]
+    inner = Tokenizer(models.BPE(pieces, merges))
+    inner.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )  # type: ignore[assignment]
+    inner.decoder = decoders.Metaspace()  # type: ignore[assignment]
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, eos_token="<eos>")
+    codec = Codec(tokenizer=tokenizer, continues=True)
+    (said,) = codec.words(["True"])
+    assert tokenizer.convert_ids_to_tokens(said) == ["▁T", "r", "u", "e"]
+    (whole,) = codec.inputs(["a True"])
+    assert whole == [*codec.inputs(["a"])[0], *said]
+    assert codec.decode([said]) == ["True"]
 
 
 def test_an_end_that_the_tokenizer_adds_is_taken_off(t5: Codec) -> None:
