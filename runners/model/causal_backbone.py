@@ -176,9 +176,11 @@ def load_causal(
     """
     config = read_config(place)
     if config.is_encoder_decoder:
+        remedy = "give a decoder-only model"
+        if config.model_type == "t5":
+            remedy += ", or architecture t5 in the family file"
         raise ValueError(
-            f"model {place}: model_type {config.model_type!r} is an encoder-decoder; give a "
-            "decoder-only model, or architecture t5 in the family file"
+            f"model {place}: model_type {config.model_type!r} is an encoder-decoder; {remedy}"
         )
     # Attention as written out: its masks are finite, so a row that is all padding is no NaN.
     model = read_model(AutoModelForCausalLM, place, dtype, attn_implementation="eager")

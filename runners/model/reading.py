@@ -4,6 +4,8 @@ Weights are read from safetensors or GGUF alone: a pickle can run code. Whatever
 not fit is an error here: weights that are missing, too many, of another shape, or cut off.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -27,6 +29,11 @@ _TIED = (
 """The way out for a T5 1.1 without an output layer, which computes what it did before."""
 _VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
 """What a tokenizer has its pieces in."""
+_MASKS = re.compile(r"\.attn\.((attention\.)?(masked_)?bias|causal_mask)$")
+"""Masks of GPT-Neo, GPT-J and CodeGen, which were saved beside the weights once; models make them.
+
+No model has a weight of such a name: biases are those of a layer inside the attention.
+"""
 
 
 def read_config(place: Place) -> Any:
@@ -72,23 +79,28 @@ def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> P
         for name, there, asked in sorted(report["mismatched_keys"])
     ]
     if shapes:
-        more = f", and {len(shapes) - 3} more" if len(shapes) > 3 else ""
         raise ValueError(
-            f"model {place}: {'; '.join(shapes[:3])}{more}; give a checkpoint whose weights are "
-            "those of its config"
+            f"model {place}: {_first(shapes, '; ')}; give a checkpoint whose weights are those of "
+            "its config"
         )
+    unknown = [name for name in report["unexpected_keys"] if not _MASKS.search(name)]
     for problem, names in (
         ("is not in the checkpoint", report["missing_keys"]),
-        ("is in the checkpoint and not in the model", report["unexpected_keys"]),
+        ("is in the checkpoint and not in the model", unknown),
     ):
         if names:
             is_tied = set(names) == {_OUTPUT} and model.config.model_type == "t5"
             raise ValueError(
-                f"model {place}: {', '.join(sorted(names))} {problem}; "
+                f"model {place}: {_first(sorted(names), ', ')} {problem}; "
                 + (_TIED if is_tied else "give a checkpoint whose weights are those of its config")
             )
     model.eval()
     return model
+
+
+def _first(said: Sequence[str], between: str) -> str:
+    """The first three, and how many more there are."""
+    return between.join(said[:3]) + (f", and {len(said) - 3} more" if len(said) > 3 else "")
 
 
 def read_codec(place: Place, *, continues: bool) -> Codec:

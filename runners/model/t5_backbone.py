@@ -125,10 +125,10 @@ def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype)
     """
     config = read_config(place)
     if config.model_type != "t5":
-        raise ValueError(
-            f"model {place}: model_type {config.model_type!r} is not t5; give a T5, "
-            "or architecture causal in the family file"
-        )
+        remedy = "give a T5 1.0 or 1.1"
+        if not config.is_encoder_decoder:
+            remedy += ", or architecture causal in the family file"
+        raise ValueError(f"model {place}: model_type {config.model_type!r} is not t5; {remedy}")
     kind = T5ForConditionalGeneration if config.scale_decoder_outputs else _UntiedT5
     model = read_model(kind, place, dtype)
     assert isinstance(model, T5ForConditionalGeneration)

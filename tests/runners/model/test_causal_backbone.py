@@ -19,6 +19,7 @@ from transformers import (
     GPTNeoXConfig,
     LlamaConfig,
     MambaConfig,
+    MT5Config,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
@@ -31,7 +32,7 @@ from runners.model.causal_backbone import APART, CausalBackbone, check_attention
 from runners.model.codec import Codec
 from runners.model.dropout import Dropout
 from runners.model.family import Place
-from runners.model.t5_backbone import T5Backbone
+from runners.model.t5_backbone import T5Backbone, load_t5
 from runners.prompt.soft_prompt import prepend, stack
 
 SMALL: dict[str, Any] = {
@@ -220,6 +221,21 @@ def test_an_encoder_decoder_is_refused(
         load_causal(
             Place(path=tmp_path), codec=backbone.codec, fingerprint="f", dtype=torch.float32
         )
+
+
+@pytest.mark.parametrize("architecture", ["t5", "causal"])
+def test_an_encoder_decoder_of_another_kind_is_sent_nowhere(
+    backbone: T5Backbone, tmp_path: Path, architecture: str
+) -> None:
+    """Catches an mT5 that is sent from one architecture to the other and back."""
+    MT5Config(vocab_size=700, d_model=24).save_pretrained(tmp_path)
+    load = {"t5": load_t5, "causal": load_causal}[architecture]
+    said = {
+        "t5": "is not t5; give a T5 1.0 or 1.1",
+        "causal": "is an encoder-decoder; give a decoder-only model",
+    }[architecture]
+    with pytest.raises(ValueError, match=rf"model_type 'mt5' {said}$"):
+        load(Place(path=tmp_path), codec=backbone.codec, fingerprint="f", dtype=torch.float32)
 
 
 def _saved(config: Any, folder: Path) -> Place:

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM as Auto
 from transformers import (
+    GPTNeoConfig,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
@@ -156,6 +157,29 @@ def test_a_t5_that_transformers_has_tied_is_explained_and_can_be_mended(tmp_path
     model.save_pretrained(tmp_path)
     loaded = load_t5(Place(path=tmp_path), codec=codec, fingerprint="", dtype=torch.float32)
     torch.testing.assert_close(loaded.weights["lm_head.weight"], loaded.weights["shared.weight"])
+
+
+def test_masks_that_were_saved_once_are_no_weights(tmp_path: Path) -> None:
+    """Catches a GPT-Neo of the hub that is refused for the masks that it brings along."""
+    config = GPTNeoConfig(
+        vocab_size=20, hidden_size=8, num_layers=1, num_heads=2, intermediate_size=8,
+        max_position_embeddings=16, attention_types=[[["global"], 1]],
+    )  # fmt: skip
+    Auto.from_config(config).save_pretrained(tmp_path)
+    attention = "transformer.h.0.attn.attention"
+    masks = {
+        f"{attention}.bias": torch.ones(1, 1, 16, 16, dtype=torch.uint8),
+        f"{attention}.masked_bias": torch.tensor(-1e9),
+    }
+    weights = load_file(tmp_path / WEIGHTS)
+    save_file({**weights, **masks}, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    read = read_model(Auto, Place(path=tmp_path), torch.float32)
+    assert not {name for name in weights if not torch.equal(weights[name], read.state_dict()[name])}
+    unlike = {f"{attention}.{name}.bias": torch.zeros(8) for name in "abcd"}
+    save_file({**weights, **unlike}, tmp_path / WEIGHTS, metadata={"format": "pt"})
+    said = "attention.a.bias, .*b.bias, .*c.bias, and 1 more is in the checkpoint and not in the"
+    with pytest.raises(ValueError, match=said):
+        read_model(Auto, Place(path=tmp_path), torch.float32)
 
 
 def test_a_checkpoint_is_read_in_its_dtype_and_asleep(folder: Path) -> None:
