@@ -53,6 +53,10 @@ class Backbone(Protocol):
     def parameter_count(self) -> int:
         """All parameters of the model, prompts excluded."""
 
+    @property
+    def positions(self) -> int | None:
+        """The most that a row may have, prompt and answer included; None where any number goes."""
+
     def embedding_table(self) -> Tensor:
         """The frozen input embedding [V, H]."""
 

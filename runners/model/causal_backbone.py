@@ -52,6 +52,10 @@ class CausalBackbone:
     def parameter_count(self) -> int:
         return sum(weight.numel() for weight in self.weights.values())
 
+    @property
+    def positions(self) -> int | None:
+        return positions_of(self.module.config)
+
     def embedding_table(self) -> Tensor:
         pieces = torch.arange(len(self.codec.tokenizer), device=device_of(self.weights))
         with torch.no_grad():
@@ -163,6 +167,15 @@ class CausalBackbone:
     def _embedding_name(self) -> str:
         table = self.module.get_input_embeddings().weight
         return next(name for name, p in self.module.named_parameters() if p is table)
+
+
+def positions_of(config: Any) -> int | None:
+    """How many positions a model has learned by its config; None where that does not say.
+
+    Beyond them some have no embedding (GPT-2, OPT), and others were never trained.
+    """
+    found: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
+    return found
 
 
 def load_causal(

@@ -48,6 +48,10 @@ class ShardedT5:
     count: int
 
     @property
+    def positions(self) -> None:
+        return self.start.positions
+
+    @property
     def codec(self) -> Codec:
         return self.start.codec
 

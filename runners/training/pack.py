@@ -20,6 +20,7 @@ from torch import Tensor
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import Encoded, collate
+from runners.data.positions import check_positions
 from runners.data.source import load_task_data, load_transfer_data
 from runners.model.backbone import Backbone, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
@@ -42,7 +43,10 @@ class Observer(Protocol):
 
 
 def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalogue) -> TrialRun:
-    """The run of one trial, or of several trials of one mixture, at step 0."""
+    """The run of one trial, or of several trials of one mixture, at step 0.
+
+    Raises ValueError for data that does not fit the trial or its model.
+    """
     members = tuple(
         Member(
             config=config,
@@ -59,6 +63,8 @@ def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalog
     if first.config.mixture is not None:
         each = catalogue.mixture_of(first.config)
         mixed = [load_task_data(config, backbone.codec, catalogue) for config in each]
+    for member in members:
+        check_positions(member.config, [*mixed, *member.transfer.values()], backbone.positions)
     parameters = method.parameters(first.config, backbone, first.data)
     # What is judged once more at the end has to be there then.
     transfers = any(member.transfer for member in members)
