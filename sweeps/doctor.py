@@ -21,9 +21,11 @@ from runners.model.family import Place
 from runners.store import Store
 from sweeps import address, nodes
 from sweeps.finding import Finding, Verdict, store_finding
+from sweeps.fits import unfit
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, misfit_text
+from sweeps.hub_data import hub_findings
 from sweeps.local_data import parts_of, unreadable
 from sweeps.needs import needs_of
 from sweeps.nodes import NodeType
@@ -49,10 +51,13 @@ def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
     machines = [this_machine()] if cluster is None else list(nodes.load(cluster))
     planned = forecast(plan, machines, workers=spec.execution.workers)
     elsewhere = cluster is None and address.is_named()
+    data = [*_absent(plan), *_data(plan)]
+    unread = plan.absent or any(each.verdict == "bad" for each in data)
     found = [
         Finding(subject="spec", verdict="good", said=f"{len(spec.trials):,} trials, all legal"),
-        *_absent(plan),
-        *_data(plan),
+        *data,
+        *hub_findings(plan),
+        *([] if unread else _fit(plan)),
         *_mixed(plan),
         store_finding(spec.execution.store),
         *_disk(plan, planned),
@@ -126,6 +131,16 @@ def _data(plan: Plan) -> Iterator[Finding]:
         tasks = {task for _, task, _ in parts}
         said = f"{len(parts)} splits of {len(tasks)} tasks were read from local folders"
         yield Finding(subject="data", verdict="good", said=said)
+
+
+def _fit(plan: Plan) -> Iterator[Finding]:
+    """Whether the models that are here read the data that are, and write their answers."""
+    tried, found = unfit(plan)
+    for line in found:
+        yield Finding(subject="fit", verdict="bad", said=line)
+    if tried and not found:
+        said = f"the models' tokenizers read and answer {tried} task{'s' * (tried > 1)}"
+        yield Finding(subject="fit", verdict="good", said=said)
 
 
 def _mixed(plan: Plan) -> Iterator[Finding]:

@@ -22,13 +22,19 @@ Part = tuple[str, str, Split]
 
 def parts_of(trials: Iterable[TrialConfig], catalogue: Catalogue) -> dict[Part, Path]:
     """What the trials read from local copies, in the order of the trials, each with its folder."""
-    found: dict[Part, Path] = {}
+    places = places_of(trials, catalogue)
+    return {part: place.folder for part, place in places.items() if place.folder is not None}
+
+
+def places_of(trials: Iterable[TrialConfig], catalogue: Catalogue) -> dict[Part, DataPlace]:
+    """What the trials read of benchmarks, in the order of the trials, each with its place."""
+    found: dict[Part, DataPlace] = {}
     for config in trials:
         for source, task, split in _parts(config, catalogue):
             # An own task is no place of a benchmark, and the embedded world is in the code.
             origin = None if source == MICROWORLD else catalogue.origin(source, task)
-            if isinstance(origin, DataPlace) and origin.folder is not None:
-                found[source, task, split] = origin.folder
+            if isinstance(origin, DataPlace):
+                found[source, task, split] = origin
     return found
 
 
@@ -44,18 +50,24 @@ def _parts(config: TrialConfig, catalogue: Catalogue) -> Iterator[Part]:
 
 def unreadable(spec: SweepSpec, parts: dict[Part, Path]) -> list[Located]:
     """A mistake of the spec for every split that is not there, or has a row that no trial reads."""
-    source = document.read(spec.text)
     found = []
-    for (benchmark, task, split), folder in parts.items():
-        place = DataPlace(folder=folder)
+    for part, folder in parts.items():
         try:
-            records, _ = read_records(benchmark, task, split, place)
-            task_at(benchmark, task, place).read(records, split=split)
+            read(part, DataPlace(folder=folder))
         except ValueError as error:
-            said, _, remedy = str(error).rpartition("; ")
-            rule = f"cannot be used for {task}: {said}"
-            problem = Problem(
-                key=f"data.{benchmark}.dir", value=str(folder), rule=rule, remedy=remedy
-            )
-            found.append(source.locate(problem))
+            found.append(mistake(spec, part, f"data.{part[0]}.dir", str(folder), error))
     return found
+
+
+def read(part: Part, place: DataPlace) -> None:
+    """Read a split as a trial would; raises ValueError where it cannot be."""
+    benchmark, task, split = part
+    records, _ = read_records(benchmark, task, split, place)
+    task_at(benchmark, task, place).read(records, split=split)
+
+
+def mistake(spec: SweepSpec, part: Part, key: str, value: str, error: ValueError) -> Located:
+    """What is wrong with a split, as a mistake where the spec names its place."""
+    said, _, remedy = str(error).rpartition("; ")
+    rule = f"cannot be used for {part[1]}: {said}"
+    return document.read(spec.text).locate(Problem(key=key, value=value, rule=rule, remedy=remedy))

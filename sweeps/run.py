@@ -6,10 +6,12 @@ from collections import Counter
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps import address, lease, summary
+from sweeps.fits import unfit
 from sweeps.forecast.estimate import forecast
 from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import misfit_text
+from sweeps.hub_data import unreadable_of_hub
 from sweeps.lease import Lease
 from sweeps.local_data import parts_of, unreadable
 from sweeps.manifest import manifest
@@ -95,6 +97,7 @@ def _refuse_unfit(plan: Plan) -> None:
     if plan.foreign:
         raise ValueError(_mixed(plan))
     _refuse_unreadable(plan)
+    _refuse_unfit_data(plan)
     if address.cluster() is None:
         _refuse_misfits(plan)
 
@@ -117,11 +120,24 @@ def _mixed(plan: Plan) -> str:
 
 
 def _refuse_unreadable(plan: Plan) -> None:
-    """Raise where a local benchmark lacks what is left to be read, as mistakes of the spec."""
+    """Raise where what is left to be read of benchmarks is not there, as mistakes of the spec."""
     parts = parts_of((work.config for work in plan.left), plan.spec.catalogue)
     mistakes = unreadable(plan.spec, parts)
+    # Nodes of a cluster have caches of their own.
+    if address.cluster() is None:
+        mistakes += unreadable_of_hub(plan)
     if mistakes:
         raise SpecError(plan.spec.path, mistakes)
+
+
+def _refuse_unfit_data(plan: Plan) -> None:
+    """Raise where a model that is here cannot read its data or write its answers."""
+    _, found = unfit(plan)
+    if found:
+        text = "\n".join(f"  {line}" for line in found)
+        raise ValueError(
+            f"{plan.spec.name}: nothing was started, for data do not fit the models:\n{text}"
+        )
 
 
 def _refuse_misfits(plan: Plan) -> None:

@@ -139,6 +139,12 @@ def load_transfer_data(
     return found
 
 
+def forget() -> None:
+    """Give back the memory of all data that was loaded."""
+    _load.cache_clear()
+    _load_dev.cache_clear()
+
+
 def _reading(config: TrialConfig, task: str, source: str, catalogue: Catalogue) -> "_Reading":
     return _Reading(
         source=source,

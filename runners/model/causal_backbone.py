@@ -178,6 +178,18 @@ def positions_of(config: Any) -> int | None:
     return found
 
 
+def check_decoder(config: Any, place: Place) -> None:
+    """Raises ValueError where the config of a checkpoint is that of an encoder-decoder."""
+    if not config.is_encoder_decoder:
+        return
+    remedy = "give a decoder-only model"
+    if config.model_type == "t5":
+        remedy += ", or architecture t5 in the family file"
+    raise ValueError(
+        f"model {place}: model_type {config.model_type!r} is an encoder-decoder; {remedy}"
+    )
+
+
 def load_causal(
     place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype
 ) -> CausalBackbone:
@@ -187,14 +199,7 @@ def load_causal(
     for weights that do not fit the config, for an encoder-decoder, and for a
     model that does not attend as batches need it (`check_attention`).
     """
-    config = read_config(place)
-    if config.is_encoder_decoder:
-        remedy = "give a decoder-only model"
-        if config.model_type == "t5":
-            remedy += ", or architecture t5 in the family file"
-        raise ValueError(
-            f"model {place}: model_type {config.model_type!r} is an encoder-decoder; {remedy}"
-        )
+    check_decoder(read_config(place), place)
     # Attention as written out: its masks are finite, so a row that is all padding is no NaN.
     model = read_model(AutoModelForCausalLM, place, dtype, attn_implementation="eager")
     for parameter in model.parameters():

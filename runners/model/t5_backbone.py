@@ -5,6 +5,7 @@ Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -121,6 +122,16 @@ class _UntiedT5(T5ForConditionalGeneration):
     _tied_weights_keys = _TIED
 
 
+def check_t5(config: Any, place: Place) -> None:
+    """Raises ValueError where the config of a checkpoint is not that of a T5."""
+    if config.model_type == "t5":
+        return
+    remedy = "give a T5 1.0 or 1.1"
+    if not config.is_encoder_decoder:
+        remedy += ", or architecture causal in the family file"
+    raise ValueError(f"model {place}: model_type {config.model_type!r} is not t5; {remedy}")
+
+
 def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype) -> T5Backbone:
     """A T5 checkpoint, 1.0 or 1.1, frozen and in `dtype`.
 
@@ -128,11 +139,7 @@ def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype)
     weights that do not fit the config, and for a T5 of another kind.
     """
     config = read_config(place)
-    if config.model_type != "t5":
-        remedy = "give a T5 1.0 or 1.1"
-        if not config.is_encoder_decoder:
-            remedy += ", or architecture causal in the family file"
-        raise ValueError(f"model {place}: model_type {config.model_type!r} is not t5; {remedy}")
+    check_t5(config, place)
     kind = T5ForConditionalGeneration if config.scale_decoder_outputs else _UntiedT5
     model = read_model(kind, place, dtype)
     assert isinstance(model, T5ForConditionalGeneration)
