@@ -40,8 +40,9 @@ def run(spec: SweepSpec, *, prunes: bool = False) -> int:
 
     Ray runs on this machine, or on the cluster that RAY_ADDRESS names; with `prunes` its
     nodes first take away code that this checkout has not. Raises
-    ValueError where a checkpoint is not there, local data cannot be read, new results
-    would stand beside results of other checkpoints, or another driver works on the store.
+    ValueError where a checkpoint is not there, data cannot be read or do not fit the models,
+    new results would stand beside results of other checkpoints, or another driver works on
+    the store.
     """
     store = Store(spec.execution.store)
     plan = survey(spec)

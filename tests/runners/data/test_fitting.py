@@ -90,6 +90,20 @@ def test_rows_are_tried_as_a_trial_reads_them(
     assert said.startswith(told)
 
 
+def test_what_is_cut_is_not_read(
+    folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a minute of ReCoRD before every run, of which nothing can be wrong."""
+    monkeypatch.setattr(fitting, "load_task_data", lambda *_: pytest.fail("read"))
+    catalogue = _catalogue(folder)
+    assert misfits(_trials(catalogue, config, long_inputs="cut"), catalogue) == {}
+    (said,) = misfits(
+        _trials(catalogue := _catalogue(folder, word="b\U0001f600d"), config, long_inputs="cut"),
+        catalogue,
+    )
+    assert said.startswith("mood: label: ")
+
+
 def test_equal_tokenizers_read_once(
     folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
