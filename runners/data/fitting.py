@@ -11,7 +11,13 @@ from typing import Any
 from runners.catalogue import MICROWORLD, Catalogue, DataPlace
 from runners.config import TrialConfig
 from runners.data.positions import check_positions
-from runners.data.source import check_labels, forget, load_task_data, load_transfer_data
+from runners.data.source import (
+    check_labels,
+    check_sentinel,
+    forget,
+    load_task_data,
+    load_transfer_data,
+)
 from runners.model.causal_backbone import check_decoder, positions_of
 from runners.model.codec import Codec
 from runners.model.family import Place
@@ -77,6 +83,8 @@ class _Fitting:
         mixed = self.catalogue.mixture_of(config) if config.mixture else [config]
         for each in mixed:
             check_labels(self.catalogue.task_of(each), codec)
+        if config.pretraining_objective == "span_corruption_sentinel":
+            check_sentinel(codec)
         # Rows that are cut fit whatever their length, and are not read for their labels.
         cut = config.long_inputs == "cut" and positions is None and config.train_examples is None
         if cut or not all(self._is_here(each.data_source, each.task) for each in mixed):

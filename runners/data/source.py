@@ -16,6 +16,7 @@ from runners.rules import ConfigError, Problem
 from runners.tasks.own import OwnTask
 from runners.tasks.prompt_design import designed, drawn
 from runners.tasks.task import (
+    SENTINEL,
     Example,
     Split,
     Task,
@@ -176,6 +177,8 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
             shots=drawn(train, shots=reading.shots, seed=reading.seed),
         )  # fmt: skip
     check_labels(task, codec)
+    if reading.sentinel:
+        check_sentinel(codec)
     dev_rows, dev_cut = _encode(codec, dev, reading)
     train_rows, train_cut = _encode(codec, train, reading)
     common = most_frequent_target(train)
@@ -244,6 +247,19 @@ def check_labels(task: Task, codec: Codec) -> None:
         problems.append(Problem(key=f"{task.name}: label", value=label, rule=rule, remedy=remedy))
     if problems:
         raise ConfigError(problems)
+
+
+def check_sentinel(codec: Codec) -> None:
+    """Raises `ConfigError` where what begins every target is no piece of the tokenizer."""
+    (ids,) = codec.words([SENTINEL])
+    if len(ids) == 1 and ids != [codec.unknown_id]:
+        return
+    rule = f"begins targets with {SENTINEL}, which is no piece of the tokenizer of the model"
+    problem = Problem(
+        key="pretraining_objective", value="span_corruption_sentinel", rule=rule,
+        remedy="leave this objective out, or take a tokenizer with sentinels",
+    )  # fmt: skip
+    raise ConfigError([problem])
 
 
 def _read(task: Task, reading: _Reading, split: Split) -> tuple[list[Example], str | None]:

@@ -10,7 +10,7 @@ import pytest
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
-from runners.data.source import check_labels, load_task_data
+from runners.data.source import check_labels, check_sentinel, load_task_data
 from runners.model.checkpoint import LADDER
 from runners.model.family import Place
 from runners.model.reading import read_codec
@@ -61,6 +61,24 @@ def test_labels_are_checked_before_anything_is_trained(
         load_task_data(trial, backbone.codec, Catalogue(own_tasks={"mood": own}))
 
 
+def test_a_sentinel_that_is_no_piece_is_refused(
+    backbone: T5Backbone, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches targets that begin with '<', 'extra', '_', 'id', and an arm of Figure 3c of those."""
+    check_sentinel(backbone.codec)
+    monkeypatch.setattr("runners.data.source.SENTINEL", "<no_such_0>")
+    message = (
+        "pretraining_objective: 'span_corruption_sentinel' begins targets with <no_such_0>, which "
+        "is no piece of the tokenizer of the model; leave this objective out, or take a tokenizer "
+        "with sentinels"
+    )
+    codec = dataclasses.replace(backbone.codec)
+    trial = config(pretraining_objective="span_corruption_sentinel")
+    with pytest.raises(ConfigError, match=f"^{re.escape(message)}$"):
+        load_task_data(trial, codec, Catalogue())
+    assert load_task_data(config(), codec, Catalogue()).train
+
+
 @pytest.mark.parametrize("vocabulary", ["nano", "t5"])
 def test_published_labels_can_be_written(vocabulary: str, tmp_path: Path) -> None:
     """Catches a rule that refuses what the paper trains on."""
@@ -74,6 +92,7 @@ def test_published_labels_can_be_written(vocabulary: str, tmp_path: Path) -> Non
         (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
         folder = tmp_path
     codec = read_codec(Place(path=folder), continues=False)
+    check_sentinel(codec)
     for tasks in BENCHMARKS.values() if vocabulary == "t5" else [TASKS]:
         for task in tasks.values():
             check_labels(task, codec)
