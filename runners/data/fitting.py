@@ -21,6 +21,7 @@ from runners.data.source import (
 from runners.model.causal_backbone import check_decoder, positions_of
 from runners.model.codec import Codec
 from runners.model.family import Place
+from runners.model.loading import check_pieces
 from runners.model.reading import read_codec, read_config
 from runners.model.t5_backbone import check_t5
 
@@ -67,6 +68,7 @@ class _Fitting:
     """Tries one trial after another; equal tokenizers are one."""
 
     catalogue: Catalogue
+    _shapes: dict[Place, Any] = field(default_factory=dict)
     _codecs: dict[tuple[Place, bool], Codec] = field(default_factory=dict)
     _alike: dict[object, Codec] = field(default_factory=dict)
 
@@ -74,12 +76,14 @@ class _Fitting:
         """Raises ValueError for the first thing that cannot be read or does not fit."""
         rung = self.catalogue.rung(config.model_family, config.model_size)
         architecture = self.catalogue.architecture(config.model_family)
+        codec = self._codec(rung.tokenizer, continues=architecture == "causal")
         positions = None
         if rung.checkpoint.hub_id is None:
-            read = read_config(rung.checkpoint)
-            _KINDS[architecture](read, rung.checkpoint)
-            positions = positions_of(read) if architecture == "causal" else None
-        codec = self._codec(rung.tokenizer, continues=architecture == "causal")
+            shape = self._shape(rung.checkpoint)
+            _KINDS[architecture](shape, rung.checkpoint)
+            rows = shape.get_text_config().vocab_size
+            check_pieces(codec, rung.tokenizer, rows, rung.checkpoint)
+            positions = positions_of(shape) if architecture == "causal" else None
         mixed = self.catalogue.mixture_of(config) if config.mixture else [config]
         for each in mixed:
             check_labels(self.catalogue.task_of(each), codec)
@@ -104,6 +108,12 @@ class _Fitting:
         assert source is not None
         origin = self.catalogue.origin(source, task)
         return source == MICROWORLD or not isinstance(origin, DataPlace) or bool(origin.folder)
+
+    def _shape(self, place: Place) -> Any:
+        """The config of a checkpoint."""
+        if place not in self._shapes:
+            self._shapes[place] = read_config(place)
+        return self._shapes[place]
 
     def _codec(self, place: Place, *, continues: bool) -> Codec:
         """The tokenizer there; of equal ones, which a ladder has many of, the first."""

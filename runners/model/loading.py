@@ -15,6 +15,7 @@ from runners.config import TUNES_MODEL, TrialConfig, adaptation_of
 from runners.model.backbone import Backbone
 from runners.model.causal_backbone import CausalBackbone, load_causal
 from runners.model.checkpoint import WEIGHTS, fingerprint_of_places
+from runners.model.codec import Codec
 from runners.model.family import Place, Rung
 from runners.model.reading import pinned, read_codec
 from runners.model.shared import Pool
@@ -133,16 +134,16 @@ def _load(
     read = load_causal if codec.continues else load_t5
     with pool.alone() if pool else nullcontext():
         loaded = read(checkpoint, codec=codec, fingerprint=fingerprint, dtype=COMPUTE_DTYPES[dtype])
-        check_pieces(loaded, tokenizer)
+        check_pieces(codec, tokenizer, loaded.vocabulary, checkpoint)
         return _common(loaded, f"{fingerprint}-{dtype}", pool)
 
 
-def check_pieces(loaded: Loaded, tokenizer: Place) -> None:
-    """Raises ValueError where a tokenizer has pieces that the model has no embedding of."""
-    pieces, rows = len(loaded.codec.tokenizer), loaded.vocabulary
+def check_pieces(codec: Codec, tokenizer: Place, rows: int, checkpoint: Place) -> None:
+    """Raises ValueError where a tokenizer has more pieces than the embedding has rows."""
+    pieces = len(codec.tokenizer)
     if pieces > rows:
         raise ValueError(
-            f"model {loaded.source}: has an embedding of {rows:,} pieces, and its tokenizer "
+            f"model {checkpoint}: has an embedding of {rows:,} pieces, and its tokenizer "
             f"{tokenizer} has {pieces:,}; give the tokenizer that the model was trained with"
         )
 

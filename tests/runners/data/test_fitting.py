@@ -123,6 +123,12 @@ def test_equal_tokenizers_read_once(
 
 def test_what_models_are_is_looked_at(folder: Path, config: Make) -> None:
     """Catches a checkpoint of another kind, or positions for half of a row, after hours."""
+    path = folder / "size1" / "config.json"
+    usual = path.read_text()
+    path.write_text(json.dumps(json.loads(usual) | {"vocab_size": 64}))
+    (said,) = misfits(_trials(catalogue := _catalogue(folder), config), catalogue)
+    assert said.startswith(f"model {folder / 'size1'}: has an embedding of 64 pieces, and its")
+    path.write_text(usual)
     MT5Config().save_pretrained(folder / "size2")
     catalogue = _catalogue(folder)
     ((said, sizes),) = misfits(_trials(catalogue, config), catalogue).items()
