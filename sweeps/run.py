@@ -11,7 +11,6 @@ from sweeps.forecast.estimate import forecast
 from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import misfit_text
-from sweeps.hub_data import unreadable_of_hub
 from sweeps.lease import Lease
 from sweeps.local_data import parts_of, unreadable
 from sweeps.manifest import manifest
@@ -126,6 +125,9 @@ def _refuse_unreadable(plan: Plan) -> None:
     mistakes = unreadable(plan.spec, parts)
     # Nodes of a cluster have caches of their own.
     if address.cluster() is None:
+        # The hub's client takes a moment to load, which no other verb should wait for.
+        from sweeps.hub_data import unreadable_of_hub
+
         mistakes += unreadable_of_hub(plan)
     if mistakes:
         raise SpecError(plan.spec.path, mistakes)
