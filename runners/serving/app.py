@@ -153,7 +153,7 @@ class _Routes:
         return as_json({"status": "alive"})
 
     async def ready(self) -> Response:
-        """Whether a replica's model is free to answer, and a model is served; else 503."""
+        """Whether a replica gets on with its batches, and a model is served; else 503."""
         try:
             async with asyncio.timeout(self._desk.limits.ready_seconds):
                 is_ready = await self._desk.backend.is_ready()

@@ -176,6 +176,7 @@ class Batcher:
         self._waiting: list[_Waiting] = []
         self._news = asyncio.Event()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="model")
+        self._begun: float | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -210,9 +211,11 @@ class Batcher:
             with contextlib.suppress(ValueError):
                 self._waiting.remove(place)
 
-    async def idle(self) -> None:
-        """Until the model's thread has ended the batch that it has."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, _nothing)
+    @property
+    def computing_seconds(self) -> float:
+        """How long the model's thread has been at the batch that it has; 0 where it has none."""
+        begun = self._begun
+        return 0.0 if begun is None else time.monotonic() - begun
 
     async def close(self) -> None:
         """Stop; questions that still wait are cancelled."""
@@ -302,11 +305,14 @@ class Batcher:
                 loop.call_soon_threadsafe(told, token)
 
         asked = [each.asked for each in batch]
-        return await loop.run_in_executor(self._thread, self._respond, asked, emit)
+        return await loop.run_in_executor(self._thread, self._timed, asked, emit)
 
-
-def _nothing() -> None:
-    """What a thread does that shows it is alive."""
+    def _timed(self, asked: Sequence[Asked], emit: Emit) -> list[Answer]:
+        self._begun = time.monotonic()
+        try:
+            return self._respond(asked, emit)
+        finally:
+            self._begun = None
 
 
 def _joined(parts: Sequence[Answer]) -> Answer:

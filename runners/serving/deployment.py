@@ -71,7 +71,10 @@ class ModelReplica:
         require_seen("model", (setup.frozen.folder, setup.frozen.store))
         torch.set_num_threads(setup.threads)
         backbone = load_frozen(setup.frozen, setup.catalogue, device=setup.device)
-        self._replica = Replica(backbone, tokens=setup.tokens, wait=setup.wait)
+        self._stuck_seconds = setup.limits.stuck_seconds
+        self._replica = Replica(
+            backbone, tokens=setup.tokens, wait=setup.wait, stuck_seconds=self._stuck_seconds
+        )
         # So that a prompt of another width stops the start, and not each of its questions.
         for prompt in (p for model in setup.models for p in model.prompts):
             self._replica.bank.put(prompt.key, prompt.vectors)
@@ -92,6 +95,17 @@ class ModelReplica:
     async def is_ready(self) -> bool:
         """As `Replica.is_ready`."""
         return await self._replica.is_ready()
+
+    async def check_health(self) -> None:
+        """Ray Serve replaces a replica where this raises three times; RuntimeError if it is stuck.
+
+        Its event loop answers whatever the model's thread does, so Serve would not notice else.
+        """
+        if not await self._replica.is_ready():
+            raise RuntimeError(
+                f"the model has been at one batch for more than {self._stuck_seconds:g} seconds; "
+                "raise limits.stuck_seconds where batches take so long, or lower tokens"
+            )
 
 
 class Replicas:
@@ -163,7 +177,7 @@ class Replicas:
             place += 1
 
     async def is_ready(self) -> bool:
-        """Whether the model's thread of a replica answers."""
+        """Whether a replica answers that it is."""
         try:
             return bool(await self._handle.is_ready.remote())
         except (*_GONE, RayTaskError):

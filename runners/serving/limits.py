@@ -24,7 +24,9 @@ class Limits:
     seconds: float = 60.0
     """How long a request may take once it is read."""
     ready_seconds: float = 5.0
-    """How long the model's thread may take to say that it is free, before `/ready` says no."""
+    """How long a replica may take to say that it is ready, before `/ready` says no."""
+    stuck_seconds: float = 120.0
+    """How long a batch may take; a replica that is longer at one is not ready, and is replaced."""
     models: int = 10_000
     """Names that can be served."""
     prompt_bytes: int = 2**30

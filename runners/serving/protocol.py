@@ -87,4 +87,4 @@ class Backend(Protocol):
         """
 
     async def is_ready(self) -> bool:
-        """Whether a model is loaded and its thread is free to answer; waits until it is."""
+        """Whether a model is loaded, and busy or idle rather than stuck in a batch."""

@@ -9,6 +9,7 @@ from runners.prompt.vectors import Vectors
 from runners.serving.bank import BYTES, Bank
 from runners.serving.batching import TOKENS, WAIT_SECONDS, Batcher
 from runners.serving.engine import Asked, respond
+from runners.serving.limits import Limits
 from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query
 
 
@@ -16,15 +17,16 @@ class Replica:
     """A model that answers; itself a `Backend` for a process of its own.
 
     `tokens` bounds a batch by its padded positions, `wait` how long an idle
-    model waits for more questions, in seconds.
+    model waits for more questions, in seconds, `stuck_seconds` how long a batch may take.
     """
 
     def __init__(
         self, backbone: Backbone, *, tokens: int = TOKENS, wait: float = WAIT_SECONDS,
-        bank_bytes: int = BYTES,
+        bank_bytes: int = BYTES, stuck_seconds: float = Limits.stuck_seconds,
     ) -> None:  # fmt: skip
         self.bank = Bank(backbone.width, device_of(backbone.weights), most_bytes=bank_bytes)
         self._batcher = Batcher(partial(respond, backbone), tokens=tokens, wait=wait)
+        self._stuck_seconds = stuck_seconds
 
     async def ask(
         self, queries: Sequence[Query], prompts: Mapping[str, Vectors]
@@ -75,9 +77,8 @@ class Replica:
             answering.cancel()
 
     async def is_ready(self) -> bool:
-        """True once the model's thread is free: it does nothing, after its batch if it has one."""
-        await self._batcher.idle()
-        return True
+        """As `Backend.is_ready`."""
+        return self._batcher.computing_seconds < self._stuck_seconds
 
     async def close(self) -> None:
         """Stop; whoever waits is cancelled."""

@@ -209,26 +209,28 @@ def test_nobody_waits_longer_than_the_bound(make_asked: Callable[..., Asked]) ->
     assert time.monotonic() - started < 5
 
 
-def test_a_model_is_idle_once_its_thread_is_free(make_asked: Callable[..., Asked]) -> None:
-    """Catches a readiness that knows of the process alone, and not of the thread that answers."""
+def test_how_long_a_batch_takes_is_known_while_it_does(make_asked: Callable[..., Asked]) -> None:
+    """Catches a stuck thread that passes for an idle one, and a clock that a failure leaves on."""
     begun, let_go = threading.Event(), threading.Event()
 
-    def respond(asked: Sequence[Asked], _: Emit) -> list[Answer]:
+    def respond(_: Sequence[Asked], __: Emit) -> list[Answer]:
         begun.set()
         assert let_go.wait(10)
-        return [Answer() for _ in asked]
+        raise RuntimeError("out of memory")
 
     async def scenario() -> None:
         batcher = Batcher(respond, wait=0.001)
-        await batcher.idle()
+        assert batcher.computing_seconds == 0
         asking = asyncio.create_task(batcher.ask(make_asked()))
         while not begun.is_set():
             await asyncio.sleep(0.001)
-        idling = asyncio.create_task(batcher.idle())
-        await asyncio.sleep(0.05)
-        assert not idling.done()
+        first = batcher.computing_seconds
+        await asyncio.sleep(0.02)
+        assert 0 < first < batcher.computing_seconds
         let_go.set()
-        await asyncio.gather(asking, idling)
+        with pytest.raises(NotComputed):
+            await asking
+        assert batcher.computing_seconds == 0
         await batcher.close()
 
     asyncio.run(scenario())

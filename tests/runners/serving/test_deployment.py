@@ -5,6 +5,7 @@ The handle is a stand-in that calls replicas of this process, dead ones among th
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -12,6 +13,8 @@ from typing import Any
 import pytest
 
 from runners.model.t5_backbone import T5Backbone
+from runners.serving.limits import Limits
+from runners.serving.models import Directory
 from runners.serving.protocol import Answer, Failed, Missing, NotComputed, Query, Unavailable
 
 deployment = pytest.importorskip(
@@ -87,6 +90,29 @@ def _stream(handle: _Handle, heard: list[Any]) -> None:
 
 
 _DEAD = _Replica(dies_after=0)
+
+
+def test_serve_is_told_of_a_stuck_replica_and_of_no_other(
+    monkeypatch: pytest.MonkeyPatch, loud: T5Backbone, directory: Directory
+) -> None:
+    """Catches a model that hangs for ever behind an event loop that answers."""
+    monkeypatch.setattr(deployment, "load_frozen", lambda *_, **__: loud)
+    limits = Limits(stuck_seconds=50)
+    setup = deployment.Setup(models=(), frozen=directory.frozen, limits=limits)
+
+    async def scenario() -> None:
+        replica = deployment.ModelReplica(setup)
+        await replica.check_health()
+        batcher = replica._replica._batcher
+        batcher._begun = time.monotonic() - 40
+        await replica.check_health()
+        batcher._begun = time.monotonic() - 60
+        assert not await replica.is_ready()
+        with pytest.raises(RuntimeError, match="more than 50 seconds; raise limits.stuck_seconds"):
+            await replica.check_health()
+        await replica._replica.close()
+
+    asyncio.run(scenario())
 
 
 def test_the_questions_of_a_dead_replica_are_asked_once_more() -> None:
