@@ -17,7 +17,7 @@ From the user inwards:
 - `asking`: from texts to questions; `limits` bounds what may be asked.
 - `desk`: who is let in, and from answers to texts, scores and votes.
 - `app`: HTTP, with `schema`, `responses`, `guard`, `metrics` and `page.html`; `upkeep`
-  changes what is served.
+  changes what is served, and `reading` reads the store for it.
 - `deployment`: Ray Serve, which nothing else here knows; `cluster` has what its config
   files say, and `rayservice.yaml` is one for KubeRay.
 - `checking`: whether answers are those recorded at evaluation.

@@ -1,6 +1,5 @@
 """What is served, changed while it serves: names that are put and removed over HTTP."""
 
-import asyncio
 import functools
 import hmac
 import logging
@@ -18,6 +17,7 @@ from runners.serving.desk import Desk
 from runners.serving.frozen import weights_fingerprint
 from runners.serving.guard import note
 from runners.serving.models import Full, ServedModel
+from runners.serving.reading import Reading
 from runners.serving.responses import as_json, card, shown
 from runners.serving.sources import adopted, model_of
 from runners.storage.layout import is_id
@@ -52,6 +52,7 @@ class UpkeepRoutes:
 
     def __init__(self, desk: Desk, upkeep: Upkeep) -> None:
         self._desk, self._upkeep = desk, upkeep
+        self._reading = Reading()
         # Of at most two models: the one that is served, and the store's of the same trials.
         self._fingerprint = functools.cache(
             functools.partial(weights_fingerprint, catalogue=upkeep.catalogue)
@@ -67,8 +68,8 @@ class UpkeepRoutes:
         try:
             # Before anything is read, and again when it is put: others may have come meanwhile.
             directory.require_name(name, limits)
-            async with asyncio.timeout(limits.seconds):
-                model = await asyncio.to_thread(self._read, name, body.trials, store)
+            read = functools.partial(self._read, name, body.trials, store)
+            model = await self._reading.read(read, limits.seconds)
             replaced = directory.put(model, limits)
         except Full as error:
             raise Refusal(error.code, "name", str(error)) from error
