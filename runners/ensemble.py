@@ -2,6 +2,9 @@
 
     python -m runners.evaluation --ensemble results/laptop TRIAL TRIAL TRIAL
 
+Families and tasks of a user's own are those of the spec that `--catalogue` names, or of
+the sweep that trained the prompts.
+
 Lester et al. 2021, 6: N prompts on one frozen model cost one model and N rows a
 question. The vote over answers that are given now is compared with the vote over
 those that the trials recorded.
@@ -12,6 +15,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -20,6 +24,8 @@ from runners.data.source import load_task_data
 from runners.evaluation import Questions, answer
 from runners.model.backbone import device_of
 from runners.model.device import DEVICES
+from runners.prompt.exporting import prompt_trial
+from runners.prompt.naming import catalogue_for
 from runners.serving.frozen import load_frozen
 from runners.serving.models import ServedPrompt
 from runners.serving.sources import PREDICTIONS, model_of
@@ -110,10 +116,16 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
     )
+    parser.add_argument(
+        "--catalogue", type=Path, metavar="FILE", help="a spec, or YAML, with more names"
+    )
     options = parser.parse_args(words)
     root, *trials = options.ensemble
     try:
-        judged = judge_ensemble(trials, Store(root), Catalogue(), device=options.device)
+        store = Store(root)
+        records = [prompt_trial(store, trial) for trial in trials]
+        catalogue = catalogue_for(records, store, options.catalogue)
+        judged = judge_ensemble(trials, store, catalogue, device=options.device)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2

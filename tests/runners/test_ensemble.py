@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from runners import alone
 from runners.alone import run_alone
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.ensemble import judge_ensemble, main
+from runners.prompt_tuning import DEFAULTS
 from runners.serving.__main__ import main as serve
 from runners.store import Store
 from runners.tasks.voting import vote_each
@@ -91,6 +93,42 @@ def test_a_store_that_is_not_there_is_told(
     assert main(["--ensemble", str(tmp_path / "nowhere"), "0123456789abcdef"]) == 2
     assert "is not committed in store" in capsys.readouterr().err
     assert not (tmp_path / "nowhere").exists()
+
+
+OWN = """
+tasks:
+  reviews: {train: rows.tsv, dev: rows.tsv, input: "review: {text}", target: "{label}",
+            labels: {"0": "False", "1": "True"}, metrics: [accuracy]}
+"""
+
+
+def test_prompts_of_a_task_of_ones_own_vote(
+    tmp_path: Path, config: Make, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches an ensemble of what ships alone, and a remedy that names no file."""
+    rows = "".join(f"row {n}\t{n % 2}\n" for n in range(12))
+    (tmp_path / "rows.tsv").write_text(f"text\tlabel\n{rows}")
+    spec, root = tmp_path / "spec.yaml", str(tmp_path / "store")
+    spec.write_text(OWN)
+    given = ["--catalogue", str(spec), "--store", root]
+    short = ["model_family=nano", "model_size=60k", "pretraining_objective=span_corruption",
+             "train_steps=2", "eval_every=2", "batch_size=4", "dev_examples=8"]  # fmt: skip
+    for seed in range(2):
+        words = [*short, "task=reviews", f"seed={seed}"]
+        assert alone.main("door", DEFAULTS, [*words, *given]) == 0
+    store = Store(root)
+    records = sorted(store.records(), key=lambda record: record.trial_id)
+    words = ["--ensemble", root, *(record.trial_id for record in records), "--device", "cpu"]
+    capsys.readouterr()
+    assert main(words) == 2
+    told = capsys.readouterr().err
+    assert "reviews" in told
+    assert "--catalogue" in told
+    assert main([*words, "--catalogue", str(spec)]) == 0
+    trials = [{"trial_id": each.trial_id, "panels": [], "config": {}} for each in records]
+    store.write_manifest("own", {"spec_path": str(spec), "trials": trials})
+    assert main(words) == 0
+    assert main([*words, "--catalogue", str(tmp_path / "gone.yaml")]) == 2
 
 
 def test_served_answers_are_checked_one_by_one(
