@@ -39,6 +39,7 @@ def trial(config: dict[str, Any]) -> None:
     )  # fmt: skip
 
     def accuracy(found: transformers.EvalPrediction) -> dict[str, float]:
+        """The share of exact answers, in percent."""
         answers = tokenizer.batch_decode(
             np.where(found.predictions < 0, 0, found.predictions), skip_special_tokens=True
         )

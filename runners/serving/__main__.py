@@ -75,6 +75,7 @@ def _ask(found: Found, catalogue: Catalogue, options: argparse.Namespace) -> int
     backbone = load_frozen(found.frozen, catalogue, device=options.device)
 
     async def ask() -> int:
+        """Ask, tell, and give the exit code."""
         replica = Replica(backbone)
         directory = Directory(found.frozen, found.models)
         desk = Desk(directory, backbone.codec, replica, Limits())

@@ -213,6 +213,7 @@ class _Routes:
             return as_event({**told, "model": items[0].model, "choices": [choice]})
 
         async def events() -> AsyncIterator[bytes]:
+            """The first piece and those behind it, how it ended, and `[DONE]`."""
             piece = first
             try:
                 async with aclosing(pieces):

@@ -87,6 +87,7 @@ class LocalFiles:
 
     @patient
     def append(self, path: str, data: bytes) -> None:
+        """As `Files.append`; a write that fails leaves nothing of its data."""
         target = self.url(path)
         _make_folder(os.path.dirname(target))
         with open(target, "ab", buffering=0) as file:
