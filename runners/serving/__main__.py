@@ -10,8 +10,10 @@ python -m runners.serving results/laptop --write-config serve.yaml    # for serv
 
 import argparse
 import asyncio
+import ipaddress
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Sequence
@@ -34,6 +36,8 @@ _RAY = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     # Where all cores are busy, importing takes Serve's proxy longer than three times its 5 s.
     "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "20",
+    # Before lines of its processes stands which one it was, in plain letters.
+    "RAY_COLOR_PREFIX": "0",
 }
 """What Ray reads when it is imported; what the environment has goes first."""
 
@@ -41,6 +45,10 @@ _RAY = {
 def main(words: Sequence[str] | None = None) -> int:
     """Serve until interrupted, or do what is asked for once; returns the exit code."""
     options = _parser().parse_intermixed_args(words)
+    problems = _out_of_range(options)
+    if problems:
+        print("\n".join(problems), file=sys.stderr)
+        return 2
     arguments = Arguments(
         prompts=tuple(options.prompts or [SHIPPED_WORD]), votes=options.votes,
         store=options.store, catalogue=options.catalogue, device=options.device,
@@ -113,11 +121,12 @@ def _serve(
     """Start an embedded Ray with Ray Serve, and wait for an interrupt."""
     token = os.environ.get(TOKEN_VARIABLE)
     host = options.host or LOOPBACK
-    if host != LOOPBACK and store and not token:
+    if store and not token and not _is_loopback(host):
         raise ValueError(
             f"--host {host}: is reached from outside, and whoever reaches it could change "
             f"what is served; set {TOKEN_VARIABLE}, or serve on {LOOPBACK}"
         )
+    _require_free(host, options.port)
     for name, value in _RAY.items():
         os.environ.setdefault(name, value)
     from runners.serving.deployment import Setup, start
@@ -139,6 +148,42 @@ def _serve(
     finally:
         stop()
     return 0
+
+
+def _out_of_range(options: argparse.Namespace) -> list[str]:
+    """What is wrong with the numbers that are given."""
+    problems = []
+    if not 1 <= options.port <= 65535:
+        problems.append(f"--port {options.port}: is not 1 to 65535; give a free one of these")
+    if options.replicas is not None and options.replicas < 1:
+        problems.append(f"--replicas {options.replicas}: is less than 1; give 1 or more")
+    return problems
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether an address is reached from this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _require_free(host: str, port: int) -> None:
+    """Raises ValueError where nobody can listen, or somebody does.
+
+    Ray Serve would share the port, and each of the two answer some of the requests.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family) as listening:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind((host, port))
+            listening.listen()
+    except OSError as error:
+        raise ValueError(
+            f"--host {host} --port {port}: cannot be listened on ({error.strerror}); stop what "
+            "listens there, or give another address or port"
+        ) from error
 
 
 def _parser() -> argparse.ArgumentParser:

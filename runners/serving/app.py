@@ -48,8 +48,8 @@ _POLICY = (
 )
 
 
-def build_app(desk: Desk, upkeep: Upkeep) -> App:
-    """The application, its guard included."""
+def build_app(desk: Desk, upkeep: Upkeep, *, echoed: bool = False) -> App:
+    """The application, its guard included, which has `echoed`."""
     metrics = Metrics()
     routes, changes = _Routes(desk, metrics), UpkeepRoutes(desk, upkeep)
     app = FastAPI(title="promptscale", docs_url=None, redoc_url=None, version="1")
@@ -74,6 +74,9 @@ def build_app(desk: Desk, upkeep: Upkeep) -> App:
     add("/ready", routes.ready)
     add("/metrics", routes.metrics)
     add("/", routes.page, include_in_schema=False)
+    # What load balancers and monitors ask.
+    for path, route in (("/health", routes.health), ("/ready", routes.ready), ("/", routes.page)):
+        add(path, route, methods=["HEAD"], include_in_schema=False)
     handlers: dict[Any, Any] = {
         RequestValidationError: on_invalid, HTTPException: on_http, 404: on_http, 405: on_http,
         StarletteHTTPException: on_http,
@@ -82,7 +85,7 @@ def build_app(desk: Desk, upkeep: Upkeep) -> App:
     }  # fmt: skip
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
-    return Guard(app, limits=desk.limits, metrics=metrics)
+    return Guard(app, limits=desk.limits, metrics=metrics, echoed=echoed)
 
 
 class _Routes:

@@ -35,6 +35,11 @@ class Item:
     chooses: bool = False
     """Whether the answer is chosen and not written."""
 
+    @property
+    def field(self) -> str:
+        """What its text is called in a request."""
+        return "input" if self.chooses else "prompt"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -81,7 +86,7 @@ class Tokenizing:
         most = self._limits.characters
         if len(item.text) > most:
             raise Refusal(
-                "input_too_long", "input",
+                "input_too_long", item.field,
                 f"the input has {len(item.text)} characters and may have {most}; shorten it",
             )  # fmt: skip
         queries = tuple(self._query(item, prompt, labels) for prompt in model.prompts)
@@ -105,12 +110,12 @@ class Tokenizing:
             ids = [*ids[: limit - 1], self._codec.end_id] if ended else ids[:limit]
         if len(ids) > limit:
             raise Refusal(
-                "input_too_long", "input",
+                "input_too_long", item.field,
                 f"the input has {len(ids)} tokens and {item.model} reads at most {limit}; "
                 "shorten it",
             )  # fmt: skip
         if not ids:
-            raise Refusal("input_empty", "input", "the input has no tokens; give some text")
+            raise Refusal("input_empty", item.field, "the input has no tokens; give some text")
         return tuple(ids)
 
     def _read(self, text: str) -> list[int]:

@@ -200,7 +200,9 @@ def _require_same(told: list[int], said: list[int]) -> None:
 def build(setup: Setup, *, replicas: Mapping[str, Any] | None = None) -> serve.Application:
     """The application: a front, and replicas as `replicas` says in the words of Ray Serve."""
     options = {"num_replicas": 1, "max_ongoing_requests": 1024, "health_check_period_s": 2}
-    model: Any = serve.deployment(name=MODEL, **{**options, **(replicas or {})})(ModelReplica)
+    quiet = {"enable_access_log": False}  # The front logs requests itself.
+    own = {**options, "logging_config": quiet, **(replicas or {})}
+    model: Any = serve.deployment(name=MODEL, **own)(ModelReplica)
 
     @serve.ingress(lambda: _front(setup))
     class Front:
@@ -211,7 +213,7 @@ def build(setup: Setup, *, replicas: Mapping[str, Any] | None = None) -> serve.A
 
     front: Any = serve.deployment(
         name=FRONT, num_replicas=1, max_ongoing_requests=4096,
-        ray_actor_options={"num_cpus": 0},
+        ray_actor_options={"num_cpus": 0}, logging_config=quiet,
     )(Front)  # fmt: skip
     application: serve.Application = front.bind(model.bind(setup))
     return application
@@ -236,7 +238,8 @@ def _front(setup: Setup) -> App:
         Replicas(handle), setup.limits,
     )  # fmt: skip
     store = Store(setup.store) if setup.store else None
-    return build_app(desk, Upkeep(store=store, catalogue=setup.catalogue, token=setup.token))
+    upkeep = Upkeep(store=store, catalogue=setup.catalogue, token=setup.token)
+    return build_app(desk, upkeep, echoed=True)  # By Serve's proxy.
 
 
 def app(args: dict[str, Any]) -> serve.Application:

@@ -225,7 +225,8 @@ class Desk:
         voices = []
         for prompt, query, answer in zip(asked.model.prompts, asked.queries, answers, strict=True):
             if isinstance(answer, Failed):
-                return Refusal("not_computed", "input", f"the model failed: {answer.message}")
+                field = "input" if asked.labels else "prompt"
+                return Refusal("not_computed", field, f"the model failed: {answer.message}")
             voices.append(self._voice(prompt, query, answer, asked.labels))
         return Reply(
             model=asked.model, voices=tuple(voices), input_tokens=asked.tokens,

@@ -54,18 +54,22 @@ class Guard:
     A body is read whole before a route sees it, within a bound on its bytes and
     on the time that it takes, so that a slow client holds nothing but its own
     connection. Each request is counted, and logged as one line of JSON that has
-    nothing of what was asked.
+    nothing of what was asked. `echoed` is whether the server before it sends the
+    request's X-Request-Id back by itself.
     """
 
-    def __init__(self, app: App, *, limits: Limits, metrics: Metrics) -> None:
-        self._app, self._limits, self._metrics = app, limits, metrics
+    def __init__(self, app: App, *, limits: Limits, metrics: Metrics, echoed: bool = False) -> None:
+        self._app, self._limits, self._metrics, self._echoed = app, limits, metrics, echoed
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started, name = time.monotonic(), _request_id(scope)
+        started, (name, is_given) = time.monotonic(), _request_id(scope)
+        own = [(b"x-content-type-options", b"nosniff")]
+        if not (is_given and self._echoed):
+            own.append((b"x-request-id", name.encode()))
         scope.setdefault("state", {})["request_id"] = name
         status = 0
 
@@ -73,7 +77,6 @@ class Guard:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                own = [(b"x-request-id", name.encode()), (b"x-content-type-options", b"nosniff")]
                 message = {**message, "headers": [*message.get("headers", []), *own]}
             await send(message)
 
@@ -150,10 +153,11 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _request_id(scope: Message) -> str:
+def _request_id(scope: Message) -> tuple[str, bool]:
+    """The id of a request, and whether it came with it."""
     given = next((v for k, v in scope["headers"] if k.lower() == b"x-request-id"), b"")
     text: str = given.decode("latin-1")
-    return text if _ID.fullmatch(text) else uuid.uuid4().hex
+    return (text, True) if _ID.fullmatch(text) else (uuid.uuid4().hex, False)
 
 
 async def _respond(send: Send, status: int, code: str, message: str) -> None:

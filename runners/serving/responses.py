@@ -1,11 +1,13 @@
 """Replies and refusals as the JSON of responses, and what clients are told of errors."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
+from starlette.routing import Match
 
 from runners.serving.asking import Refusal
 from runners.serving.desk import Reply
@@ -16,6 +18,7 @@ from runners.tasks.voting import TIE_RULE
 
 RETRY_SECONDS = 1
 """What a client that is turned away is told to wait."""
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def completed(reply: Reply | Refusal) -> dict[str, Any]:
@@ -105,10 +108,12 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:80]}..."
 
 
-def as_json(content: Any, *, status: int = 200, retry: bool = False) -> Response:
+def as_json(
+    content: Any, *, status: int = 200, retry: bool = False, headers: Mapping[str, str] = _NONE
+) -> Response:
     """Content as a response; with `retry`, clients are told when to come back."""
-    headers = {"Retry-After": str(RETRY_SECONDS)} if retry else None
-    return JSONResponse(content, status_code=status, headers=headers)
+    more = {"Retry-After": str(RETRY_SECONDS)} if retry else {}
+    return JSONResponse(content, status_code=status, headers={**headers, **more})
 
 
 def as_event(content: Any) -> bytes:
@@ -124,14 +129,30 @@ async def on_invalid(_: Request, error: Any) -> Response:
         said.append(f"{where or 'body'}: {each['msg']}"[:200])
     found = error.errors()[0]
     param = ".".join(str(part)[:40] for part in found["loc"] if part != "body") or None
-    body = error_body(400, "bad_request", ascii("; ".join(said[:20]))[1:-1], param and ascii(param))
+    told = ascii("; ".join(said[:20]))[1:-1]
+    body = error_body(400, "bad_request", told, param and ascii(param)[1:-1])
     return as_json(body, status=400)
 
 
-async def on_http(_: Request, error: Any) -> Response:
-    """A route or method that is not there, or that somebody may not use."""
-    code = getattr(error, "code", {404: "no_route", 405: "no_method"}.get(error.status_code, "bad"))
-    return as_json(error_body(error.status_code, code, str(error.detail)), status=error.status_code)
+async def on_http(request: Request, error: Any) -> Response:
+    """A route or method that is not there or that somebody may not use, or a body of no JSON."""
+    status, headers = error.status_code, error.headers or {}
+    said, code = str(error.detail), getattr(error, "code", "bad_request")
+    if status == 404:
+        said, code = f"no route {shown(request.url.path)}; GET /openapi.json lists all", "no_route"
+    elif status == 405:
+        allowed = ", ".join(_methods(request))
+        said = f"method {shown(request.method)} is not for this route; use {allowed}"
+        code, headers = "no_method", {"Allow": allowed}
+    elif code == "bad_request":
+        said = "the body cannot be read as JSON; send it in UTF-8, and nested less deeply"
+    return as_json(error_body(status, code, said), status=status, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Those of all routes of a request's path."""
+    fitting = [r for r in request.app.routes if r.matches(request.scope)[0] is not Match.NONE]
+    return sorted({method for route in fitting for method in route.methods})
 
 
 async def on_refusal(_: Request, error: Any) -> Response:

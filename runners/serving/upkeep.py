@@ -43,7 +43,7 @@ class Forbidden(HTTPException):
     """A change that somebody may not make."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(status, message)
+        super().__init__(status, message, {"WWW-Authenticate": "Bearer"} if status == 401 else None)
         self.code = code
 
 

@@ -3,12 +3,15 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runners.serving.asking import Item
+from runners.serving.guard import Guard
 from runners.serving.limits import Limits
+from runners.serving.metrics import Metrics
 from runners.serving.models import Directory
 from runners.serving.protocol import Unavailable
 
@@ -17,6 +20,7 @@ JSON = "application/json"
 TEXT = "passage: The bag is black. question: is the bag red"
 COMPLETE, CLASSIFY, MODELS = "/v1/completions", "/v1/classify", "/v1/models"
 _GOOD = {"model": "boolq", "prompt": TEXT}
+MANUAL = Path(__file__).resolve().parents[3].joinpath("docs", "serving.md").read_text()
 
 
 def _post(path: str, body: Any, **more: Any) -> Callable[[Any], Awaitable[Any]]:
@@ -132,7 +136,7 @@ def test_one_bad_item_leaves_the_others_their_answers(run_app: RunApp) -> None:
 def test_every_hostile_request_gets_its_error_and_the_server_lives(
     run_app: RunApp, hostile: Sequence[tuple[str, str, bytes, int]]
 ) -> None:
-    """Catches a crash, a stack trace, an echo of what was sent, and an answer to nonsense."""
+    """Catches a crash, a stack trace, an echo, a code of no manual, and an answer to nonsense."""
 
     async def scenario(client: Any) -> list[str]:
         wrong = []
@@ -141,7 +145,8 @@ def test_every_hostile_request_gets_its_error_and_the_server_lives(
             found = await client.request(method, path, content=body, headers=headers)
             told = found.json() if found.headers["content-type"].startswith(JSON) else {}
             error = told.get("error", {})
-            fine = found.status_code == status and error.get("message") and error.get("code")
+            fine = found.status_code == status and error.get("message")
+            fine = fine and f"`{error.get('code')}`" in MANUAL
             if not fine or len(found.content) > 2000 or "Traceback" in found.text:
                 wrong.append(
                     f"{method} {path} {body[:60]!r}: {found.status_code} {found.text[:200]}"
@@ -153,6 +158,71 @@ def test_every_hostile_request_gets_its_error_and_the_server_lives(
 
     assert len(hostile) >= 80
     assert run_app(scenario) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "param"),
+    [
+        (COMPLETE, {**_GOOD, "prompt": "word " * 300}, "prompt"),
+        (COMPLETE, {**_GOOD, "stop": "."}, "stop"),
+        (COMPLETE, {**_GOOD, "max_tokens": 500}, "max_tokens"),
+        (COMPLETE, {**_GOOD, "model": "nobody"}, "model"),
+        (CLASSIFY, {"model": "boolq", "input": "word " * 300}, "input"),
+        (CLASSIFY, {"model": "record", "input": TEXT}, "labels"),
+    ],
+)
+def test_an_error_names_the_field_that_the_client_sent(
+    run_app: RunApp, path: str, body: Any, param: str
+) -> None:
+    """Catches a client that looks for the mistake in a field which it never sent."""
+    assert run_app(_post(path, body)).json()["error"]["param"] == param
+
+
+def test_whoever_asks_the_wrong_way_is_told_the_right_one(run_app: RunApp) -> None:
+    """Catches a refusal without its remedy, and half of the methods that a path has."""
+
+    async def scenario(client: Any) -> list[Any]:
+        asked = (("PATCH", f"{MODELS}/boolq"), ("GET", COMPLETE), ("GET", "/nothing"))
+        return [await client.request(*each, headers={"content-type": JSON}) for each in asked]
+
+    model, complete, nothing = run_app(scenario)
+    assert model.headers["allow"] == "DELETE, GET, PUT"
+    assert complete.json()["error"]["message"] == "method 'GET' is not for this route; use POST"
+    told = "no route '/nothing'; GET /openapi.json lists all"
+    assert nothing.json()["error"]["message"] == told
+
+
+def test_probes_may_ask_for_the_head_alone(run_app: RunApp) -> None:
+    """Catches a load balancer that takes a server out because HEAD is no method to it."""
+
+    async def scenario(client: Any) -> None:
+        for path in ("/health", "/ready", "/"):
+            assert (await client.head(path)).status_code == 200
+        assert "head" not in (await client.get("/openapi.json")).json()["paths"]["/health"]
+
+    run_app(scenario)
+
+
+@pytest.mark.parametrize(("given", "own"), [("mine-1", 0), ("a b", 1), ("", 1)])
+def test_an_id_that_another_sends_back_is_not_sent_twice(given: str, own: int) -> None:
+    """Catches clients that read `mine-1, mine-1`, which no line of the log has."""
+    sent: list[Any] = []
+
+    async def app(_: Any, __: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    guard = Guard(app, limits=Limits(), metrics=Metrics(), echoed=True)
+    headers = [(b"x-request-id", given.encode())]
+    scope = {"type": "http", "method": "GET", "path": "/", "headers": headers}
+    asyncio.run(guard(scope, receive, send))
+    names = [name for name, _ in sent[0]["headers"]]
+    assert names.count(b"x-request-id") == own
 
 
 @pytest.mark.parametrize(

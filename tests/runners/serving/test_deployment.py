@@ -108,7 +108,9 @@ def test_serve_is_told_of_a_stuck_replica_and_of_no_other(
         await replica.check_health()
         batcher._begun = time.monotonic() - 60
         assert not await replica.is_ready()
-        with pytest.raises(RuntimeError, match="more than 50 seconds; raise limits.stuck_seconds"):
+        with pytest.raises(
+            RuntimeError, match=r"more than 50 seconds; raise limits\.stuck_seconds"
+        ):
             await replica.check_health()
         await replica._replica.close()
 

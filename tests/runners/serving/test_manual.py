@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SERVING = ROOT / "runners" / "serving"
 PAGE = (ROOT / "docs" / "serving.md").read_text()
 CODE = r"(?:Refusal|Full|Rejected|Forbidden|error_body)\(\s*(?:\d+, )?\"(\w+)\""
+TABLE = PAGE.partition("## Errors")[2].partition("## ")[0]
 
 
 def _codes() -> Iterator[str]:
@@ -19,8 +20,7 @@ def _codes() -> Iterator[str]:
 
 def test_every_code_of_an_error_is_in_the_manual() -> None:
     """Catches an error that a client cannot look up, and a manual of errors that are gone."""
-    table = PAGE.partition("## Errors")[2].partition("## ")[0]
-    named = set(re.findall(r"`(\w+)`", table)) & {*_codes(), *re.findall(r"`(\w+_\w+)`", table)}
+    named = set(re.findall(r"`(\w+)`", TABLE)) & {*_codes(), *re.findall(r"`(\w+_\w+)`", TABLE)}
     found = {*_codes(), "no_route", "no_method"}
     assert len(found) > 25
     assert named - {"finish_reason"} == found

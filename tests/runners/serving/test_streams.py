@@ -60,7 +60,7 @@ def test_a_stream_ends_and_counts_as_the_whole_answer_does(run_app: RunApp) -> N
 
 
 class _Silent:
-    """A backend that says two tokens and then nothing more, also where it is asked whether it is ready."""
+    """A backend that says two tokens and then nothing more, nor whether it is ready."""
 
     def __init__(self, codec: Codec) -> None:
         self.tokens = codec.targets(["True"])[0][:2]

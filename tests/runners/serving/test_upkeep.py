@@ -215,6 +215,7 @@ def test_with_a_token_only_who_has_it_changes_anything(
         assert (await _put(client, "mine", trials[0], headers=headers)).status_code == 401
         gone = await client.delete("/v1/models/boolq", headers=headers)
         assert gone.json()["error"]["code"] == "no_token"
+        assert gone.headers["www-authenticate"] == "Bearer"
         right = {"Authorization": "Bearer secret"}
         assert (await _put(client, "mine", trials[0], headers=right)).status_code == 201
         assert (await client.delete("/v1/models/boolq", headers=right)).status_code == 200
