@@ -138,7 +138,8 @@ def _serve(
     print(f"starting: {found.frozen}, {len(found.models)} models", file=sys.stderr, flush=True)
     stop = start(setup, host=host, port=options.port, replicas=options.replicas or 1)
     names = ", ".join(sorted(model.name for model in found.models))
-    print(f"ready: http://{host}:{options.port}/ ({names})", flush=True)
+    shown = f"[{host}]" if ":" in host else host
+    print(f"ready: http://{shown}:{options.port}/ ({names})", flush=True)
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
@@ -173,8 +174,8 @@ def _require_free(host: str, port: int) -> None:
 
     Ray Serve would share the port, and each of the two answer some of the requests.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET  # As Serve has it.
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         with socket.socket(family) as listening:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((host, port))
