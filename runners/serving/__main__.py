@@ -127,6 +127,10 @@ def _serve(
             f"what is served; set {TOKEN_VARIABLE}, or serve on {LOOPBACK}"
         )
     _require_free(host, options.port)
+    if options.device == "cuda":
+        from runners.model.device import choose
+
+        choose(options.device)  # Ray would try it three times, and tell it in a page.
     for name, value in _RAY.items():
         os.environ.setdefault(name, value)
     from runners.serving.deployment import Setup, start
@@ -136,7 +140,11 @@ def _serve(
         device=options.device, token=token,
     )  # fmt: skip
     print(f"starting: {found.frozen}, {len(found.models)} models", file=sys.stderr, flush=True)
-    stop = start(setup, host=host, port=options.port, replicas=options.replicas or 1)
+    try:
+        stop = start(setup, host=host, port=options.port, replicas=options.replicas or 1)
+    except KeyboardInterrupt:
+        print("interrupted before it was ready; nothing is served", file=sys.stderr)
+        return 130
     names = ", ".join(sorted(model.name for model in found.models))
     shown = f"[{host}]" if ":" in host else host
     print(f"ready: http://{shown}:{options.port}/ ({names})", flush=True)

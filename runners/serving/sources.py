@@ -18,7 +18,7 @@ from typing import Any
 
 from runners.alone import with_overrides
 from runners.catalogue import Catalogue
-from runners.config import from_mapping, parse_overrides
+from runners.config import TrialConfig, from_mapping, parse_overrides
 from runners.prompt.exporting import TRIAL, prompt_of, prompt_trial
 from runners.prompt.formats import read_prompt
 from runners.prompt.npy_format import SUFFIX
@@ -189,12 +189,25 @@ def _file_model(
     if problems:
         raise ConfigError(problems)
     frozen = frozen_of(config, store=store, folder=_base_beside(path, found.base_model))
+    if frozen.folder is None:
+        _require_width(path, found.vectors.shape[1], config, catalogue)
     prompt = served_prompt(
         found.vectors, config, frozen, catalogue, trial=told.get("trial_id"),
         score=told.get("metrics", {}).get("score"),
         predictions=told.get("files", {}).get(PREDICTIONS),
     )  # fmt: skip
     return served_model(config.task, [prompt])
+
+
+def _require_width(path: Path, width: int, config: TrialConfig, catalogue: Catalogue) -> None:
+    """Raises ValueError where the model of a file's config has vectors of other lengths."""
+    wanted = catalogue.rung(config.model_family, config.model_size).width
+    if width != wanted:
+        raise ValueError(
+            f"{path}: its vectors have {width} numbers, and those of {config.model_family} "
+            f"{config.model_size} have {wanted}; say what it was tuned on by model_family=... and "
+            "model_size=..."
+        )
 
 
 def _with_defaults(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from runners.serving.__main__ import main
+from runners.serving.__main__ import _RAY, main
 from runners.serving.cluster import TOKEN_VARIABLE
 
 OUTSIDE = "--host {host}: is reached from outside, and whoever reaches it could change what is"
@@ -71,3 +71,34 @@ def test_others_who_reach_a_server_with_a_store_need_a_token(
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     assert main(["--store", str(tmp_path / "store"), "--host", host]) == 2
     assert OUTSIDE.format(host=host) in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_told_before_ray_starts(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a page of Ray's words, after a minute, for an option that cannot be had."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    assert main(["--port", port, "--device", "cuda"]) == 2
+    assert capsys.readouterr().err.startswith("device: 'cuda' is not here")
+
+
+def test_an_interrupt_while_it_starts_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches forty lines of Ray for whoever noticed a typing mistake."""
+    deployment = pytest.importorskip("runners.serving.deployment")
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(deployment, "start", interrupted)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    for name in _RAY:  # Which are set for Ray, and are not to stay for other tests.
+        monkeypatch.setenv(name, "0")
+    assert main(["--port", port]) == 130
+    assert capsys.readouterr().err.endswith("before it was ready; nothing is served\n")

@@ -148,13 +148,23 @@ def test_files_that_name_one_trial_are_prompts_of_their_own(
         (["{tmp}/prompt.pt"], "is a pickle, which can run code when it is read"),
         (["{tmp}/text.txt"], "is no NumPy array"),
         (["{tmp}/empty"], "has no committed trial of prompt_tuning"),
+        (
+            [
+                "{tmp}/wide.npy",
+                "task=rte",
+                "model_size=60k",
+                "pretraining_objective=span_corruption",
+            ],
+            "its vectors have 48 numbers, and those of nano 60k have 32; say what it was tuned on",
+        ),
     ],
 )
 def test_what_is_no_prompt_is_refused(tmp_path: Path, words: list[str], message: str) -> None:
-    """Catches a mistake that is told as a traceback, and a pickle that is read."""
+    """Catches a mistake that is told as a traceback, by Ray, and a pickle that is read."""
     (tmp_path / "prompt.pt").write_bytes(b"PK")
     (tmp_path / "text.txt").write_text("hello")
     (tmp_path / "empty").mkdir()
+    np.save(tmp_path / "wide.npy", np.ones((5, 48), dtype=np.float32))
     with pytest.raises(ValueError, match=re.escape(message)):
         _find(*(word.format(tmp=tmp_path) for word in words))
 
