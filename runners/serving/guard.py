@@ -19,6 +19,8 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 LOG = logging.getLogger("promptscale.serving")
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_LEFT = 499
+"""The status, which nobody is sent, of a request whose client went away."""
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _TYPES = {400: "invalid_request_error", 404: "not_found_error", 409: "conflict_error"}
 
@@ -86,7 +88,11 @@ class Guard:
         except Rejected as rejected:
             await _respond(noted, rejected.status, rejected.code, str(rejected))
         except Hangup:
-            status = 499
+            status = _LEFT
+        except asyncio.CancelledError:
+            # Serve's word for a client that went away; a stream that had begun keeps its status.
+            status = status or _LEFT
+            raise
         finally:
             self._note(scope, name, status, time.monotonic() - started)
 

@@ -160,6 +160,33 @@ def test_every_hostile_request_gets_its_error_and_the_server_lives(
     assert run_app(scenario) == []
 
 
+def test_a_client_that_leaves_while_it_is_answered_is_counted_as_that() -> None:
+    """Catches requests with the status 0, which no graph of 499 and no manual has."""
+    metrics, computing = Metrics(), asyncio.Event()
+
+    async def app(_: Any, __: Any, ___: Any) -> None:
+        computing.set()
+        await asyncio.Event().wait()
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(_: Any) -> None:
+        pytest.fail("nobody is there to be answered")
+
+    async def scenario() -> None:
+        guard = Guard(app, limits=Limits(), metrics=metrics)
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+        asked = asyncio.create_task(guard(scope, receive, send))
+        await computing.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+
+    asyncio.run(scenario())
+    assert b'promptscale_requests_total{route="other",status="499"} 1.0' in metrics.text()
+
+
 @pytest.mark.parametrize(
     ("path", "body", "param"),
     [
