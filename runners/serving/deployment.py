@@ -278,6 +278,8 @@ def start(setup: Setup, *, host: str, port: int, replicas: int) -> Callable[[], 
     serve.run(build(setup, replicas={"num_replicas": replicas}), name=APP)
 
     def stop() -> None:
+        # First of all the application, for the proxy would be gone before its last answers.
+        serve.delete(APP)
         serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
 
