@@ -22,6 +22,14 @@ def taken() -> Iterator[str]:
         yield str(listening.getsockname()[1])
 
 
+@pytest.fixture
+def free() -> str:
+    """A port on which nobody listens."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return str(listening.getsockname()[1])
+
+
 def test_a_second_server_does_not_share_the_port_of_the_first(
     taken: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -74,19 +82,16 @@ def test_others_who_reach_a_server_with_a_store_need_a_token(
 
 
 def test_a_gpu_that_is_not_there_is_told_before_ray_starts(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    free: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a page of Ray's words, after a minute, for an option that cannot be had."""
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    assert main(["--port", port, "--device", "cuda"]) == 2
+    assert main(["--port", free, "--device", "cuda"]) == 2
     assert capsys.readouterr().err.startswith("device: 'cuda' is not here")
 
 
 def test_an_interrupt_while_it_starts_is_no_traceback(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    free: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches forty lines of Ray for whoever noticed a typing mistake."""
     deployment = pytest.importorskip("runners.serving.deployment")
@@ -95,10 +100,7 @@ def test_an_interrupt_while_it_starts_is_no_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(deployment, "start", interrupted)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
     for name in _RAY:  # Which are set for Ray, and are not to stay for other tests.
         monkeypatch.setenv(name, "0")
-    assert main(["--port", port]) == 130
+    assert main(["--port", free]) == 130
     assert capsys.readouterr().err.endswith("before it was ready; nothing is served\n")
