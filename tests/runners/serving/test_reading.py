@@ -22,7 +22,7 @@ def test_a_store_that_hangs_keeps_no_more_threads_than_there_are() -> None:
         reading = Reading(2)
         # The third waits for a thread, in vain.
         found = await asyncio.gather(
-            *(reading.read(hang, 0.1) for _ in range(3)), return_exceptions=True
+            *(reading.read(hang, 1) for _ in range(3)), return_exceptions=True
         )
         assert [type(each) for each in found] == [TimeoutError] * 3
         assert len(begun) == 2

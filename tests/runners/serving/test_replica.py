@@ -60,10 +60,10 @@ def test_a_busy_model_is_ready_and_a_stuck_one_is_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """Catches a server that is taken out for a long batch, and one that hangs and is left in."""
-    begun, let_go = threading.Event(), threading.Event()
+    begun, let_go = list[int](), threading.Event()
 
     def respond(_: Any, asked: Sequence[Asked], __: Any) -> list[Answer]:
-        begun.set()
+        begun.append(1)
         assert let_go.wait(10)
         return [Answer() for _ in asked]
 
@@ -75,7 +75,7 @@ def test_a_busy_model_is_ready_and_a_stuck_one_is_not(
         assert await stuck.is_ready()
         queries = [each.query for each in asked]
         asking = [asyncio.create_task(each.answer(queries, vectors)) for each in (busy, stuck)]
-        while not begun.is_set():
+        while len(begun) < 2:
             await asyncio.sleep(0.001)
         await asyncio.sleep(0.1)
         async with asyncio.timeout(1):
