@@ -1,9 +1,10 @@
 """Every figure and table of a sweep, from its findings into a folder."""
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from ablation import prompt_length
 from ablation.settings import STUDIED
 from analysis.convergence import timed_trials
 from analysis.figures import ablations, scale
-from analysis.figures.chart import chart_sheet
+from analysis.figures.chart import Chart, chart_sheet
 from analysis.figures.charts import (
     convergence_charts,
     curve_charts,
@@ -26,7 +27,7 @@ from analysis.figures.notes import named, partial, seed_range
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
-from analysis.marginals import crossed_trials
+from analysis.marginals import Crossing, crossed_trials
 from analysis.neighbours import distance_trials
 from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
@@ -78,6 +79,8 @@ class Picture:
     tasks: tuple[str, ...]
     seeds: tuple[int, int]
     settings: Mapping[str, str]
+    charts: tuple[Chart, ...] = ()
+    """What it is drawn from, where that is neither panels nor heat maps."""
 
 
 def pictures(found: Findings) -> Iterator[Picture]:
@@ -135,12 +138,7 @@ def _interaction(found: Findings, crossed: Interactions) -> Picture:
     assert found.crossed is not None
     trials = crossed_trials(found.crossed, crossed.reading, found.manifest.defaults)
     table = pd.concat([table for table, _ in crossed.maps], ignore_index=True)
-    third = "at its default" if crossed.reading == "slice" else "averaged over"
-    note = (
-        f"Mean dev score over {named(found.crossed.tasks)}, n = {seed_range(table)} seeds; "
-        f"the third axis {third} ({crossed.reading})."
-    )
-    lacks = partial(trials, "Crossed out: no complete seed; star: some seeds missing.")
+    note, lacks = interaction_words(found.crossed, crossed, trials)
     return Picture(
         stem=f"figure_interactions_{crossed.reading}",
         draw=functools.partial(heat_sheet, crossed.maps, found.crossed.sizes, note, lacks),
@@ -149,13 +147,31 @@ def _interaction(found: Findings, crossed: Interactions) -> Picture:
     )  # fmt: skip
 
 
+def interaction_words(
+    crossing: Crossing, shown: Interactions, trials: pd.DataFrame
+) -> tuple[str, str]:
+    """What heat maps of these trials show, and what they lack."""
+    table = pd.concat([table for table, _ in shown.maps], ignore_index=True)
+    third = "at its default" if shown.reading == "slice" else "averaged over"
+    note = (
+        f"Mean dev score over {named(crossing.tasks)}, n = {seed_range(table)} seeds; "
+        f"the third axis {third} ({shown.reading})."
+    )
+    return note, partial(trials, "Crossed out: no complete seed; star: some seeds missing.")
+
+
+def _of_charts(stem: str, charts: Sequence[Chart], columns: int, **told: Any) -> Picture:
+    draw = functools.partial(chart_sheet, charts, columns=columns)
+    return Picture(stem=stem, draw=draw, charts=tuple(charts), **told)
+
+
 def _charts(found: Findings) -> Iterator[Picture]:
     """Figure 4, robustness, runtime, curves and distances, those that there are."""
     frame = found.frame
     if not found.costs.empty:
         charts = parameter_charts(found.costs, found.assumptions, found.cost_family)
-        yield Picture(
-            stem="figure_4_parameters", draw=functools.partial(chart_sheet, charts, columns=2),
+        yield _of_charts(
+            "figure_4_parameters", charts, 2,
             table=found.costs, trials=frame.iloc[:0], tasks=(), seeds=(0, 0),
             settings={"family": found.cost_family, **found.assumptions.words()},
         )  # fmt: skip
@@ -178,8 +194,8 @@ def _spread(found: Findings) -> Iterator[Picture]:
     trials = pd.concat(parts).drop_duplicates("trial_id")
     shown = tuple(dict.fromkeys(tasks))
     chart = robustness_chart(found.spreads, shown, partial(trials))
-    yield Picture(
-        stem="figure_robustness", draw=functools.partial(chart_sheet, [chart], columns=1),
+    yield _of_charts(
+        "figure_robustness", [chart], 1,
         table=found.spreads, trials=trials, tasks=shown, seeds=_range(placed), settings={},
     )  # fmt: skip
 
@@ -192,8 +208,8 @@ def _vocabulary(found: Findings) -> Iterator[Picture]:
     tasks = tuple(trials["task"].unique())
     planned = list(dict.fromkeys(trials["model_size"]))
     charts = distance_charts(found.distances, tasks, planned, partial(trials))
-    yield Picture(
-        stem="figure_vocabulary", draw=functools.partial(chart_sheet, charts, columns=3),
+    yield _of_charts(
+        "figure_vocabulary", charts, 3,
         table=found.distances, trials=trials, tasks=tasks, seeds=_range(found.distances),
         settings={},
     )  # fmt: skip
@@ -213,8 +229,8 @@ def _timed(found: Findings) -> Iterator[Picture]:
         lengths = panel.values if panel else prompt_length.AXIS.ordered(known)
         default = found.manifest.defaults[prompt_length.AXIS.name]
         charts = convergence_charts(table, lengths, default, partial(trials))
-        yield Picture(
-            stem="figure_runtime", draw=functools.partial(chart_sheet, charts, columns=2),
+        yield _of_charts(
+            "figure_runtime", charts, 2,
             table=table, trials=trials, tasks=(task,), seeds=_range(table), settings={},
         )  # fmt: skip
     if found.curves:
@@ -222,8 +238,8 @@ def _timed(found: Findings) -> Iterator[Picture]:
         planned = list(dict.fromkeys(scale_trials["model_size"]))
         charts = curve_charts(found.curves, found.tasks, planned, partial(scale_trials))
         columns = found.curves["score"]["method"].nunique() if "score" in found.curves else 2
-        yield Picture(
-            stem="figure_curves", draw=functools.partial(chart_sheet, charts, columns=columns),
+        yield _of_charts(
+            "figure_curves", charts, columns,
             table=curves, trials=scale_trials, tasks=found.tasks, seeds=_range(curves),
             settings={},
         )  # fmt: skip

@@ -53,7 +53,10 @@ class Panels:
     """The panels of a sweep that can be drawn, by axis name, and a note for each that cannot."""
 
     by_axis: Mapping[str, Panel]
+    """Of a complete grid, those of Figure 3 are slices."""
     notes: tuple[str, ...]
+    crossed: Crossing | None = None
+    """The cells of a complete grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,14 +129,8 @@ def find(
         raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
     if overlays and scale.AXIS.name not in panels:
         raise ValueError(f"{manifest.name}: nothing can be laid over Figure 1\n{notes[0]}")
-    crossed = crossing(frame)
-    marginals: dict[str, Panel] = {}
-    if crossed is not None:
-        panels = {
-            name: panel if name == scale.AXIS.name else as_slice(panel)
-            for name, panel in panels.items()
-        }
-        marginals = _marginals(crossed, notes)
+    crossed = drawable.crossed
+    marginals = {} if crossed is None else _marginals(crossed, notes)
     histories, unread = load_histories(frame, store)
     ensembles, voteless = ensemble_table(frame, store)
     neighbours, unseen = neighbours_of(frame, store)
@@ -160,7 +157,13 @@ def panels_of(frame: pd.DataFrame) -> Panels:
             panels[axis.name] = panel
         else:
             notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
-    return Panels(by_axis=panels, notes=tuple(notes))
+    crossed = crossing(frame) if panels else None
+    if crossed is not None:
+        panels = {
+            name: panel if name == scale.AXIS.name else as_slice(panel)
+            for name, panel in panels.items()
+        }
+    return Panels(by_axis=panels, notes=tuple(notes), crossed=crossed)
 
 
 def _panel(frame: pd.DataFrame, axis: Axis) -> tuple[Panel | None, str]:

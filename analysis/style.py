@@ -102,6 +102,11 @@ def looks(values: Sequence[Any], default: Any) -> dict[Any, Look]:
     return {default: DEFAULT_LOOK} | dict(zip(others, _OTHERS, strict=False))
 
 
+def place_of(look: Look) -> int:
+    """The place of a look in the order in which `looks` gives them out, 0 the default's."""
+    return (DEFAULT_LOOK, *_OTHERS).index(look)
+
+
 def in_short(count: float) -> str:
     """A count of parameters in three digits: 207K, 2.06M, 11.1B."""
     for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):

@@ -19,8 +19,8 @@ from ablation.axis import Value
 from analysis.findings import panels_of
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
-from analysis.page.pictures import Further, Picture, further
-from analysis.page.sections import Figure, Finding, Study, Table, finding, study_of
+from analysis.page.pictures import Further, Group, further
+from analysis.page.sections import Finding, PanelFigure, Study, Table, finding, study_of
 from analysis.source import Sweep
 from analysis.tables.printed import Printed
 
@@ -122,8 +122,8 @@ def _opening(sweep: Sweep, trials: Trials, study: Study) -> Iterator[Any]:
 def _body(manifest: Manifest, study: Study, more: Further, place: Place) -> Iterator[Any]:
     for figure in study.figures:
         yield from _section(manifest, figure, place)
-    for picture in more.pictures:
-        yield from _pictured(manifest, picture, place)
+    for group in more.groups:
+        yield from _grouped(manifest, group, place)
     if study.findings:
         yield _wr().H2(text="Claims")
         yield _wr().MarkdownBlock(text=markdown(_claims(study.findings)))
@@ -141,7 +141,7 @@ def _body(manifest: Manifest, study: Study, more: Further, place: Place) -> Iter
     )
 
 
-def _section(manifest: Manifest, figure: Figure, place: Place) -> Iterator[Any]:
+def _section(manifest: Manifest, figure: PanelFigure, place: Place) -> Iterator[Any]:
     yield _wr().H2(text=f"{figure.axis.figure}: {figure.title}")
     yield _wr().P(text=figure.question)
     yield from _image(_stem(figure), figure.title, place)
@@ -151,18 +151,18 @@ def _section(manifest: Manifest, figure: Figure, place: Place) -> Iterator[Any]:
     yield _wr().P(text=" ".join(part for part in (figure.made_of, figure.partial) if part))
 
 
-def _pictured(manifest: Manifest, picture: Picture, place: Place) -> Iterator[Any]:
+def _grouped(manifest: Manifest, group: Group, place: Place) -> Iterator[Any]:
     """A further figure: our image, or where it is, and W&B's plot of what it is drawn from."""
-    yield _wr().H2(text=picture.title)
-    yield from _image(picture.name, picture.title, place)
+    yield _wr().H2(text=group.title)
+    yield from _image(group.name, group.title, place)
     if not place.images:
-        yield _wr().P(text=f"`python -m analysis figures` draws it as {picture.name}.png.")
+        yield _wr().P(text=f"`python -m analysis figures` draws it as {group.name}.png.")
     plots = [
         _wr().LinePlot(
             title=title, x="Step", y=[key], groupby_aggfunc="mean", groupby_rangefunc="stddev",
             layout=_wr().Layout(x=12 * column, y=0, w=12, h=8),
         )
-        for column, (title, key) in enumerate(_STEPS.get(picture.name, ()))
+        for column, (title, key) in enumerate(_STEPS.get(group.name, ()))
     ]  # fmt: skip
     if plots:
         runs = _wr().Runset(
@@ -178,7 +178,7 @@ def _image(stem: str, caption: str, place: Place) -> Iterator[Any]:
         yield _wr().Image(url=f"{place.images.rstrip('/')}/{stem}.png", caption=caption)
 
 
-def _runset(manifest: Manifest, figure: Figure, value: Value) -> Any:
+def _runset(manifest: Manifest, figure: PanelFigure, value: Value) -> Any:
     """The runs of one line, grouped by the size of their model."""
     axis = figure.axis
     filters = _filters(manifest, f"Tags in ['{axis.panel}']", f"Config('{axis.name}') = {value!r}")
@@ -208,7 +208,7 @@ def _plots() -> list[Any]:
     ]  # fmt: skip
 
 
-def _stem(figure: Figure) -> str:
+def _stem(figure: PanelFigure) -> str:
     """The name under which `python -m analysis figures` writes a figure."""
     return f"{figure.axis.figure.lower().replace(' ', '_')}_{figure.axis.panel}"
 

@@ -133,15 +133,20 @@ def _draw_line(axes: Axes, line: Line, chart: Chart) -> None:
         # A band that reaches 0 has no lower edge on such an axis: it ends at the lowest value.
         low = low.where(low > 0, _least(line))
     axes.fill_between(x, low, mean + sd, color=look.color, alpha=0.13, linewidth=0, zorder=1)
-    for name in line.table.columns[line.table.columns.str.fullmatch(r"seed_\d+")]:
+    for name in seed_columns(line.table):
         axes.plot(
             x, line.table[name].astype("float64"), color=look.color, marker=".", markersize=3.2,
             markeredgewidth=0, linestyle="none", zorder=2,
         )  # fmt: skip
 
 
+def seed_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a line that hold single seeds."""
+    return [str(name) for name in table.columns[table.columns.str.fullmatch(r"seed_\d+")]]
+
+
 def _least(line: Line) -> float:
-    names = ["mean", *line.table.columns[line.table.columns.str.fullmatch(r"seed_\d+")]]
+    names = ["mean", *seed_columns(line.table)]
     values = line.table[names].to_numpy(dtype="float64", na_value=np.nan)
     positive = values[values > 0]
     return float(positive.min()) if positive.size else 1.0

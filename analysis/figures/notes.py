@@ -31,9 +31,14 @@ def note_lines(panel: Panel) -> int:
 
 def made_of(panel: Panel) -> str:
     """What a point of the panel is: statistic, number of seeds, tasks."""
-    second = f"Dev score, mean over {named(panel.tasks)}{_READINGS[panel.reading]}."
+    second = f"Dev score, mean over {named(panel.tasks)}{reading_of(panel)}."
     lines = (marks_of(panel), second, BEST_POINT)
     return "\n".join(textwrap.fill(line, _WIDTH) for line in lines)
+
+
+def reading_of(panel: Panel) -> str:
+    """How the other axes are held, '' where nothing else was run."""
+    return _READINGS[panel.reading]
 
 
 def marks_of(panel: Panel) -> str:

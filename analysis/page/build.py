@@ -61,7 +61,7 @@ def build(sweep: Sweep, reader: Reader, refresh: int | None = None) -> Page:
         study.findings = [finding(claim) for claim in more.claims]
     html = _environment().get_template("page.html").render(
         name=manifest.name, design=manifest.design, spec=manifest.spec, study=study, grid=grid,
-        further=more.pictures, tables=(*study.tables, *more.tables),
+        further=more.groups, tables=(*study.tables, *more.tables),
         states=STATES, planned=len(trials.frame), shared=shared_fields(trials.frame),
         chunks=chunks(trials.frame, read), origins=list(_origins(sweep, trials.frame)),
         notes=[*sweep.notes, *study.notes, *_unread(read)], latest=_latest(trials.frame),

@@ -17,7 +17,7 @@ from analysis.panels import Panel
 from analysis.style import in_short, looks
 
 WIDTH, HEIGHT = 460.0, 300.0
-LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 34.0
+LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 40.0
 _EDGE = 0.07
 """Share of the width that stays free left and right of the outermost sizes."""
 _DODGE = 2.5
@@ -76,6 +76,7 @@ class Chart:
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
     chance: float | None
+    x_label: str = "parameters of the frozen model"
 
 
 def score_range(panels: Iterable[Panel]) -> tuple[float, float]:
@@ -98,19 +99,20 @@ def chart_of(panel: Panel, default: Value, scores: tuple[float, float]) -> Chart
         return round(TOP + (high - score) / (high - low) * (HEIGHT - TOP - BOTTOM), 1)
 
     placed = panel.table.dropna(subset=["model_parameters"])
-    places = _places(placed["model_parameters"].astype(float))
+    counts = sorted(placed["model_parameters"].astype(float).unique())
+    along = places(counts, is_log=True)
     order = list(looks(panel.values, default))
     lines = [
         _line(
             placed[placed[panel.axis.name] == value],
-            panel.axis.label_of(value), order.index(value), places, y_of,
+            panel.axis.label_of(value), order.index(value), along, y_of,
             _DODGE * (place - (len(panel.values) - 1) / 2),
         )
         for place, value in enumerate(panel.values)
     ]  # fmt: skip
     return Chart(
         lines=tuple(lines),
-        x_ticks=tuple(Tick(at=x, text=in_short(count)) for count, x in places.items()),
+        x_ticks=tuple(Tick(at=x, text=in_short(count)) for count, x in along.items()),
         y_ticks=tuple(Tick(at=y_of(tick), text=f"{tick:g}") for tick in ticks),
         chance=None if math.isnan(panel.chance) else y_of(panel.chance),
     )
@@ -124,40 +126,38 @@ def nice_ticks(low: float, high: float) -> list[float]:
     return [step * number for number in range(first, max(last, first + 1) + 1)]
 
 
-def _places(parameters: pd.Series) -> dict[float, float]:
-    """Places along x by counts of parameters, on a logarithmic scale."""
-    counts = sorted(parameters.unique())
+def places(known: Sequence[float], *, is_log: bool) -> dict[float, float]:
+    """Places along x of values in order, on a logarithmic scale or not."""
     inside = WIDTH - LEFT - RIGHT
-    if len(counts) < 2:
-        return dict.fromkeys(counts, LEFT + inside / 2)
-    logs = np.log(counts)
-    share = _EDGE + (1 - 2 * _EDGE) * (logs - logs[0]) / (logs[-1] - logs[0])
-    places = [round(LEFT + inside * float(each), 1) for each in share]
-    return dict(zip(counts, places, strict=True))
+    if len(known) < 2:
+        return dict.fromkeys(known, LEFT + inside / 2)
+    scaled = np.log(known) if is_log else np.asarray(known)
+    share = _EDGE + (1 - 2 * _EDGE) * (scaled - scaled[0]) / (scaled[-1] - scaled[0])
+    return dict(zip(known, (round(LEFT + inside * float(each), 1) for each in share), strict=True))
 
 
 def _line(
     rows: pd.DataFrame,
     label: str,
     look: int,
-    places: Mapping[float, float],
+    along: Mapping[float, float],
     y_of: ToY,
     aside: float,
 ) -> Line:
-    xs = [places[count] for count in rows["model_parameters"].astype(float)]
+    xs = [along[count] for count in rows["model_parameters"].astype(float)]
     known = [(x, row) for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if row["n"] > 0]
     points = tuple(
         Point(x=x, y=y_of(row["mean"]), told=f"{label}, {_told(row)}",
               whole=bool(row["n"] == row["planned_seeds"]))
         for x, row in known
     )  # fmt: skip
-    pieces = list(_pieces(xs, rows))
+    parts = list(pieces(xs, rows))
     return Line(
         label=label,
         look=look,
         points=points,
-        paths=tuple(_joined((x, y_of(row["mean"])) for x, row in piece) for piece in pieces),
-        bands=tuple(_band(piece, y_of) for piece in pieces if len(piece) > 1),
+        paths=tuple(joined((x, y_of(row["mean"])) for x, row in part) for part in parts),
+        bands=tuple(band(_edges(part), y_of) for part in parts if len(part) > 1),
         bars=tuple(
             (round(x + aside, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
             for x, row in known if row["n"] >= INTERVAL_SEEDS
@@ -175,11 +175,11 @@ def _inside(y: float) -> float:
     return min(max(y, TOP), HEIGHT - BOTTOM)
 
 
-def _pieces(xs: Sequence[float], rows: pd.DataFrame) -> Iterator[Piece]:
+def pieces(xs: Sequence[float], rows: pd.DataFrame) -> Iterator[Piece]:
     """Neighbouring cells that have a mean; a cell without one breaks the line."""
     piece: Piece = []
     for x, (_, row) in zip(xs, rows.iterrows(), strict=True):
-        if row["n"] > 0:
+        if not pd.isna(row["mean"]):
             piece.append((x, row))
         elif piece:
             yield piece
@@ -188,26 +188,33 @@ def _pieces(xs: Sequence[float], rows: pd.DataFrame) -> Iterator[Piece]:
         yield piece
 
 
-def _band(piece: Piece, y_of: ToY) -> str:
-    spread = [(x, float(row["mean"]), _sd(row) or 0.0) for x, row in piece]
-    upper = [(x, y_of(mean + sd)) for x, mean, sd in spread]
-    lower = [(x, y_of(mean - sd)) for x, mean, sd in reversed(spread)]
-    return _joined([*upper, *lower])
+def band(edges: Sequence[tuple[float, float, float]], y_of: ToY) -> str:
+    """The area between the lower and the upper value at each place along x, as points of SVG."""
+    upper = [(x, y_of(high)) for x, _, high in edges]
+    lower = [(x, y_of(low)) for x, low, _ in reversed(edges)]
+    return joined([*upper, *lower])
 
 
-def _sd(row: pd.Series) -> float | None:
+def _edges(piece: Piece) -> list[tuple[float, float, float]]:
+    """One standard deviation to either side of each mean."""
+    spread = [(x, float(row["mean"]), sd_of(row) or 0.0) for x, row in piece]
+    return [(x, mean - sd, mean + sd) for x, mean, sd in spread]
+
+
+def sd_of(row: pd.Series) -> float | None:
     """The spread over seeds; None of one seed."""
     sd = float(row["sd"])
     return None if math.isnan(sd) else sd
 
 
-def _joined(points: Iterable[tuple[float, float]]) -> str:
+def joined(points: Iterable[tuple[float, float]]) -> str:
+    """Places as points of SVG."""
     return " ".join(f"{x:g},{y:g}" for x, y in points)
 
 
 def _told(row: pd.Series) -> str:
     """`2m (1.76M parameters): 84.3 ± 3.6, 95% interval 75.4 to 93.2, 3 of 3 seeds`."""
-    sd = _sd(row)
+    sd = sd_of(row)
     spread = "" if sd is None else f" ± {sd:.1f}"
     seeds = f"{row['n']:g} of {row['planned_seeds']:g} seeds"
     size = f"{row['model_size']} ({in_short(row['model_parameters'])} parameters)"

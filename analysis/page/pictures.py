@@ -1,19 +1,22 @@
-"""Figures and tables that the page does not make itself, as `python -m analysis figures` does."""
+"""Figures and tables that `study_of` does not make, in groups, with charts that the page draws."""
 
-import base64
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis import draw
 from analysis.findings import UNPLANNED, Findings, Panels, find
 from analysis.frame import Trials
+from analysis.marginals import crossed_trials
+from analysis.page.chart import score_range
+from analysis.page.heat import Pair, pairs_of
+from analysis.page.plots import numbers_of, plots_of
+from analysis.page.sections import Figure, figure_of
 from analysis.source import Sweep
-from analysis.style import paper
 from analysis.tables.claims import Claim
 from analysis.tables.every import tables_of
 from analysis.tables.printed import Printed, printed_tables
 
+_MARGINALS = "figure_3_marginal"
 _TITLES = {
     "figure_4_parameters": "Parameters that a task takes",
     "figure_robustness": "Robustness to settings, by size",
@@ -33,35 +36,25 @@ _TABLES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Picture:
-    """A figure under the name of its file, which is drawn when its address is asked for."""
+class Group:
+    """A figure of `python -m analysis figures` under the name of its file: charts, or heat maps.
 
-    figure: draw.Picture
+    `note` and `alert` are of the heat maps; charts have their own.
+    """
 
-    @property
-    def name(self) -> str:
-        """The name of its file, without an ending."""
-        return self.figure.stem
-
-    @property
-    def title(self) -> str:
-        """What stands over it."""
-        return _TITLES[self.name]
-
-    @property
-    def address(self) -> str:
-        """An address that is an SVG itself, drawn each time."""
-        file = io.BytesIO()
-        with paper():
-            self.figure.draw().savefig(file, format="svg", metadata={"Date": None})
-        return f"data:image/svg+xml;base64,{base64.b64encode(file.getvalue()).decode()}"
+    name: str
+    title: str
+    figures: tuple[Figure, ...] = ()
+    pairs: tuple[Pair, ...] = ()
+    note: str = ""
+    alert: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Further:
     """What the page has beside its own figures and tables."""
 
-    pictures: tuple[Picture, ...] = ()
+    groups: tuple[Group, ...] = ()
     tables: tuple[Printed, ...] = ()
     claims: tuple[Claim, ...] = ()
     """Every claim, those on votes too; none where nothing can be drawn."""
@@ -81,11 +74,45 @@ def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) ->
     notes += [note for note in told if note not in notes]
     printed = printed_tables(tables_of(found))
     return Further(
-        pictures=tuple(_shown(found)),
+        groups=tuple(_groups(found)),
         tables=tuple(table for table in printed if table.name in _TABLES),
         claims=found.claims,
     )
 
 
-def _shown(found: Findings) -> Iterator[Picture]:
-    return (Picture(figure=each) for each in draw.pictures(found) if each.stem in _TITLES)
+def _groups(found: Findings) -> Iterator[Group]:
+    if found.marginals:
+        scores = score_range([*found.panels.values(), *found.marginals.values()])
+        figures = [figure_of(found.manifest, each, scores) for each in found.marginals.values()]
+        yield Group(name=_MARGINALS, title=_TITLES[_MARGINALS], figures=tuple(figures))
+    yield from _interactions(found)
+    for picture in draw.pictures(found):
+        if picture.charts:
+            yield _charts(picture)
+
+
+def _interactions(found: Findings) -> Iterator[Group]:
+    if found.crossed is None:
+        return
+    for each in found.interactions:
+        trials = crossed_trials(found.crossed, each.reading, found.manifest.defaults)
+        note, alert = draw.interaction_words(found.crossed, each, trials)
+        name = f"figure_interactions_{each.reading}"
+        yield Group(
+            name=name, title=_TITLES[name], note=note, alert=alert,
+            pairs=pairs_of(each.maps, found.crossed.sizes),
+        )  # fmt: skip
+
+
+def _charts(picture: draw.Picture) -> Group:
+    charts = zip(picture.charts, plots_of(picture.charts), strict=True)
+    return Group(
+        name=picture.stem, title=_TITLES[picture.stem],
+        figures=tuple(
+            Figure(
+                name=f"{picture.stem}-{place}", title=chart.y_label, question=chart.title,
+                chart=plot, made_of=chart.note, partial=chart.alert, table=numbers_of(chart),
+            )
+            for place, (chart, plot) in enumerate(charts, 1)
+        ),
+    )  # fmt: skip

@@ -48,6 +48,28 @@
     for (const event of ["pointerleave", "blur"]) point.addEventListener(event, () => { tip.hidden = true; });
   }
 
+  /* One stop for the tab key in each chart and each legend; arrows go on from there. */
+  const rove = (box, selector) => {
+    const seen = () => [...box.querySelectorAll(selector)].filter((each) => !each.closest(".line.off"));
+    const stopAt = (stop) => { for (const each of box.querySelectorAll(selector)) each.tabIndex = each === stop ? 0 : -1; };
+    box.addEventListener("keydown", (event) => {
+      const all = seen();
+      const at = all.indexOf(event.target.closest(selector));
+      const moves = { ArrowRight: at + 1, ArrowDown: at + 1, ArrowLeft: at - 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 };
+      if (at < 0 || !(event.key in moves)) return;
+      event.preventDefault();
+      const next = all[moves[event.key]] || all[at];
+      stopAt(next);
+      next.focus();
+    });
+    const restart = () => stopAt(seen()[0]);
+    restart();
+    return restart;
+  };
+  const restarts = new Map();
+  for (const chart of document.querySelectorAll("figure .chart")) restarts.set(chart, rove(chart, ".point"));
+  for (const legend of document.querySelectorAll(".legend")) rove(legend, "button");
+
   /* A legend entry hides its line. */
   for (const entry of document.querySelectorAll(".legend button")) {
     entry.addEventListener("click", () => {
@@ -56,6 +78,8 @@
       for (const line of entry.closest("figure").querySelectorAll(".line")) {
         if (line.dataset.line === entry.dataset.line) line.classList.toggle("off", !shown);
       }
+      /* The stop must not be on a line that is hidden. */
+      restarts.get(entry.closest("figure").querySelector(".chart"))();
     });
   }
 

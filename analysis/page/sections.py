@@ -13,7 +13,7 @@ from ablation.search import DESIGN
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from analysis.figures import scale
-from analysis.figures.notes import BEST_POINT, marks_of
+from analysis.figures.notes import BEST_POINT, marks_of, reading_of
 from analysis.findings import UNPLANNED, Panels
 from analysis.frame import Trials
 from analysis.manifest import Manifest
@@ -43,17 +43,23 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One panel on the page; `table` has its numbers, `values` the lines of the chart."""
+    """One chart on the page, under a name of its own; `table` has its numbers."""
 
     name: str
-    axis: Axis
-    values: tuple[Value, ...]
     title: str
     question: str
     chart: Chart
     made_of: str
     partial: str
     table: Table
+
+
+@dataclass(frozen=True, kw_only=True)
+class PanelFigure(Figure):
+    """A panel of the study; its lines are the `values` of an axis."""
+
+    axis: Axis
+    values: tuple[Value, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +80,7 @@ class Study:
     """What the trials say: figures, tables, claims, and what could not be drawn."""
 
     headline: tuple[str, ...] = ()
-    figures: list[Figure] = field(default_factory=list)
+    figures: list[PanelFigure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -93,26 +99,27 @@ def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
     study.notes += [note for note in drawable.notes if not note.endswith(UNPLANNED)]
     panels = drawable.by_axis
     scores = score_range(panels.values())
-    study.figures = [_figure(manifest, panel, scores) for panel in panels.values()]
+    study.figures = [figure_of(manifest, panel, scores) for panel in panels.values()]
     study.findings = [finding(claim) for claim in all_claims(panels, trials.frame, pd.DataFrame())]
     study.headline = tuple(_headline(panels.get(METHOD.name)))
     study.tables = list(_tables(trials.frame, panels))
     return study
 
 
-def _figure(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> Figure:
+def figure_of(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> PanelFigure:
+    """A panel as the page draws it, over a range of scores."""
     axis = panel.axis
     default = STUDIED if axis is scale.AXIS else manifest.defaults[axis.name]
     tasks = ", ".join(TASK.label_of(task) for task in panel.tasks)
     lacks = panel.planned - panel.done
-    return Figure(
-        name=axis.name,
+    return PanelFigure(
         axis=axis,
         values=panel.values,
+        name=axis.name if panel.reading != "marginal" else f"{axis.name}-marginal",
         title="The scale curve" if axis is scale.AXIS else axis.label,
         question=axis.question,
         chart=chart_of(panel, default, scores),
-        made_of=f"{marks_of(panel)} Mean over {tasks}. {BEST_POINT}",
+        made_of=f"{marks_of(panel)} Mean over {tasks}{reading_of(panel)}. {BEST_POINT}",
         partial=f"Partial: {lacks} of {panel.planned} trials are not done." if lacks else "",
         table=_panel_table(panel),
     )

@@ -86,12 +86,44 @@ def test_text_stands_out_from_its_ground(shown: Any, scheme: str) -> None:
     assert {name: ratio for name, ratio in found.items() if ratio < 4.5} == {}
 
 
-def test_further_figures_are_seen(shown: Any) -> None:
-    """An image that the page's own policy, or its address, keeps from being shown."""
-    script = """return [...document.querySelectorAll('.printed img')]
-      .map(e => { e.loading = 'eager'; return e.complete && e.naturalWidth > 100; })"""
-    shown.until(f"return (() => {{ {script} }})().every(Boolean)")
-    assert len(shown.run(script)) >= 2
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_further_figures_are_seen(shown: Any, scheme: str) -> None:
+    """A white picture on a dark page, or one whose words shrink with it on a phone."""
+    shown.size(375, 800, scheme=scheme)
+    assert shown.run("return document.querySelectorAll('img').length") == 0
+    assert len(shown.texts(".group > h3")) >= 2
+    sizes = shown.run(
+        """return [...document.querySelectorAll('.group .chart')].map(chart => {
+          const text = chart.querySelector('.axes text:not(.unit)');
+          return parseFloat(getComputedStyle(text).fontSize) * chart.getBoundingClientRect().width
+            / chart.viewBox.baseVal.width; })"""
+    )
+    assert len(sizes) >= 3
+    assert min(sizes) > 9
+
+
+def test_words_over_a_table_fit_a_phone(shown: Any) -> None:
+    """A caption as wide as its table, of which a phone shows half a sentence."""
+    shown.size(375, 800)
+    right = shown.run(
+        "return [...document.querySelectorAll('.caption')]"
+        ".map(e => e.getBoundingClientRect().right)"
+    )
+    assert len(right) >= 4
+    assert max(right) <= 375
+
+
+def test_a_row_keeps_its_name_when_a_table_is_pushed(shown: Any) -> None:
+    """Numbers on a phone of which one cannot see whose they are."""
+    shown.size(320, 800)
+    kept = """
+      for (const box of document.querySelectorAll('#tables .scroll')) {
+        if (box.scrollWidth <= box.clientWidth + 20) continue;
+        box.scrollLeft = 20;
+        const name = box.querySelector('tbody th').getBoundingClientRect();
+        return Math.abs(name.left - box.getBoundingClientRect().left); }
+      return null;"""
+    assert shown.run(kept) == pytest.approx(0, abs=1)
 
 
 def test_no_script_fails(shown: Any) -> None:
@@ -145,7 +177,14 @@ def test_the_keyboard_reaches_everything(shown: Any) -> None:
     shown.press("Tab")
     assert shown.run("return document.activeElement.className") == "skip"
     press_until(shown, "Tab", "return document.activeElement.matches('.point')")
-    assert "parameters" in shown.texts("#tip")[0]
+    told = shown.texts("#tip")
+    assert "parameters" in told[0]
+    shown.press("Right")
+    assert shown.texts("#tip") != told
+    shown.press("Tab")
+    assert shown.run("return document.activeElement.closest('.legend') !== null")
+    shown.press("Tab")
+    assert shown.run("return document.activeElement.tagName") == "SUMMARY"
     press_until(shown, "Tab", "return document.activeElement.matches('a.m')")
     first = shown.run(ACTIVE, "href")
     shown.press("Right")
@@ -189,6 +228,21 @@ def test_a_legend_hides_its_line(shown: Any) -> None:
     assert sorted(shown.run(looks)) == ["inline", "none"]
 
 
+def test_a_hidden_line_is_no_stop_for_the_tab_key(shown: Any) -> None:
+    """A chart that the tab key skips, since the one point that takes it is hidden."""
+    stops = """return [...document.querySelectorAll('#figure-method .point')]
+      .filter(e => e.tabIndex === 0 && e.checkVisibility()).length"""
+    for entry in (0, 1):
+        assert shown.run(stops) == 1
+        click = "document.querySelectorAll('#figure-method .legend button')[arguments[0]].click()"
+        shown.run(click, entry)
+        assert shown.run(stops) == 1 - entry
+        if entry == 0:
+            continue
+        shown.run(click, 0)
+        assert shown.run(stops) == 1
+
+
 def test_the_theme_can_be_chosen(shown: Any) -> None:
     """A dark page in a bright room that cannot be changed."""
     ground = "return getComputedStyle(document.body).backgroundColor"
@@ -208,4 +262,4 @@ def test_without_javascript_it_can_be_read(start_browser: Callable[..., Any], pa
     assert plain.texts("#filters label") == []
     assert plain.texts("#theme") == []
     assert len(plain.texts("#map tbody th")) > 20
-    assert plain.run("return document.querySelectorAll('.chart').length") == 5
+    assert plain.run("return document.querySelectorAll('#figures .chart').length") > 5

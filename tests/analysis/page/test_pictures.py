@@ -1,13 +1,12 @@
 """The figures and tables that the page shows and does not make itself."""
 
-import base64
 from typing import Any
+
+import pytest
 
 from analysis.findings import panels_of
 from analysis.page.pictures import Further, further
 from analysis.source import open_sweep
-
-PREFIX = "data:image/svg+xml;base64,"
 
 
 def beside(sweep: Any, notes: list[str]) -> Further:
@@ -19,14 +18,39 @@ def beside(sweep: Any, notes: list[str]) -> Further:
 def test_figures_that_only_figures_draws_are_in_it_too(whole: Any) -> None:
     """A page that lacks a figure which stands in a folder, or has one of its own twice."""
     notes: list[str] = []
-    shown = beside(whole, notes).pictures
-    assert {"figure_robustness", "figure_4_parameters"} <= {picture.name for picture in shown}
-    assert "figure_1_scale" not in {picture.name for picture in shown}
-    for picture in shown:
-        drawn = base64.b64decode(picture.address.removeprefix(PREFIX))
-        assert drawn.startswith(b"<?xml"), picture.name
-        assert b"<dc:date>" not in drawn
+    shown = {group.name: group for group in beside(whole, notes).groups}
+    assert {"figure_robustness", "figure_4_parameters"} <= set(shown)
+    assert "figure_1_scale" not in shown
+    assert all(group.figures for group in shown.values())
+    assert [figure.title for figure in shown["figure_4_parameters"].figures] == [
+        "Parameters of a task", "% of the model",
+    ]  # fmt: skip
     assert all(note.startswith("Table 3 has no row for") for note in notes)
+
+
+def test_a_complete_grid_has_marginals_and_interactions(
+    toy: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a complete grid that says nothing of which reading it shows, or shows one.
+
+    Nothing of it is drawn by matplotlib, which took longer than all else together.
+    """
+    for name in ("sheet", "chart_sheet", "heat_sheet"):
+        monkeypatch.setattr(f"analysis.draw.{name}", lambda *_, **__: pytest.fail("drawn in vain"))
+    made = toy(design="complete")
+    made.run()
+    trials = made.trials()
+    drawable = panels_of(trials.frame)
+    shown = {g.name: g for g in further(open_sweep(made.store.root), trials, drawable, []).groups}
+    readings = {name: panel.reading for name, panel in drawable.by_axis.items()}
+    assert readings.pop("method") == "star"
+    assert set(readings.values()) == {"slice"}
+    words = [figure.made_of for figure in shown["figure_3_marginal"].figures]
+    assert len(words) == 3
+    assert all("marginal over the rest" in each for each in words)
+    pairs = shown["figure_interactions_slice"].pairs
+    assert [len(pair.heats) for pair in pairs] == [3, 3]
+    assert "the third axis at its default (slice)" in shown["figure_interactions_slice"].note
 
 
 def test_tables_that_only_figures_prints_are_in_it_too(whole: Any) -> None:
