@@ -13,12 +13,10 @@ python -m analysis wandb-report results/laptop             # a report of W&B ove
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
-FOLDER = Path("results/figures")
-"""Where the files of a sweep go, in a folder of its name, unless `--out` says otherwise."""
 WATCH_SECONDS = 30
 """How often a watched page is written."""
 
@@ -26,11 +24,17 @@ WATCH_SECONDS = 30
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0, or 1 with the reason on stderr.
 
-    `compare` returns 3 where a claim fails that the spec says must hold.
+    `compare` returns 3 where a claim fails that the spec says must hold; 141 is returned where
+    nobody reads on, as shells say of a process that a closed pipe ended.
     """
     options = _parser().parse_args(arguments)
     try:
         code: int | None = options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # What is still to be written at the exit would fail once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except (ValueError, OSError) as error:
         print(f"analysis: {error}", file=sys.stderr)
         return 1
@@ -60,6 +64,7 @@ def figures(
     from analysis.draw import draw_sweep
     from analysis.findings import find
     from analysis.frame import load_trials
+    from analysis.output import folder_for
     from analysis.overlays import read_overlays
     from analysis.report import notes_on, report
     from analysis.source import open_sweep
@@ -68,8 +73,8 @@ def figures(
     assumptions = read_assumptions(assume)
     overlays = read_overlays(overlay, digitised)
     sweep = open_sweep(where, spec)
+    folder = folder_for(out, sweep.manifest.name)
     trials = load_trials(sweep.manifest, sweep.store)
-    folder = Path(out) if out else FOLDER / sweep.manifest.name
     found = find(
         sweep.manifest, trials, sweep.store, assumptions=assumptions, family=family,
         overlays=overlays,

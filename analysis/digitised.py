@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 COLUMNS = ("figure", "series", "parameters", "score")
@@ -11,10 +12,16 @@ COLUMNS = ("figure", "series", "parameters", "score")
 def read_digitised(path: Path) -> pd.DataFrame:
     """A digitised figure, columns `COLUMNS`.
 
-    Raises ValueError naming the columns that are missing, or the first value that is no
-    number, or of which there is no logarithm.
+    Raises ValueError where there is no such file or it is no CSV, naming the columns that are
+    missing, or the first value that is no number, or of which there is no logarithm.
     """
-    table = pd.read_csv(path, dtype={"figure": "str", "series": "str"})
+    wanted = f"give a CSV with the columns {', '.join(COLUMNS)}"
+    if not path.is_file():
+        raise ValueError(f"--digitised {path}: there is no such file; {wanted}")
+    try:
+        table = pd.read_csv(path, dtype={"figure": "str", "series": "str"})
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        raise ValueError(f"--digitised {path}: is no CSV ({error}); {wanted}") from error
     lacking = [name for name in COLUMNS if name not in table]
     if lacking:
         raise ValueError(
@@ -23,9 +30,9 @@ def read_digitised(path: Path) -> pd.DataFrame:
         )
     for name in ("parameters", "score"):
         numbers = pd.to_numeric(table[name], errors="coerce")
-        bad = table.loc[numbers.isna(), name]
+        bad = table.loc[~np.isfinite(numbers), name]
         if len(bad):
-            raise ValueError(f"{path}: {name} {bad.iloc[0]!r} is not a number; write one")
+            raise ValueError(f"{path}: {name} {str(bad.iloc[0])!r} is not a number; write one")
         table[name] = numbers
     small = table.loc[table["parameters"] <= 0, "parameters"]
     if len(small):

@@ -3,7 +3,7 @@
 Nothing here draws. A part that the sweep has not got is empty, and `notes` says why.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -30,6 +30,7 @@ from analysis.marginals import (
 from analysis.neighbours import distance_table, neighbours_of
 from analysis.overlays import Overlay
 from analysis.panels import Panel, Reading, build_panel, plans
+from analysis.style import in_sentence
 from analysis.tables.claims import Claim
 from analysis.tables.further_claims import all_claims
 from analysis.tables.spreads import spread_table
@@ -126,7 +127,7 @@ def find(
     drawable = drawable or panels_of(frame)
     panels, notes = dict(drawable.by_axis), list(drawable.notes)
     if not panels:
-        raise ValueError("\n".join([f"{manifest.name}: nothing can be drawn", *notes]))
+        raise ValueError("\n".join(_nothing(manifest, trials, notes)))
     if overlays and scale.AXIS.name not in panels:
         raise ValueError(f"{manifest.name}: nothing can be laid over Figure 1\n{notes[0]}")
     crossed = drawable.crossed
@@ -148,6 +149,17 @@ def find(
     )  # fmt: skip
 
 
+def _nothing(manifest: Manifest, trials: Trials, notes: list[str]) -> Iterator[str]:
+    """Why nothing can be drawn, and what could not be read, which may be the reason."""
+    done = int((trials.frame["status"] == "done").sum())
+    yield (
+        f"{manifest.name}: nothing can be drawn of {done} done trials of {len(trials.frame)}; "
+        "run the rest: python -m sweeps run SPEC"
+    )
+    yield from (note for note in notes if not note.endswith(UNPLANNED))
+    yield from trials.notes
+
+
 def panels_of(frame: pd.DataFrame) -> Panels:
     """The panels of Figures 1 and 3 from a sweep's frame."""
     panels, notes = {}, []
@@ -156,7 +168,7 @@ def panels_of(frame: pd.DataFrame) -> Panels:
         if panel is not None:
             panels[axis.name] = panel
         else:
-            notes.append(f"{axis.figure} ({axis.label.lower()}) is not drawn: {why}")
+            notes.append(f"{axis.figure} ({in_sentence(axis.label)}) is not drawn: {why}")
     crossed = crossing(frame) if panels else None
     if crossed is not None:
         panels = {

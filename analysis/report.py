@@ -20,7 +20,7 @@ _LISTED = 10
 
 def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
     """The whole of it, as plain text."""
-    parts = [_counts(sweep.manifest, trials)]
+    parts = [counted(sweep.manifest, trials)]
     panel = drawing.panels.get(METHOD.name)
     if panel is not None:
         parts.append(scale_curve(panel))
@@ -50,7 +50,8 @@ def report(sweep: Sweep, trials: Trials, drawing: Drawing, folder: Path) -> str:
     return "\n\n".join(parts)
 
 
-def _counts(manifest: Manifest, trials: Trials) -> str:
+def counted(manifest: Manifest, trials: Trials) -> str:
+    """How many trials are done, in a line."""
     count = Counter(trials.frame["status"])
     planned = len(trials.frame)
     if count["done"] == planned:
@@ -59,6 +60,11 @@ def _counts(manifest: Manifest, trials: Trials) -> str:
         f"{number} {status}" for status, number in sorted(count.items()) if status != "done"
     )
     return f"{manifest.name}: partial, {count['done']} of {planned} trials done; {others}"
+
+
+def is_whole(trials: Trials) -> bool:
+    """Whether every trial is done."""
+    return bool((trials.frame["status"] == "done").all())
 
 
 def _at_chance(size: str, tasks: pd.DataFrame) -> list[str]:

@@ -107,6 +107,11 @@ def place_of(look: Look) -> int:
     return (DEFAULT_LOOK, *_OTHERS).index(look)
 
 
+def in_sentence(label: str) -> str:
+    """A label within a sentence: small, but for abbreviations such as LM."""
+    return label if label[:2].isupper() else label[:1].lower() + label[1:]
+
+
 def in_short(count: float) -> str:
     """A count of parameters in three digits: 207K, 2.06M, 11.1B."""
     for unit, size in (("B", 1e9), ("M", 1e6), ("K", 1e3)):

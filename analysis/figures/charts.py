@@ -14,7 +14,7 @@ from ablation.task import AXIS as TASK
 from ablation.task_parameters import TECHNIQUES, Assumptions
 from analysis.figures.chart import Chart, Line
 from analysis.figures.notes import named, seed_range
-from analysis.style import looks
+from analysis.style import in_sentence, looks
 from analysis.tables.spreads import WHOLE
 
 _LISTED = 6
@@ -57,7 +57,7 @@ def robustness_chart(spreads: pd.DataFrame, tasks: Sequence[str], alert: str) ->
     labels = {axis.name: axis.label for axis in ABLATED} | {WHOLE: "All crossed cells"}
     placed = spreads.dropna(subset=["model_parameters", "mean"])
     lost = [
-        f"{labels[row['axis']].lower()} at {row['model_size']}"
+        f"{in_sentence(labels[row['axis']])} at {row['model_size']}"
         for _, row in spreads.iterrows() if pd.isna(row["mean"])
     ]  # fmt: skip
     axes = [name for name in labels if name in set(placed["axis"])]
@@ -174,7 +174,7 @@ def distance_charts(
     charts = []
     for init in INIT.ordered(table["prompt_init"].unique()):
         rows = table[table["prompt_init"] == init]
-        lost = [f"{INIT.label_of(init).lower()} at {size}" for size in planned
+        lost = [f"{in_sentence(INIT.label_of(init))} at {size}" for size in planned
                 if size not in set(rows["model_size"])]  # fmt: skip
         charts.append(
             Chart(

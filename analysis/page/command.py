@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 
+from analysis.output import check
 from analysis.page.build import Page, build, write
 from analysis.page.details import Reader
 from analysis.page.watch import watch
@@ -25,6 +26,7 @@ def report_page(
     path = Path(out) if out else FOLDER / f"{sweep.manifest.name}.html"
     if path.is_dir():
         raise ValueError(f"--out {out}: is a folder; give the name of a file, such as report.html")
+    check(path.parent)
     if seconds is not None:
         watch(where, spec, path, seconds, _show)
         return

@@ -29,7 +29,7 @@ from analysis.page.chart import (
     sd_of,
 )
 from analysis.page.sections import Table
-from analysis.style import in_short, place_of
+from analysis.style import in_sentence, in_short, place_of
 from analysis.tables.terminal import NOTHING
 
 _TICKS = 6
@@ -131,7 +131,7 @@ def _plot(chart: printed.Chart, scale: Scale) -> Chart:
         ),
         x_ticks=tuple(Tick(at=along[x], text=_x_words(chart, x)) for x in named),
         y_ticks=tuple(Tick(at=y_of(tick), text=worded(tick)) for tick in scale.ticks),
-        chance=None, x_label=chart.x_label[0].lower() + chart.x_label[1:],
+        chance=None, x_label=in_sentence(chart.x_label),
     )  # fmt: skip
 
 

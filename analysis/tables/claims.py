@@ -16,6 +16,7 @@ from ablation.cell import ADAPTED, PRETRAINED
 from analysis.aggregate import Interval
 from analysis.contrasts import at, difference, slope, spread, weighted
 from analysis.panels import Panel
+from analysis.style import in_sentence
 from analysis.tables.gaps import METHODS, has_gap
 from analysis.tables.tasks import task_table
 
@@ -163,7 +164,7 @@ def _learned(tuned: pd.DataFrame, size: str) -> Claim:
 def _fades(panel: Panel) -> Claim:
     return Claim(
         name=f"{panel.axis.name}_fades",
-        claim=f"{panel.axis.label.lower()} matters less for larger models",
+        claim=f"{in_sentence(panel.axis.label)} matters less for larger models",
         effect="slope of best less worst setting, points for ten times the parameters",
         measured=slope(spread(panel), panel.parameters),
         rule="<", bound=0.0,

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -273,7 +274,10 @@ def test_sweep_with_nothing_done_is_an_error(
     assert main(["figures", small.store.root, "--out", str(out)]) == 1
 
     said = capsys.readouterr().err
-    assert said.startswith("analysis: toy: nothing can be drawn\n")
+    assert said.startswith(
+        "analysis: toy: nothing can be drawn of 0 done trials of 8; run the rest: python -m sweeps"
+    )
+    assert "the sweep plans no trial" not in said
     assert (
         "Figure 1 (method) is not drawn: no cell is complete for any seed (0 of 8 trials)" in said
     )
@@ -287,16 +291,56 @@ def test_missing_store_is_an_error(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "there is no such store" in capsys.readouterr().err
 
 
-def test_folder_that_cannot_be_made_is_an_error(
-    whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_what_keeps_all_from_being_drawn_is_named(
+    small: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A traceback about somebody's disk."""
+    """A broken record that is the reason for an empty figure, and is never told."""
+    small.run()
+    for config in small.configs:
+        path = Path(small.store.root, "trials", config.trial_id[:2], config.trial_id, "record.json")
+        path.write_text("{")
+    shutil.rmtree(Path(small.store.root, "index"), ignore_errors=True)
+    assert main(["tables", small.store.root]) == 1
+
+    said = capsys.readouterr().err
+    assert said.count("record.json: is not readable") == len(small.configs)
+
+
+@pytest.mark.parametrize(
+    ("command", "below"),
+    [("figures", ""), ("figures", "/new"), ("tables", ""), ("compare", ""), ("report", "/a.html")],
+)
+def test_a_file_in_the_place_of_a_folder_is_an_error(
+    whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, below: str
+) -> None:
+    """`[Errno 17] File exists` after a minute of work, and no word of what to do."""
     taken = tmp_path / "taken"
     taken.write_text("a file")
 
-    assert main(["figures", whole.store.root, "--out", str(taken)]) == 1
+    assert main([command, whole.store.root, "--out", f"{taken}{below}"]) == 1
 
-    assert capsys.readouterr().err.startswith("analysis: [Errno 17]")
+    assert f"{taken} is a file; give a folder" in capsys.readouterr().err
+
+
+def test_a_reader_who_stops_reading_is_no_error(whole: Any, tmp_path: Path) -> None:
+    """`tables STORE | head` that ends with a broken pipe on the screen."""
+    piped = f"{sys.executable} -m analysis tables {whole.store.root} | head -n 1"
+    shell = ["bash", "-c", f"{piped}; echo ${{PIPESTATUS[0]}}"]
+    done = subprocess.run(shell, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "Broken pipe" not in done.stderr
+    assert done.stdout.splitlines()[-1] in ("0", "141")
+
+
+def test_abbreviations_stay_large_in_a_sentence(
+    toy: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A note on `lm adaptation steps`."""
+    made = toy(axes={"model_size": ["60k"]})
+    made.run(c for c in made.configs if c.method == "model_tuning")
+    assert main(["figures", made.store.root, "--out", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert "note: Figure 3d (LM adaptation steps) is not drawn" in said
+    assert "note: Figure 3a (prompt length) is not drawn" in said
 
 
 def test_help_starts_without_pandas_and_matplotlib() -> None:

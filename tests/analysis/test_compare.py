@@ -12,6 +12,7 @@ import yaml
 
 from ablation.claim_names import CLAIMS
 from ablation.published import published
+from analysis.cli import main
 from analysis.compare import beside_digitised, broken, comparison, must_hold
 from analysis.digitised import read_digitised
 from analysis.findings import Findings, find
@@ -187,3 +188,41 @@ def test_digitised_points_of_figure_3_are_compared_and_none_is_dropped_in_silenc
         "figure figure_2 is none of figure_1, figure_3a, figure_3b, figure_3c, figure_3d",
     ]
     assert beside.notes[-1].startswith("2 digitised points are not")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--tolerance", "nan"], "--tolerance nan: is not 0 or more; give points of a score"),
+        (["--tolerance", "-1"], "--tolerance -1: is not 0 or more"),
+        (["--digitised", "none.csv"], "--digitised none.csv: there is no such file; give a CSV"),
+        (["--digitised", "empty.csv"], "--digitised empty.csv: is no CSV (No columns to parse"),
+        (["--digitised", "image.csv"], "--digitised image.csv: is no CSV ('utf-8' codec"),
+        (["--digitised", "far.csv"], "far.csv: parameters 'inf' is not a number"),
+    ],
+)
+def test_what_cannot_be_held_against_anything_is_an_error(
+    whole: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch, words: list[str], said: str,
+) -> None:  # fmt: skip
+    """A tolerance within which all or nothing lies, or an error number for a misspelt file."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "image.csv").write_bytes(b"\x89PNG\xff\xfe,\x00")
+    (tmp_path / "far.csv").write_text(
+        "figure,series,parameters,score\nfigure_1,prompt_tuning,inf,3\n"
+    )
+    assert main(["compare", whole.store.root, *words]) == 1
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_partial_sweep_is_compared_and_says_so(
+    small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Claims of half a sweep that look like those of a whole one, or a mean of nan."""
+    small.run(small.configs[:-1])
+    assert main(["compare", small.store.root, "--out", str(tmp_path)]) == 0
+    told = capsys.readouterr()
+    assert told.err.startswith("toy: partial, 7 of 8 trials done; 1 missing\n")
+    assert ", nan" not in told.out
