@@ -68,10 +68,11 @@ def is_whole(trials: Trials) -> bool:
 
 
 def _at_chance(size: str, tasks: pd.DataFrame) -> list[str]:
-    """A line for each method on the tasks it has not learned at `size`."""
+    """A line for each method on the tasks at `size` whose interval does not lie above chance."""
     rows = tasks[(tasks["model_size"] == size) & tasks["at_chance"].fillna(False)]
     return [
-        f"at chance at {size}, {METHOD.label_of(str(method)).lower()}: {', '.join(found['task'])}"
+        f"not surely above chance at {size}, {METHOD.label_of(str(method)).lower()}: "
+        f"{', '.join(found['task'])}"
         for method, found in rows.groupby("method", sort=False)
     ]
 

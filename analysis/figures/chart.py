@@ -58,6 +58,8 @@ class Chart:
     log_y: bool = False
     floor: float | None = None
     """The least that can be measured: no band reaches below."""
+    ceiling: float | None = None
+    """The most that can be measured: no band reaches above."""
     levels: Mapping[str, float] | None = None
     """Horizontal lines by their words."""
 
@@ -132,7 +134,8 @@ def _draw_line(axes: Axes, line: Line, chart: Chart) -> None:
     if chart.log_y:
         # A band that reaches 0 has no lower edge on such an axis: it ends at the lowest value.
         low = low.where(low > 0, _least(line))
-    axes.fill_between(x, low, mean + sd, color=look.color, alpha=0.13, linewidth=0, zorder=1)
+    high = (mean + sd).clip(upper=chart.ceiling)
+    axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
     for name in seed_columns(line.table):
         axes.plot(
             x, line.table[name].astype("float64"), color=look.color, marker=".", markersize=3.2,

@@ -151,7 +151,7 @@ def curve_charts(
             charts.append(
                 Chart(
                     title=METHOD.label_of(method), x_label="Step", y_label=words[quantity],
-                    floor=0.0,
+                    floor=0.0, ceiling=100.0 if quantity == "score" else None,
                     lines=tuple(
                         Line(label=size, look=look[size],
                              table=rows[rows["model_size"] == size].rename(columns={"step": "x"}))

@@ -87,8 +87,7 @@ def _values(chart: printed.Chart) -> Iterator[float]:
         numbers = _plain(line.table)
         low, high = numbers["mean"] - numbers["sd"].fillna(0.0), numbers["mean"] + numbers["sd"]
         seeds = [numbers[name] for name in printed.seed_columns(numbers)]
-        if chart.floor is not None:
-            low = low.clip(lower=chart.floor)
+        low, high = low.clip(lower=chart.floor), high.clip(upper=chart.ceiling)
         for column in (numbers["mean"], low, high, *seeds):
             yield from column.dropna()
 
@@ -99,8 +98,13 @@ def _plain(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Round numbers around a range, at most about six, of whatever size they are."""
-    span = high - low or abs(high) or 1.0
+    """Round numbers around a range, at most about six, of whatever size they are.
+
+    A single value stands at the top of its axis, for there may be nothing above it.
+    """
+    if low == high:
+        low, high = (min(low, 0.0), high) if high else (0.0, 1.0)
+    span = high - low
     unit = 10.0 ** math.floor(math.log10(span / _TICKS))
     step = next(unit * each for each in _ROUND if span / (unit * each) <= _TICKS)
     first, last = math.floor(low / step), math.ceil(high / step)
@@ -158,7 +162,7 @@ def _line(
             for x, row in known
         ),
         paths=tuple(map(joined, drawn)),
-        bands=tuple(band(_edges(part, chart.floor), y_of) for part in parts if len(part) > 1),
+        bands=tuple(band(_edges(part, chart), y_of) for part in parts if len(part) > 1),
         bars=(),
         seeds=tuple(
             (x, y_of(score)) for name in printed.seed_columns(rows)
@@ -171,11 +175,12 @@ def _line(
     )  # fmt: skip
 
 
-def _edges(piece: Piece, floor: float | None) -> list[tuple[float, float, float]]:
-    """One standard deviation to either side, and nothing below what can be measured."""
-    least = -math.inf if floor is None else floor
+def _edges(piece: Piece, chart: printed.Chart) -> list[tuple[float, float, float]]:
+    """One standard deviation to either side, and nothing beyond what can be measured."""
+    least = -math.inf if chart.floor is None else chart.floor
+    most = math.inf if chart.ceiling is None else chart.ceiling
     spread = [(x, float(row["mean"]), sd_of(row) or 0.0) for x, row in piece]
-    return [(x, max(least, mean - sd), mean + sd) for x, mean, sd in spread]
+    return [(x, max(least, mean - sd), min(most, mean + sd)) for x, mean, sd in spread]
 
 
 def _is_whole(row: pd.Series) -> bool:

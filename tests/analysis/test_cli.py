@@ -258,8 +258,8 @@ def test_tasks_at_chance_and_broken_records_are_listed(
 
     said = capsys.readouterr().out
     assert "7 of 8 trials done; 1 broken" in said
-    assert "at chance at 60k, model tuning: boolq\n" in said
-    assert "at chance at 60k, prompt tuning: boolq\n" in said
+    assert "not surely above chance at 60k, model tuning: boolq\n" in said
+    assert "not surely above chance at 60k, prompt tuning: boolq\n" in said
     broken = small.configs[-1].trial_id
     assert f"note: trial {broken} is left out: its stage is 'evaluation', not 'tuning'\n" in said
     assert "note: Figure 3a (prompt length) is not drawn: the sweep plans no trial for it" in said

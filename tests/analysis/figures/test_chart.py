@@ -56,16 +56,17 @@ def test_a_band_below_zero_ends_on_a_logarithmic_axis() -> None:
     assert figure.axes[0].get_ylim()[0] > 0.5
 
 
-def test_no_band_reaches_below_what_can_be_measured() -> None:
-    """Negative seconds, or a spread below 0, because a standard deviation exceeds its mean."""
+def test_no_band_reaches_beyond_what_can_be_measured() -> None:
+    """Negative seconds, or scores above 100, because a spread is wider than the room it has."""
     with paper():
         free = chart_sheet([chart()], columns=1).axes[0]
-        held = chart_sheet([chart(floor=0.0)], columns=1).axes[0]
-    lowest = [
-        min(band.get_paths()[0].vertices[:, 1].min() for band in axes.collections)
+        held = chart_sheet([chart(floor=0.0, ceiling=2.5)], columns=1).axes[0]
+    ends = [
+        (min(band.get_paths()[0].vertices[:, 1].min() for band in axes.collections),
+         max(band.get_paths()[0].vertices[:, 1].max() for band in axes.collections))
         for axes in (free, held)
-    ]
-    assert lowest == [-1.0, 0.0]
+    ]  # fmt: skip
+    assert ends == [(-1.0, 3.0), (0.0, 2.5)]
 
 
 def test_a_chart_without_a_title_has_no_room_for_one() -> None:

@@ -32,7 +32,9 @@ def rows(*means: float, sd: float = 0.1) -> list[dict[str, Any]]:
         (100, 500, [100, 200, 300, 400, 500]),
         (0, 41.2, [0, 10, 20, 30, 40, 50]),
         (0.1, 0.3, [0.1, 0.15, 0.2, 0.25, 0.3]),
-        (5, 5, [5, 6]),
+        (5, 5, [0, 1, 2, 3, 4, 5]),
+        (100, 100, [0, 20, 40, 60, 80, 100]),
+        (0, 0, [0, 0.2, 0.4, 0.6, 0.8, 1]),
     ],
 )
 def test_ticks_are_round_at_every_size(low: float, high: float, wanted: list[float]) -> None:
@@ -50,8 +52,11 @@ def test_lower_values_lie_lower_and_alike_in_one_unit() -> None:
     assert first.x_label == "step"
 
 
-def test_no_band_reaches_below_what_can_be_measured() -> None:
-    """A spread of seconds that goes below 0."""
+def test_no_band_reaches_beyond_what_can_be_measured() -> None:
+    """A spread of seconds that goes below 0, or one of scores above 100 and its axis to 120."""
+    (plot,) = plots_of([chart(rows(80.0, 98.0, sd=5.0), ceiling=100.0)])
+    assert plot.y_ticks[-1].text == "100"
+    assert min(float(place.split(",")[1]) for place in plot.lines[0].bands[0].split()) == TOP
     (plot,) = plots_of([chart(rows(1.0, 5.0, sd=3.0), floor=0.0)])
     lowest = max(float(place.split(",")[1]) for place in plot.lines[0].bands[0].split())
     assert lowest == HEIGHT - BOTTOM
