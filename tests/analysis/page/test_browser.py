@@ -102,6 +102,34 @@ def test_further_figures_are_seen(shown: Any, scheme: str) -> None:
     assert min(sizes) > 9
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_numbers_of_heat_maps_stand_out_from_their_colour(
+    browser: Any, toy: Any, tmp_path: Path, scheme: str
+) -> None:
+    """A dark number on the dark green of the best cell."""
+    made = toy(design="complete", axes={"model_size": ["60k", "2m"]})
+    made.run()
+    sweep = open_sweep(made.store.root)
+    write(build(sweep, Reader(store=sweep.store)).html, tmp_path / "grid.html")
+    browser.size(375, 800, scheme=scheme)
+    browser.open(tmp_path / "grid.html")
+    # A canvas knows every way of writing a colour, mixed ones too.
+    ratios = browser.run("""
+      const pen = document.createElement('canvas').getContext('2d');
+      const light = (colour) => { pen.fillStyle = colour; pen.fillRect(0, 0, 1, 1);
+        return [...pen.getImageData(0, 0, 1, 1).data].slice(0, 3).map(v => v / 255)
+          .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+          .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0); };
+      return [...document.querySelectorAll('.heat tbody td')].map(cell => {
+        const style = getComputedStyle(cell);
+        const pair = [light(style.color), light(style.backgroundColor)].sort((a, b) => b - a);
+        return (pair[0] + 0.05) / (pair[1] + 0.05); });""")
+    assert len(ratios) >= 16
+    assert min(ratios) >= 4.5
+    assert max(ratios) > 1.2 * min(ratios)
+    assert browser.run(WIDER) is False
+
+
 def test_words_over_a_table_fit_a_phone(shown: Any) -> None:
     """A caption as wide as its table, of which a phone shows half a sentence."""
     shown.size(375, 800)
