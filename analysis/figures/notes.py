@@ -67,7 +67,7 @@ def not_made_of(panel: Panel) -> str:
     """What the panel lacks, or '' where it is whole."""
     if panel.done == panel.planned:
         return ""
-    words = [f"partial: {panel.done} of {panel.planned} trials."]
+    words = [f"partial: {panel.done} of {panel.planned} trials done."]
     if ((panel.table["n"] > 0) & (panel.table["n"] < panel.table["planned_seeds"])).any():
         words.append("Ring: some seeds missing.")
     if (panel.table["n"] == 0).any():
@@ -83,4 +83,4 @@ def partial(trials: pd.DataFrame, marks: str = "") -> str:
     done = int((trials["status"] == "done").sum())
     if done == len(trials):
         return ""
-    return f"partial: {done} of {len(trials)} trials. {marks}".strip()
+    return f"partial: {done} of {len(trials)} trials done. {marks}".strip()

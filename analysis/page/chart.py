@@ -166,7 +166,10 @@ def _line(
             (x, y_of(score)) for _, column in _seed_columns(rows)
             for x, score in zip(xs, column, strict=True) if not pd.isna(score)
         ),
-        missing=tuple(x for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if not row["n"]),
+        missing=tuple(
+            round(x + 2 * aside, 1)
+            for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if not row["n"]
+        ),
     )  # fmt: skip
 
 

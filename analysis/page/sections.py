@@ -13,7 +13,7 @@ from ablation.search import DESIGN
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from analysis.figures import scale
-from analysis.figures.notes import BEST_POINT, marks_of, reading_of
+from analysis.figures.notes import BEST_POINT, marks_of, not_made_of, reading_of
 from analysis.findings import UNPLANNED, Panels
 from analysis.frame import Trials
 from analysis.manifest import Manifest
@@ -111,7 +111,6 @@ def figure_of(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> 
     axis = panel.axis
     default = STUDIED if axis is scale.AXIS else manifest.defaults[axis.name]
     tasks = ", ".join(TASK.label_of(task) for task in panel.tasks)
-    lacks = panel.planned - panel.done
     return PanelFigure(
         axis=axis,
         values=panel.values,
@@ -120,7 +119,7 @@ def figure_of(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> 
         question=axis.question,
         chart=chart_of(panel, default, scores),
         made_of=f"{marks_of(panel)} Mean over {tasks}{reading_of(panel)}. {BEST_POINT}",
-        partial=f"Partial: {lacks} of {panel.planned} trials are not done." if lacks else "",
+        partial=" ".join(not_made_of(panel).split()),
         table=_panel_table(panel),
     )
 

@@ -123,7 +123,7 @@ def test_what_a_spread_over_all_cells_lacks_is_told(toy: Any) -> None:
     (axes,) = picture.draw().axes
     planned = len(picture.trials)
     words = " ".join(" ".join(text.get_text().split()) for text in axes.texts)
-    assert f"partial: {planned - len(lacking)} of {planned} trials." in words
+    assert f"partial: {planned - len(lacking)} of {planned} trials done." in words
 
 
 def test_heat_maps_say_the_range_of_their_seeds(toy: Any) -> None:

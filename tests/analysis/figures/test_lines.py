@@ -96,7 +96,7 @@ def test_missing_cell_breaks_its_line_and_is_marked_on_the_axis(frame_of: Any) -
     assert np.isnan(_line(axes, "1")[1][1])
     marks = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white"]
     assert [list(mark.get_xdata()) for mark in marks if len(mark.get_xdata())] == [[207_000.0]]
-    assert "partial: 20 of 24 trials. Mark on the axis: no complete seed." in _texts(axes)
+    assert "partial: 20 of 24 trials done. Mark on the axis: no complete seed." in _texts(axes)
 
 
 def test_cell_that_lacks_a_seed_wears_a_ring(frame_of: Any) -> None:

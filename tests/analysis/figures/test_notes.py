@@ -21,8 +21,8 @@ def test_notes_state_n_tasks_and_what_is_missing(frame_of: Any) -> None:
     partial = build_panel(frame_of(done=lambda c: c.model_size != "2m"), method.AXIS)
 
     assert not_made_of(partial) == (
-        "partial: 16 of 24 trials. Mark on the axis: no complete seed. Not\n"
-        "placed, no trial done: 2m."
+        "partial: 16 of 24 trials done. Mark on the axis: no complete seed.\n"
+        "Not placed, no trial done: 2m."
     )
     assert note_lines(partial) == 5
 

@@ -114,6 +114,17 @@ def test_charts_say_over_how_many_seeds_they_are(whole: Any) -> None:
     assert all("best checkpoint on dev" in words for words in said)
 
 
+def test_a_partial_panel_says_what_its_marks_are(whole: Any, toy: Any) -> None:
+    """A ring that nobody explains, or a count of what is not done beside one of what is."""
+    made = toy()
+    made.run(c for c in made.configs if c.seed == 0 or c.model_size != "2m")
+    said = set(re.findall(r'<strong class="alert">([^<]+)', page_of(made)))
+    words = r"partial: \d+ of \d+ trials done. Ring: some seeds missing."
+    assert said
+    assert [each for each in said if not re.match(words, each)] == []
+    assert 'class="alert">partial' not in page_of(whole)
+
+
 def test_the_same_store_gives_the_same_bytes(whole: Any) -> None:
     """A date or an order by lot, so that nobody sees whether anything changed."""
     assert page_of(whole) == page_of(whole)

@@ -1,6 +1,7 @@
 """A panel as places in a drawing."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -42,6 +43,17 @@ def test_a_missing_cell_breaks_its_line(frame_of: Frame) -> None:
     assert [len(path.split()) for path in broken.paths] == [1, 1]
     assert len(broken.missing) == 1
     assert len(lines["Prompt tuning"].paths) == 1
+
+
+def test_marks_of_missing_cells_stand_side_by_side(frame_of: Frame) -> None:
+    """A size at which nothing is done, and of which one sees one line's empty mark alone."""
+    panel = build_panel(
+        frame_of(done=lambda c: c.task == "boolq" or c.seed == 0), prompt_length.AXIS
+    )
+    panel = replace(panel, table=panel.table.assign(n=0, mean=float("nan")))
+    places = [line.missing for line in chart_of(panel, 20, (0.0, 100.0)).lines]
+    assert [len(each) for each in places] == [3, 3]
+    assert all(abs(one - other) >= 5 for one, other in zip(*places, strict=True))
 
 
 def test_a_missing_seed_leaves_a_ring(frame_of: Frame) -> None:
