@@ -223,6 +223,7 @@ def test_two_workers_lose_one_and_a_grown_sweep_runs_its_new_cells(
     assert store.verify() == []
 
 
+@pytest.mark.slow
 def test_who_fails_alone_has_failed_and_is_tried_again(start_sweep: Start, tmp_path: Path) -> None:
     """Neighbours lost with a bad trial; children of a failed adaptation that wait for ever."""
     spec = tiny(tmp_path, ADAPTED, seeds=[0, 1])

@@ -42,6 +42,7 @@ def fresh() -> None:
     torch._dynamo.utils.counters.clear()
 
 
+@pytest.mark.slow
 def test_compiled_losses_are_the_written_ones() -> None:
     """A graph that breaks, that serves one size alone, or that drops another row's features.
 
