@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from transformers import AutoTokenizer, T5Config, T5ForConditionalGeneration
+from transformers import AutoTokenizer, PreTrainedModel, T5Config, T5ForConditionalGeneration
 
 from runners.catalogue import Catalogue, DataPlace
 from runners.config import TrialConfig, from_mapping, to_mapping
 from runners.data import continuations
 from runners.microworld.documents import sample_documents
+from runners.model.causal_backbone import CausalBackbone
 from runners.model.checkpoint import LADDER
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone, shape_of
@@ -56,6 +57,23 @@ def backbone(model: T5ForConditionalGeneration) -> T5Backbone:
         ),
         source="random",
     )  # fmt: skip
+
+
+Wrap = Callable[[PreTrainedModel], CausalBackbone]
+
+
+@pytest.fixture(scope="session")
+def as_causal(backbone: T5Backbone) -> Wrap:
+    """A decoder-only model behind the interface, in float32, with the shipped tokenizer."""
+
+    def wrapped(module: PreTrainedModel) -> CausalBackbone:
+        return CausalBackbone(
+            module=module, weights=dict(module.named_parameters()), dtype=torch.float32,
+            codec=Codec(tokenizer=backbone.codec.tokenizer, continues=True),
+            source="random", fingerprint="random",
+        )  # fmt: skip
+
+    return wrapped
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ from runners.model.dropout import Dropout
 from runners.model.family import Place
 from runners.model.t5_backbone import T5Backbone, load_t5
 from runners.prompt.soft_prompt import prepend, stack
+from tests.runners.conftest import Wrap
 
 SMALL: dict[str, Any] = {
     "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -65,13 +66,9 @@ def module(request: pytest.FixtureRequest) -> PreTrainedModel:
 
 
 @pytest.fixture
-def causal(module: PreTrainedModel, backbone: T5Backbone) -> CausalBackbone:
+def causal(module: PreTrainedModel, as_causal: Wrap) -> CausalBackbone:
     """The same model behind the interface."""
-    return CausalBackbone(
-        module=module, weights=dict(module.named_parameters()), dtype=torch.float32,
-        codec=Codec(tokenizer=backbone.codec.tokenizer, continues=True),
-        source="random", fingerprint="random",
-    )  # fmt: skip
+    return as_causal(module)
 
 
 def _rows(width: int) -> tuple[list[Tensor], list[Tensor], Tensor]:

@@ -33,6 +33,7 @@ from runners.training.judging import evaluate
 from runners.training.language_model import gradients, held_out_loss
 from runners.training.pack import start, train_step
 from runners.training.trial import TrialRun
+from tests.runners.conftest import Wrap
 
 Make = Callable[..., TrialConfig]
 META = torch.device("meta")
@@ -77,7 +78,7 @@ class OneDevice(TorchDispatchMode):
 
 
 @pytest.fixture
-def causal(backbone: T5Backbone) -> CausalBackbone:
+def causal(as_causal: Wrap) -> CausalBackbone:
     """A random decoder-only model whose output layer is tied to its embedding."""
     shape = LlamaConfig(
         vocab_size=700, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
@@ -86,10 +87,7 @@ def causal(backbone: T5Backbone) -> CausalBackbone:
     module = AutoModelForCausalLM.from_config(shape, attn_implementation="eager").eval()
     for parameter in module.parameters():
         parameter.requires_grad_(False)
-    return CausalBackbone(
-        module=module, weights=dict(module.named_parameters()), dtype=torch.float32,
-        codec=replace(backbone.codec, continues=True), source="random", fingerprint="random",
-    )  # fmt: skip
+    return as_causal(module)
 
 
 def _runs(backbone: T5Backbone, config: Make, **changes: Any) -> list[TrialRun]:

@@ -12,10 +12,10 @@ from transformers import AutoModelForCausalLM, GPTNeoXConfig, LlamaConfig, PreTr
 
 from runners.model.backbone import IGNORED, Backbone, Weights
 from runners.model.causal_backbone import CausalBackbone
-from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout, row_keys
 from runners.model.recomputation import recomputing
 from runners.model.t5_backbone import T5Backbone
+from tests.runners.conftest import Wrap
 
 SMALL: dict[str, Any] = {
     "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
@@ -28,18 +28,14 @@ CONFIGS: dict[str, Callable[[], Any]] = {
 
 
 @pytest.fixture(params=CONFIGS)
-def causal(request: pytest.FixtureRequest, backbone: T5Backbone) -> CausalBackbone:
+def causal(request: pytest.FixtureRequest, as_causal: Wrap) -> CausalBackbone:
     """A random decoder-only model."""
     torch.manual_seed(0)
     module: PreTrainedModel = AutoModelForCausalLM.from_config(
         CONFIGS[request.param](), attn_implementation="eager"
     ).eval()
     module.requires_grad_(False)
-    return CausalBackbone(
-        module=module, weights=dict(module.named_parameters()), dtype=torch.float32,
-        codec=Codec(tokenizer=backbone.codec.tokenizer, continues=True),
-        source="random", fingerprint="random",
-    )  # fmt: skip
+    return as_causal(module)
 
 
 def _batch() -> tuple[Tensor, Tensor, Tensor]:

@@ -19,12 +19,11 @@ from transformers import (
 )
 
 from runners.model import t5
-from runners.model.causal_backbone import CausalBackbone
-from runners.model.codec import Codec
 from runners.model.dropout import NONE
 from runners.model.t5_backbone import T5Backbone
 from runners.prompt.peft_format import CONFIG, WEIGHTS, Base, read_peft, write_peft
 from runners.prompt.soft_prompt import prepend, stack
+from tests.runners.conftest import Wrap
 
 # `transformers` 5 renames a property that PEFT 0.21 still asks for by its old name.
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
@@ -129,14 +128,10 @@ def test_peft_answers_as_a_prompted_t5_does(
 # Positions of a row without padding are those that the model counts by itself.
 @pytest.mark.filterwarnings("ignore:Position ids are not supported:UserWarning")
 def test_peft_gives_the_logits_of_a_prompted_llama(
-    llama: PreTrainedModel, backbone: T5Backbone, tmp_path: Path
+    llama: PreTrainedModel, as_causal: Wrap, tmp_path: Path
 ) -> None:
     """Catches a task type under which PEFT loads a prompt and does not use it."""
-    causal = CausalBackbone(
-        module=llama, weights=dict(llama.named_parameters()), dtype=torch.float32,
-        codec=Codec(tokenizer=backbone.codec.tokenizer, continues=True),
-        source="random", fingerprint="random",
-    )  # fmt: skip
+    causal = as_causal(llama)
     prompt = _prompt(32)
     folder = _written(tmp_path / "adapter", prompt, "causal")
     ids = torch.randint(3, 600, (2, 6), generator=torch.Generator().manual_seed(2))
