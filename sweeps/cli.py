@@ -40,7 +40,7 @@ from sweeps.lease import LostError
 from sweeps.outage import LowMemoryError, OutageError
 from sweeps.plan import survey
 from sweeps.remote import submission, submit
-from sweeps.run import counts, is_done, run, verdict
+from sweeps.run import LACK, counts, is_done, refusal, run, verdict
 from sweeps.spec import SweepSpec, load
 from sweeps.tracking.settings import MODES
 from sweeps.waiting import wait
@@ -166,8 +166,7 @@ def _room_there(spec: SweepSpec, cluster: Path) -> Forecast | None:
         return None
     lines = [NO_NODE] if found is None else misfit_text(found)
     if lines:
-        text = "\n".join(f"  {line}" for line in lines)
-        raise ValueError(f"{cluster}: nothing was started, for lack of room:\n{text}")
+        raise refusal(str(cluster), LACK, lines)
     return found
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from collections.abc import Iterable
 
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
@@ -32,6 +33,8 @@ RAY_SETTINGS = {
     "RAY_memory_monitor_refresh_ms": "0",
 }
 """What Ray reads from the environment while it is imported and started."""
+LACK = "lack of room"
+"""Why work that fits no node is refused."""
 
 
 def run(spec: SweepSpec, *, prunes: bool = False) -> int:
@@ -137,10 +140,7 @@ def _refuse_unfit_data(plan: Plan) -> None:
     """Raise where a model that is here cannot read its data or write its answers."""
     _, found = unfit(plan)
     if found:
-        text = "\n".join(f"  {line}" for line in found)
-        raise ValueError(
-            f"{plan.spec.name}: nothing was started, for data do not fit the models:\n{text}"
-        )
+        raise refusal(plan.spec.name, "data do not fit the models", found)
 
 
 def _refuse_misfits(plan: Plan) -> None:
@@ -151,8 +151,13 @@ def _refuse_misfits(plan: Plan) -> None:
         # What it has room for would be known, but a forecast is of its speed too.
         return
     if found is not None and (lines := misfit_text(found)):
-        text = "\n".join(f"  {line}" for line in lines)
-        raise ValueError(f"{plan.spec.name}: nothing was started, for lack of room:\n{text}")
+        raise refusal(plan.spec.name, LACK, lines)
+
+
+def refusal(subject: str, reason: str, lines: Iterable[str]) -> ValueError:
+    """What is raised before anything starts, with a line for each cause."""
+    text = "\n".join(f"  {line}" for line in lines)
+    return ValueError(f"{subject}: nothing was started, for {reason}:\n{text}")
 
 
 def verdict(name: str, counts: Counts) -> str:
