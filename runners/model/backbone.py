@@ -5,7 +5,7 @@ The trainer, evaluation and serving know only `Backbone`; encoder-decoders fill
 it in `t5_backbone`, decoder-only models in `causal_backbone`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -77,12 +77,13 @@ class Backbone(Protocol):
         """
 
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
     ) -> Iterator[Tensor]:
-        """Greedy continuations, token by token: [B] at each of at most `limit` steps.
+        """Greedy continuations, token by token: [B] at each step.
 
-        Ends after the step at which the last row ends. Rows that have ended are given padding.
-        embedded [B, T, H], mask [B, T].
+        A row ends with its end-of-sequence, or at its own limit of tokens, at least 1, and is
+        given padding from then on. Ends after the step at which the last row ends.
+        embedded [B, T, H], mask [B, T], `limits` for each row.
         """
 
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
@@ -95,6 +96,17 @@ class Backbone(Protocol):
 def device_of(weights: Weights) -> torch.device:
     """Where the weights are, and with them all that a forward pass makes."""
     return next(iter(weights.values())).device
+
+
+def fewer(going: Tensor) -> Tensor | None:
+    """Places of the rows that go on, once half of the computed rows or more have ended.
+
+    Until then None: leaving rows out copies what the others have read, which costs about half
+    of a step of theirs (nano 2m on a CPU, docs/LOG.md, 2026-11-26). None also where no row goes on.
+    going [R] -> [fewer].
+    """
+    places = going.nonzero()[:, 0]
+    return places if 0 < 2 * len(places) <= len(going) else None
 
 
 def at_least_float32(x: Tensor) -> Tensor:

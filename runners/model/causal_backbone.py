@@ -7,9 +7,10 @@ are counted over what is seen, so a row feels neither padding nor neighbours.
 """
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from runners.model.backbone import IGNORED, Weights, at_least_float32, device_of
+from runners.model.backbone import IGNORED, Weights, at_least_float32, device_of, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -97,25 +98,31 @@ class CausalBackbone:
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
     ) -> Iterator[Tensor]:
         """As `Backbone.continuations`."""
         cache = DynamicCache(config=self.module.config)
-        going = torch.ones(mask.shape[0], dtype=torch.bool, device=mask.device)
-        for _ in range(limit):
+        most = torch.tensor(limits, device=mask.device)
+        rows = torch.arange(len(limits), device=mask.device)  # [R], those that are computed
+        going = torch.ones_like(rows, dtype=torch.bool)
+        for step in count(1):
             scores = self._scores(weights, embedded, mask, last=1, cache=cache)
             chosen = scores[:, -1].argmax(dim=-1)
-            ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
-            yield ids
-            going &= chosen != self.codec.end_id
+            ids = torch.where(going, chosen, self.codec.pad_id)
+            yield torch.full_like(most, self.codec.pad_id).index_copy(0, rows, ids)  # [B]
+            going &= (ids != self.codec.end_id) & (step < most[rows])
             if not going.any():
                 return
+            if (kept := fewer(going)) is not None:
+                rows, ids, going, mask = rows[kept], ids[kept], going[kept], mask[kept]
+                cache.batch_select_indices(kept)
             mask = F.pad(mask, (0, 1), value=1)
             embedded = self.embed(weights, ids[:, None])
 
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
         """As `Backbone.generate`."""
-        return torch.stack([*self.continuations(weights, embedded, mask, limit=limit)], dim=1)
+        limits = [limit] * len(mask)
+        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
     def _scores(
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,

@@ -10,7 +10,7 @@ need not know that there are others.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -112,23 +112,26 @@ class ShardedT5:
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
     ) -> Iterator[Tensor]:
         """As `Backbone.continuations`, which come once all are there."""
-        yield from self.generate(weights, embedded, mask, limit=limit).unbind(dim=1)
-
-    @torch.no_grad()
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """As `Backbone.generate`."""
         own, is_due = self._own(mask)
+        own_limits = [limits[row] for row in own.tolist()]
 
         def answers(lent: Weights, embedded: Tensor, mask: Tensor) -> Tensor:
-            return self._called.generate(lent, embedded, mask, limit=limit)
+            steps = self._called.continuations(lent, embedded, mask, limits=own_limits)
+            return torch.stack([*steps], dim=1)
 
         mine = self._run(weights, answers, embedded[own], mask[own])
         every = mine.new_zeros(len(mask), mine.shape[1]).index_copy(0, own, mine * is_due)
         dist.all_reduce(every)
-        return every
+        yield from every.unbind(dim=1)
+
+    @torch.no_grad()
+    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+        """As `Backbone.generate`."""
+        limits = [limit] * len(mask)
+        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
     @property
     def _called(self) -> T5Backbone:

@@ -68,6 +68,14 @@ class Memory:
     layers: tuple[Read, ...]
     bias: Tensor
 
+    def of_rows(self, places: Tensor) -> "Memory":
+        """That of some rows, by their places."""
+        layers = tuple(
+            read[places] if isinstance(read, Tensor) else (read[0][places], read[1][places])
+            for read in self.layers
+        )
+        return Memory(layers=layers, bias=self.bias[places])
+
 
 class Call(Protocol):
     """How a layer is called: at once, once more for its gradients, or with weights from afar."""
@@ -114,15 +122,17 @@ def read_once(shape: T5Dimensions, encoded: Tensor, mask: Tensor) -> Memory:
 def remember(
     shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor, call: Call = at_once
 ) -> Memory:
-    """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
-    names = [f"decoder.block.{number}" for number in range(shape.decoder_layers)]
-    keys_values = tuple(
-        call(
-            name, partial(_keys_values, shape, f"{name}.layer.1.EncDecAttention"), weights, encoded
-        )
-        for name in names
-    )
-    return Memory(layers=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+    """What the decoder's cross-attention reads, computed once for any number of decoder calls.
+
+    Each head lies in one piece, or every call would copy all of it to multiply it.
+    """
+    layers = []
+    for number in range(shape.decoder_layers):
+        name = f"decoder.block.{number}"
+        read = partial(_keys_values, shape, f"{name}.layer.1.EncDecAttention")
+        keys, values = call(name, read, weights, encoded)
+        layers.append((keys.contiguous(), values.contiguous()))
+    return Memory(layers=tuple(layers), bias=_mask_bias(mask).to(encoded.dtype))
 
 
 @dataclass(kw_only=True)
@@ -148,6 +158,11 @@ class Cache:
             whole = torch.cat((past_keys, keys), dim=2), torch.cat((past_values, values), dim=2)
             self.keys_values[layer] = whole
         return self.keys_values[layer]
+
+    def of_rows(self, places: Tensor) -> "Cache":
+        """That of some rows, by their places."""
+        kept = [(keys[places], values[places]) for keys, values in self.keys_values]
+        return Cache(keys_values=kept)
 
 
 def decode(

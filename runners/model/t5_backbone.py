@@ -3,8 +3,9 @@
 Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 from transformers import T5ForConditionalGeneration
 
 from runners.model import t5
-from runners.model.backbone import IGNORED, Weights
+from runners.model.backbone import IGNORED, Weights, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -81,28 +82,32 @@ class T5Backbone:
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
     ) -> Iterator[Tensor]:
         """As `Backbone.continuations`."""
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE, self.call)
         memory = t5.remember(self.shape, weights, encoded, mask, self.call)
         cache = t5.Cache()
-        ids = torch.full((embedded.shape[0],), self.shape.start_id, device=embedded.device)
-        going = torch.ones(embedded.shape[0], dtype=torch.bool, device=embedded.device)
-        for _ in range(limit):
-            hidden = t5.decode(self.shape, weights, ids[:, None], memory, NONE, cache, self.call)[
-                :, -1
-            ]
-            chosen = t5.logits(self.shape, weights, hidden).argmax(dim=-1)
-            ids = torch.where(going, chosen, torch.full_like(chosen, self.codec.pad_id))
-            yield ids
-            going &= chosen != self.codec.end_id
+        most = torch.tensor(limits, device=embedded.device)
+        rows = torch.arange(len(limits), device=embedded.device)  # [R], those that are computed
+        ids = torch.full_like(rows, self.shape.start_id)
+        going = torch.ones_like(ids, dtype=torch.bool)
+        for step in count(1):
+            hidden = t5.decode(self.shape, weights, ids[:, None], memory, NONE, cache, self.call)
+            chosen = t5.logits(self.shape, weights, hidden[:, -1]).argmax(dim=-1)
+            ids = torch.where(going, chosen, self.codec.pad_id)
+            yield torch.full_like(most, self.codec.pad_id).index_copy(0, rows, ids)  # [B]
+            going &= (ids != self.codec.end_id) & (step < most[rows])
             if self.is_over(going):
                 return
+            if (kept := fewer(going)) is not None:
+                rows, ids, going = rows[kept], ids[kept], going[kept]
+                memory, cache = memory.of_rows(kept), cache.of_rows(kept)
 
     def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
         """As `Backbone.generate`."""
-        return torch.stack([*self.continuations(weights, embedded, mask, limit=limit)], dim=1)
+        limits = [limit] * len(mask)
+        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
 
 _TIED = {

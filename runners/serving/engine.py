@@ -85,7 +85,7 @@ def _rows(asked: Sequence[Asked]) -> list[Encoded]:
 
 @torch.no_grad()
 def _write(backbone: Backbone, asked: Sequence[Asked], emit: Emit) -> list[list[int]]:
-    """Greedy answers; the batch ends when every row has ended or is at its own limit."""
+    """Greedy answers, each ended or at its own limit."""
     prompts = {id(each.prompt): each.prompt for each in asked}
     places = {key: place for place, key in enumerate(prompts)}
     owners = [places[id(each.prompt)] for each in asked]
@@ -93,16 +93,14 @@ def _write(backbone: Backbone, asked: Sequence[Asked], emit: Emit) -> list[list[
     _, embedded, mask = embed_rows(backbone, backbone.weights, bank, _rows(asked), owners)
     written: list[list[int]] = [[] for _ in asked]
     going = set(range(len(asked)))
-    limit = max(each.query.limit for each in asked)
-    for step in backbone.continuations(backbone.weights, embedded, mask, limit=limit):
+    limits = [each.query.limit for each in asked]
+    for step in backbone.continuations(backbone.weights, embedded, mask, limits=limits):
         tokens = step.tolist()
         for row in sorted(going):
             written[row].append(tokens[row])
             emit(row, tokens[row])
-            if tokens[row] == backbone.codec.end_id or len(written[row]) == asked[row].query.limit:
+            if tokens[row] == backbone.codec.end_id or len(written[row]) == limits[row]:
                 going.discard(row)
-        if not going:
-            break
     return written
 
 

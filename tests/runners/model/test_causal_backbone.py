@@ -150,6 +150,22 @@ def test_a_row_that_ends_is_padded_while_others_go_on(causal: CausalBackbone) ->
         assert said == (row[:end] + [0] * 4)[: len(said)]
 
 
+@pytest.mark.parametrize("limits", [(1, 6, 1), (6, 1, 2), (2, 5, 6)])
+def test_rows_go_on_as_they_were_where_others_are_left_out(
+    causal: CausalBackbone, limits: tuple[int, ...]
+) -> None:
+    """Catches a cache, a mask or a position that is another row's once half have ended."""
+    inputs, prompts, _ = _rows(causal.width)
+    batch = _batched(causal, inputs, prompts)
+    whole = causal.generate(causal.weights, *batch, limit=6).tolist()
+    steps = [*causal.continuations(causal.weights, *batch, limits=limits)]
+    ends = [min(limit, (*row, 1).index(1) + 1) for row, limit in zip(whole, limits, strict=True)]
+    assert len(steps) == max(ends)
+    for row, end in enumerate(ends):
+        said = [int(step[row]) for step in steps]
+        assert said == (whole[row][:end] + [0] * 6)[: len(steps)]
+
+
 def test_weights_that_train_get_gradients_and_the_others_stay(causal: CausalBackbone) -> None:
     """Catches model tuning that runs on the frozen weights, tied ones in particular."""
     inputs, prompts, targets = _rows(causal.width)

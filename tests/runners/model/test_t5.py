@@ -1,6 +1,8 @@
 """The lean T5 against `transformers`, whose modules are the reference throughout."""
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ import torch.nn.functional as F
 from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
-from runners.model.backbone import IGNORED
+from runners.model.backbone import IGNORED, Weights
 from runners.model.dropout import NONE
 from runners.model.t5 import Cache, decode, encode, relative_buckets, remember
 from runners.model.t5_backbone import T5Backbone
@@ -106,14 +108,61 @@ def test_continuations_end_with_the_last_row(backbone: T5Backbone) -> None:
     """Catches steps that are computed for nobody, or a limit that is not kept."""
     ids, mask, _ = _batch()
     embedded = backbone.embed(backbone.weights, ids)
-    steps = [*backbone.continuations(backbone.weights, embedded, mask, limit=4)]
+    steps = [*backbone.continuations(backbone.weights, embedded, mask, limits=[4] * 4)]
     assert len(steps) == 4
     assert all(step.shape == (4,) for step in steps)
     output = torch.zeros_like(backbone.weights["lm_head.weight"])
     silent = {**backbone.weights, "lm_head.weight": output}
-    first = int(next(backbone.continuations(silent, embedded, mask, limit=4))[0])
+    first = int(next(backbone.continuations(silent, embedded, mask, limits=[4] * 4))[0])
     ending = dataclasses.replace(backbone, codec=_Ending(first))
-    assert len([*ending.continuations(silent, embedded, mask, limit=4)]) == 1
+    assert len([*ending.continuations(silent, embedded, mask, limits=[4] * 4)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("limits", "computed"),
+    [
+        ((1, 1, 1, 5), [4, 1, 1, 1, 1]),
+        ((5, 1, 3, 1), [4, 2, 2, 1, 1]),
+        ((5, 5, 2, 5), [4, 4, 4, 4, 4]),
+        ((2, 2, 2, 2), [4, 4]),
+    ],
+)
+def test_rows_that_have_ended_are_left_out_and_the_others_go_on_as_they_were(
+    backbone: T5Backbone, limits: tuple[int, ...], computed: list[int]
+) -> None:
+    """Catches rows that are computed for nobody, and a row that goes on as another one.
+
+    None of them writes its end-of-sequence within five tokens.
+    """
+    ids, mask, _ = _batch()
+    embedded = backbone.embed(backbone.weights, ids)
+    rows: list[int] = []
+
+    def counted(name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
+        if name == "decoder.block.0" and read[0].shape[1] == 1:
+            rows.append(len(read[0]))
+        return layer(weights, *read)
+
+    noted = dataclasses.replace(backbone, call=counted)
+    steps = [*noted.continuations(backbone.weights, embedded, mask, limits=limits)]
+    assert rows == computed
+    whole = backbone.generate(backbone.weights, embedded, mask, limit=5)
+    assert not (whole == backbone.codec.end_id).any()
+    for row, limit in enumerate(limits):
+        said = [int(step[row]) for step in steps]
+        assert said[:limit] == whole[row, :limit].tolist()
+        assert said[limit:] == [backbone.codec.pad_id] * (len(steps) - limit)
+
+
+def test_what_a_decoder_reads_lies_as_it_is_multiplied(backbone: T5Backbone) -> None:
+    """Catches a copy of every row's keys and values at every token that is written."""
+    ids, mask, _ = _batch()
+    encoded = encode(
+        backbone.shape, backbone.weights, backbone.embed(backbone.weights, ids), mask, NONE
+    )
+    memory = remember(backbone.shape, backbone.weights, encoded, mask)
+    for read in (*memory.layers, *memory.of_rows(torch.tensor([2, 0])).layers):
+        assert all(each.is_contiguous() for each in read)
 
 
 class _Ending:

@@ -17,6 +17,7 @@ from torch.distributed.tensor import Shard, distribute_tensor
 from runners.catalogue import Catalogue
 from runners.config import AdaptationConfig, TrialConfig, from_mapping
 from runners.model.loading import CPU, load_backbone
+from runners.model.sharded_t5 import trainable
 from runners.model.shards import gathered
 from runners.store import Store
 from runners.training.adafactor import Adafactor
@@ -90,6 +91,29 @@ def train(ranks: Ranks, folder: Path) -> None:
         save_file(parameters, folder / "resumed.safetensors")
 
 
+LIMITS = (1, 6, 2, 3, 1)
+"""Tokens of each row's answer at most; those of the first of two ranks end before the others."""
+
+
+def written(ranks: Ranks) -> Tensor:
+    """Answers to rows of random ids, padded: [5, up to 6]."""
+    read = load_backbone(config(), Store("unused"), Catalogue())
+    backbone = Layout(ranks=ranks, recomputes=False).of(read, CPU)
+    ids = torch.randint(3, 600, (len(LIMITS), 20), generator=torch.Generator().manual_seed(5))
+    weights = trainable(backbone)
+    with torch.no_grad():
+        embedded = backbone.embed(weights, ids)
+    steps = backbone.continuations(weights, embedded, torch.ones_like(ids), limits=LIMITS)
+    return torch.stack([*steps], dim=1)
+
+
+def write(ranks: Ranks, folder: Path) -> None:
+    """Answers of unlike length."""
+    found = written(ranks)
+    if ranks.is_first:
+        save_file({"ids": found}, folder / "written.safetensors")
+
+
 SHAPES = {"factored": (200, 130), "odd": (131, 128), "small": (7, 5), "vector": (10,)}
 
 
@@ -136,7 +160,7 @@ def sweep(ranks: Ranks, folder: Path) -> None:
 
 
 COMMANDS: dict[str, Callable[[Ranks, Path], None]] = {
-    "adafactor": adafactor, "train": train, "sweep": sweep,
+    "adafactor": adafactor, "train": train, "sweep": sweep, "write": write,
 }  # fmt: skip
 
 

@@ -64,7 +64,7 @@ def trained(rank: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("ranks")
     _, checkpoint, _ = rank.steps(ALONE, rank.config(), 1, recomputes=False, checkpoint=None)
     (folder / "alone.checkpoint").write_bytes(checkpoint)
-    ranks = _start(COUNT, folder, "adafactor", "train", "sweep")
+    ranks = _start(COUNT, folder, "adafactor", "train", "sweep", "write")
     said = [process.communicate(timeout=SECONDS)[1] for process in ranks]
     assert [process.returncode for process in ranks] == [0] * COUNT, "\n".join(said)
     return folder
@@ -79,6 +79,13 @@ def _far(found: Weights, expected: Weights, start: Weights) -> float:
     return max(
         float((found[n] - expected[n]).norm() / (expected[n] - start[n]).norm()) for n in expected
     )
+
+
+def test_ranks_write_as_one_process_does(rank: ModuleType, trained: Path) -> None:
+    """Catches ranks that wait for each other for ever where the answers of one end first."""
+    found = load_file(trained / "written.safetensors")["ids"]
+    assert found.shape[1] > 2
+    assert torch.equal(found, rank.written(ALONE))
 
 
 @pytest.mark.parametrize("recomputes", [False, True])
