@@ -20,10 +20,11 @@ from runners.data.source import load_task_data
 from runners.model.backbone import no_bars
 from runners.model.loading import Loaded
 from runners.serving.bank import Bank
-from runners.serving.batching import TOKENS, next_batch
+from runners.serving.batching import TOKENS
 from runners.serving.engine import Asked, respond
 from runners.serving.frozen import load_frozen
 from runners.serving.protocol import Query
+from runners.serving.queue import Queue
 from runners.serving.sources import SHIPPED, Found, find_models, parse_sources
 
 LIMIT = 8
@@ -64,11 +65,11 @@ def asked_in_turn(found: Found, backbone: Loaded, questions: int) -> list[Asked]
 
 def drain(backbone: Loaded, asked: Sequence[Asked], tokens: int = TOKENS) -> None:
     """Answer all that waits, in the batches that a replica would make of it."""
-    waiting = list(asked)
-    while waiting:
-        places = set(next_batch(waiting, tokens))
-        respond(backbone, [waiting[place] for place in sorted(places)])
-        waiting = [each for place, each in enumerate(waiting) if place not in places]
+    queue = Queue()
+    for each in asked:
+        queue.add(each)
+    while queue:
+        respond(backbone, [asked[number] for number in queue.take(tokens)])
 
 
 def _in_batches(backbone: Loaded, asked: Sequence[Asked], size: int) -> None:
