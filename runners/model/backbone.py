@@ -101,8 +101,8 @@ def device_of(weights: Weights) -> torch.device:
 def fewer(going: Tensor) -> Tensor | None:
     """Places of the rows that go on, once half of the computed rows or more have ended.
 
-    Until then None: leaving rows out copies what the others have read, which costs about half
-    of a step of theirs (nano 2m on a CPU, docs/LOG.md, 2026-11-26). None also where no row goes on.
+    Until then None: leaving rows out copies what the others have read, which takes about half of
+    what these add to a step (docs/LOG.md, 2026-11-26). None also where no row goes on.
     going [R] -> [fewer].
     """
     places = going.nonzero()[:, 0]
