@@ -9,5 +9,6 @@ Pure Python; it loads neither torch nor ray nor pandas. Reading order:
 - `section`, `settings`, `study`: plain values read into a typed `Study`, with
   every mistake collected.
 - `grid`: a study's trials, each with the panels it belongs to.
+- `run_tags`: what leads from a sweep and a panel to the runs of a tracker.
 - `parameter_count`: how many parameters each method trains.
 """

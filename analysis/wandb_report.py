@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from ablation.axis import Value
+from ablation.grid import SCALE
+from ablation.run_tags import panel_tag, sweep_tag
 from analysis.findings import panels_of
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
@@ -132,7 +134,9 @@ def _body(manifest: Manifest, study: Study, more: Further, place: Place) -> Iter
         yield _wr().H2(text=table.title)
         yield _wr().MarkdownBlock(text=markdown(table))
     yield _wr().H2(text="Every trial")
-    runs = _wr().Runset(name=manifest.name, filters=_filters(manifest), pinned_columns=_COLUMNS)
+    runs = _wr().Runset(
+        name=manifest.name, filters=_filters(sweep_tag(manifest.name)), pinned_columns=_COLUMNS
+    )
     yield _wr().PanelGrid(runsets=[runs], panels=[_wr().RunComparer(diff_only=True)])
     yield _wr().H2(text="Origin")
     yield _wr().MarkdownBlock(
@@ -166,7 +170,7 @@ def _grouped(manifest: Manifest, group: Group, place: Place) -> Iterator[Any]:
     ]  # fmt: skip
     if plots:
         runs = _wr().Runset(
-            name=manifest.name, filters=_filters(manifest, "Tags in ['scale']"),
+            name=manifest.name, filters=_filters(panel_tag(manifest.name, SCALE)),
             groupby=["config.model_size"], pinned_columns=_COLUMNS,
         )  # fmt: skip
         yield _wr().PanelGrid(runsets=[runs], panels=plots)
@@ -181,7 +185,8 @@ def _image(stem: str, caption: str, place: Place) -> Iterator[Any]:
 def _runset(manifest: Manifest, figure: PanelFigure, value: Value) -> Any:
     """The runs of one line, grouped by the size of their model."""
     axis = figure.axis
-    filters = _filters(manifest, f"Tags in ['{axis.panel}']", f"Config('{axis.name}') = {value!r}")
+    tag = panel_tag(manifest.name, str(axis.panel))
+    filters = _filters(tag, f"Config('{axis.name}') = {value!r}")
     return _wr().Runset(
         name=axis.label_of(value),
         filters=filters,
@@ -190,8 +195,9 @@ def _runset(manifest: Manifest, figure: PanelFigure, value: Value) -> Any:
     )
 
 
-def _filters(manifest: Manifest, *more: str) -> str:
-    return " and ".join([f"Group = '{manifest.name}'", "JobType = 'tuning'", *more])
+def _filters(tag: str, *more: str) -> str:
+    """Runs by a tag of the sweep, for those that it shares may be in the group of another."""
+    return " and ".join([f"Tags in ['{tag}']", "JobType = 'tuning'", *more])
 
 
 def _plots() -> list[Any]:

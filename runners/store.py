@@ -223,9 +223,17 @@ class Store:
         """A sweep's manifest; raises ValueError where there is none of that name."""
         return manifests.read(self._files, name)
 
-    def manifests(self) -> dict[str, dict[str, Any]]:
-        """All manifests by name."""
-        return {name: self.manifest(name) for name in manifests.names(self._files)}
+    def manifests(self, defects: list[Defect] | None = None) -> dict[str, dict[str, Any]]:
+        """All manifests by name; with `defects`, unreadable ones are put there."""
+        found: dict[str, dict[str, Any]] = {}
+        unreadable: list[Defect] = []
+        for name in manifests.names(self._files):
+            try:
+                found[name] = self.manifest(name)
+            except DefectError as error:
+                unreadable += error.defects
+        hand_over(self.root, unreadable, defects)
+        return found
 
     def verify(self) -> list[Defect]:
         """Read everything, check every checksum, and say what is wrong."""

@@ -146,7 +146,7 @@ class StandIn:
             "createRunFiles": lambda: {"createRunFiles": self._places(values)},
             "allViews": lambda: {"project": {**_PROJECT, "allViews": _page(self.views, _USER)}},
             "models(": lambda: {"models": _page([_LISTED], _LISTED["user"])},
-            "runs(": lambda: {"project": self._listed()},
+            "runs(": lambda: {"project": self._listed(json.loads(values.get("filters") or "{}"))},
             "serverInfo": lambda: {"serverInfo": _SERVER, "viewer": _USER},
         }
         found = next((answer for field, answer in answers.items() if field in query), None)
@@ -157,9 +157,12 @@ class StandIn:
         urls = [{"name": n, "uploadUrl": f"{self.url}/upload/{n}"} for n in values["files"]]
         return {"runID": _id(values["run"]), "uploadHeaders": [], "files": urls}
 
-    def _listed(self) -> dict[str, Any]:
-        """The project with all its runs."""
-        runs = _page([self._node(key) for key in self.runs], _USER)
+    def _listed(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """The project with the runs that are asked for, as `{"name": {"$in": [...]}}`."""
+        nodes = [self._node(key) for key in self.runs]
+        for key, rule in asked.items():
+            nodes = [node for node in nodes if node[key] in rule["$in"]]
+        runs = _page(nodes, _USER)
         return {**_PROJECT, "runCount": len(self.runs), "readOnly": False, "runs": runs}
 
     def _view(self, values: dict[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ablation.run_tags import Feeds
 from runners.config import TrialConfig, to_mapping
-from runners.store import Store
+from runners.store import Defect, Store
+from sweeps.tracking.membership import feeds_by_id, plans_in
 from sweeps.tracking.mirror import history_of
 from sweeps.tracking.run import (
     Row,
@@ -35,7 +37,10 @@ PATIENCE = 30.0
 
 @dataclass(kw_only=True)
 class Follower:
-    """The runs of the trials of one pack, whose panels the manifest in the store says."""
+    """The runs of the trials of one pack, in the group of the sweep that trains them.
+
+    Which panels and which other sweeps they feed, the manifests in the store say.
+    """
 
     runs: Runs
     store: Store
@@ -50,7 +55,7 @@ class Follower:
     _opened: dict[str, "wandb.Run"] = field(default_factory=dict)
     _sent: dict[str, int] = field(default_factory=dict)
     _closed: set[str] = field(default_factory=set)
-    _panels: dict[str, list[str]] = field(default_factory=dict)
+    _feeds: dict[str, Feeds] = field(default_factory=dict)
 
     def follow(self, live: Iterable[tuple[TrialConfig, Sequence[Mapping[str, float]]]]) -> None:
         """Take note of the trials that train now, with their histories so far."""
@@ -92,7 +97,7 @@ class Follower:
     def _log(self, config: TrialConfig, rows: list[Row]) -> None:
         key = config.trial_id
         if key not in self._opened:
-            begun = run_under_way(config, to_mapping(config), self.sweep, self._tags(key))
+            begun = run_under_way(config, to_mapping(config), self.sweep, self._feeds_of(key))
             self._opened[key] = self.runs.open(begun)
         log(self._opened[key], rows)
         self._sent[key] = self._sent.get(key, 0) + len(rows)
@@ -107,7 +112,8 @@ class Follower:
         opened = self._opened.pop(key, None)
         if opened is None:
             # Of a pack that is taken again, some trials were tracked by the worker before.
-            if not self.runs.whole([run]):
+            there = self.runs.there([key]).get(key)
+            if there is None or not there.is_whole(run):
                 self.runs.write(run)
             return
         log(opened, run.history[self._sent[key] :])
@@ -118,15 +124,20 @@ class Follower:
         key = config.trial_id
         record = self.store.get(key)
         if record is not None:
-            run = run_of_record(record, self.sweep, self._tags(key), ())
+            run = run_of_record(record, self.sweep, self._feeds_of(key), ())
             return replace(run, history=history_of(self.store, record))
         failures = {failure.trial_id: failure for failure in self.store.failures()}
         if key not in failures:
             return None
-        return run_of_failure(failures[key], config.label, self.sweep, self._tags(key))
+        return run_of_failure(failures[key], config.label, self.sweep, self._feeds_of(key))
 
-    def _tags(self, trial_id: str) -> list[str]:
-        if not self._panels:
-            listed = self.store.manifest(self.sweep.name)["trials"]
-            self._panels = {trial["trial_id"]: trial["panels"] for trial in listed}
-        return self._panels.get(trial_id, [])
+    def _feeds_of(self, trial_id: str) -> Feeds:
+        if not self._feeds:
+            defects: list[Defect] = []
+            plans = plans_in(self.store, defects, milestones=False)
+            if self.sweep.name not in plans:
+                there = "; ".join(map(str, defects))
+                raise ValueError(there or f"no manifest of sweep {self.sweep.name} in the store")
+            # What is wrong with the manifest of another sweep is no business of this one.
+            self._feeds = feeds_by_id(plans.values())
+        return self._feeds.get(trial_id, {})

@@ -1,20 +1,20 @@
 """Mirrors the store of a sweep to W&B: every trial a run, whole ones left alone.
 
 Doing it again changes nothing. A run that was cut off, or that shows an attempt
-which was withdrawn since, is written anew.
+which was withdrawn since, is written anew; so is one that lacks the tags of a sweep
+that came to have its trial. It stays in the group in which it is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from ablation.grid import GridTrial
-from runners.config import adaptation_of
 from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
 from sweeps.spec import SweepSpec
-from sweeps.tracking.run import HISTORY, Row, Run, Sweep, rows_of, run_of_failure, run_of_record
-from sweeps.tracking.wandb_runs import Runs
+from sweeps.tracking.membership import feeds_by_id, plan_of, plans_in
+from sweeps.tracking.run import HISTORY, Row, Run, rows_of, run_of_failure, run_of_record
+from sweeps.tracking.wandb_runs import Runs, Shown
 
 AT_ONCE = 8
 """Runs that are written side by side; opening one is mostly waiting."""
@@ -40,9 +40,10 @@ def mirror(spec: SweepSpec, runs: Runs, show: Callable[[int, int], None]) -> Mir
     """
     store = Store(spec.execution.store)
     defects: list[Defect] = []
-    wanted = list(_runs_of(spec, store, defects))
-    whole = runs.whole(wanted)
-    todo = [run for run in wanted if run.id not in whole]
+    found = _results(spec, store, defects)
+    there = runs.there(found)
+    wanted = list(_runs_of(spec, store, found, there, defects))
+    todo = [run for run in wanted if run.id not in there or not there[run.id].is_whole(run)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         written = pool.map(lambda run: runs.write(_with_history(run, store)), todo)
         for count, _ in enumerate(written, 1):
@@ -51,32 +52,42 @@ def mirror(spec: SweepSpec, runs: Runs, show: Callable[[int, int], None]) -> Mir
         runs.settle()
     return Mirrored(
         written=len(todo),
-        kept=len(whole),
+        kept=len(wanted) - len(todo),
         open=len(spec.trials) - sum(run.job_type == "tuning" for run in wanted),
         defects=tuple(defects),
     )
 
 
-def _runs_of(spec: SweepSpec, store: Store, defects: list[Defect]) -> Iterator[Run]:
-    """A run for every result and failure of the sweep, milestones first; without history."""
-    sweep = Sweep(name=spec.name, spec_sha256=spec.sha256)
-    trials = {trial.config.trial_id: trial for trial in spec.trials}
-    milestones = _milestones(spec.trials)
+def _results(
+    spec: SweepSpec, store: Store, defects: list[Defect]
+) -> dict[str, TrialRecord | Failure]:
+    """Every result and failure of the sweep by id, milestones first."""
     records = {record.trial_id: record for record in store.records(defects)}
     failures = {failure.trial_id: failure for failure in store.failures(defects)}
-    for milestone in milestones:
-        if milestone in records:
-            yield run_of_record(records[milestone], sweep, [], ())
-    for trial_id, trial in trials.items():
-        found = records.get(trial_id) or failures.get(trial_id)
-        if found:
-            yield _run_of(trial, found, sweep)
+    plan = plan_of(spec)
+    milestones = {key: records[key] for key in plan.milestones if key in records}
+    trials = {key: records.get(key) or failures.get(key) for key in plan.panels}
+    return {**milestones, **{key: found for key, found in trials.items() if found}}
 
 
-def _run_of(trial: GridTrial, found: TrialRecord | Failure, sweep: Sweep) -> Run:
-    if isinstance(found, Failure):
-        return run_of_failure(found, trial.config.label, sweep, trial.panels)
-    return run_of_record(found, sweep, trial.panels, ())
+def _runs_of(
+    spec: SweepSpec,
+    store: Store,
+    results: Mapping[str, TrialRecord | Failure],
+    there: Mapping[str, Shown],
+    defects: list[Defect],
+) -> Iterator[Run]:
+    """A run for each result, in the group in which it is already; without history."""
+    plans = {**plans_in(store, defects, milestones=True), spec.name: plan_of(spec)}
+    feeds = feeds_by_id(plans.values())
+    labels = {trial.config.trial_id: trial.config.label for trial in spec.trials}
+    for key, found in results.items():
+        group = there[key].group if key in there else spec.name
+        sweep = plans[group if group in feeds[key] else spec.name].sweep
+        if isinstance(found, Failure):
+            yield run_of_failure(found, labels[key], sweep, feeds[key])
+        else:
+            yield run_of_record(found, sweep, feeds[key], ())
 
 
 def _with_history(run: Run, store: Store) -> Run:
@@ -90,11 +101,3 @@ def history_of(store: Store, record: TrialRecord) -> tuple[Row, ...]:
     if HISTORY not in record.files:
         return ()
     return rows_of(store.read(record.trial_id, HISTORY))
-
-
-def _milestones(trials: tuple[GridTrial, ...]) -> list[str]:
-    """Ids of the milestones that trials start from, in their order."""
-    needs = dict.fromkeys(
-        (adaptation_of(trial.config), trial.config.lm_adaptation_steps) for trial in trials
-    )
-    return [adaptation.milestone_id(steps) for adaptation, steps in needs if adaptation]

@@ -5,10 +5,11 @@ and one mirrored afterwards are the same.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ablation.run_tags import Feeds, tags_of
 from runners.config import TrialConfig
 from runners.record import Failure, TrialRecord
 
@@ -29,7 +30,7 @@ Row = tuple[int, dict[str, float]]
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """What the runs of a sweep share: its name, which is their group, and the hash of its spec."""
+    """A sweep by its name, which is the group of the runs that it writes, and its spec's hash."""
 
     name: str
     spec_sha256: str
@@ -59,18 +60,16 @@ class Run:
         return found
 
 
-def run_of_record(
-    record: TrialRecord, sweep: Sweep, tags: Iterable[str], history: Sequence[Row]
-) -> Run:
-    """A committed result as a finished run."""
+def run_of_record(record: TrialRecord, sweep: Sweep, feeds: Feeds, history: Sequence[Row]) -> Run:
+    """A committed result as a finished run in the group of `sweep`; `feeds` are all it is of."""
     origin = {name: record.provenance[name] for name in PROVENANCE if name in record.provenance}
     return Run(
         id=record.trial_id,
         name=record.label[:NAME_LETTERS],
         group=sweep.name,
         job_type=record.stage,
-        tags=tuple(sorted(tags)),
-        config={**_config(record.config, record.trial_id, sweep), **origin,
+        tags=tags_of(feeds),
+        config={**_config(record.config, record.trial_id, sweep, feeds), **origin,
                 "attempt": record.attempt},
         history=tuple(history),
         summary=dict(record.metrics),
@@ -78,7 +77,7 @@ def run_of_record(
     )  # fmt: skip
 
 
-def run_of_failure(failure: Failure, label: str, sweep: Sweep, tags: Iterable[str]) -> Run:
+def run_of_failure(failure: Failure, label: str, sweep: Sweep, feeds: Feeds) -> Run:
     """A failed trial as a run that failed, with the reason in its config."""
     told = {"attempt": failure.attempt, "failure": failure.kind, "message": failure.message}
     return Run(
@@ -86,15 +85,15 @@ def run_of_failure(failure: Failure, label: str, sweep: Sweep, tags: Iterable[st
         name=label[:NAME_LETTERS],
         group=sweep.name,
         job_type="tuning",
-        tags=tuple(sorted(tags)),
-        config={**_config(failure.config, failure.trial_id, sweep), **told},
+        tags=tags_of(feeds),
+        config={**_config(failure.config, failure.trial_id, sweep, feeds), **told},
         summary={},
         exit_code=1,
     )
 
 
 def run_under_way(
-    config: TrialConfig, values: Mapping[str, Any], sweep: Sweep, tags: Iterable[str]
+    config: TrialConfig, values: Mapping[str, Any], sweep: Sweep, feeds: Feeds
 ) -> Run:
     """A trial that trains as a run that goes on; `values` is its config as plain values."""
     return Run(
@@ -102,8 +101,8 @@ def run_under_way(
         name=config.label[:NAME_LETTERS],
         group=sweep.name,
         job_type="tuning",
-        tags=tuple(sorted(tags)),
-        config=_config(values, config.trial_id, sweep),
+        tags=tags_of(feeds),
+        config=_config(values, config.trial_id, sweep, feeds),
     )
 
 
@@ -117,6 +116,9 @@ def rows_of(history: bytes) -> tuple[Row, ...]:
     return tuple(row_of(json.loads(line)) for line in history.splitlines())
 
 
-def _config(values: Mapping[str, Any], trial_id: str, sweep: Sweep) -> dict[str, Any]:
+def _config(values: Mapping[str, Any], trial_id: str, sweep: Sweep, feeds: Feeds) -> dict[str, Any]:
     """The config under the keys that it has everywhere, and what leads back to the store."""
-    return {**values, "trial_id": trial_id, "sweep": sweep.name, "spec_sha256": sweep.spec_sha256}
+    return {
+        **values, "trial_id": trial_id, "sweep": sweep.name, "spec_sha256": sweep.spec_sha256,
+        "sweeps": sorted(feeds),
+    }  # fmt: skip

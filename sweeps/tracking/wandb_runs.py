@@ -6,10 +6,12 @@ of the same id over. Only this module calls wandb.
 
 import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from ablation.run_tags import is_ours
 from sweeps.tracking import offline
 from sweeps.tracking.run import Row, Run
 from sweeps.tracking.settings import Tracking, mode_of
@@ -20,6 +22,24 @@ if TYPE_CHECKING:
 PAGE = 500
 """Runs that the server is asked for at a time."""
 _ENDED = {"finished": 0, "failed": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A run that is there: its group, its tags, and the attempt and exit code that it shows.
+
+    Both are None of a run that is not closed or that stands twice.
+    """
+
+    group: str
+    tags: tuple[str, ...]
+    attempt: str | None
+    exit_code: int | None
+
+    def is_whole(self, run: Run) -> bool:
+        """Whether it shows all of `run`; its group may be that of another sweep."""
+        tags = {tag for tag in self.tags if is_ours(tag)}
+        return (self.attempt, self.exit_code, tags) == (run.attempt, run.exit_code, set(run.tags))
 
 
 class Runs:
@@ -34,13 +54,12 @@ class Runs:
         """Where runs go. Found out when it is needed, for it takes the import of wandb."""
         return mode_of(self.tracking)
 
-    def whole(self, wanted: Iterable[Run]) -> set[str]:
-        """The ids of those runs that are closed and show the attempt that is wanted."""
-        runs = list(wanted)
-        if self.mode == "offline":
-            return {run.id for run in runs if self._is_whole(run)}
-        there = self._on_server({run.group for run in runs})
-        return {run.id for run in runs if there.get(run.id) == (run.attempt, run.exit_code)}
+    def there(self, ids: Iterable[str]) -> dict[str, Shown]:
+        """Those of these runs that are there, by id, in whatever group."""
+        if self.mode == "online":
+            return self._on_server(list(ids))
+        found = ((key, self._offline(key)) for key in ids)
+        return {key: shown for key, shown in found if shown}
 
     def open(self, run: Run) -> "wandb.Run":
         """Begin a run, anew where it is there in part."""
@@ -74,22 +93,34 @@ class Runs:
 
         wandb.teardown()
 
-    def _is_whole(self, run: Run) -> bool:
-        found = [offline.read(folder) for folder in offline.folders(self.root, run.id)]
-        shown = [(each.config.get("attempt"), each.exit_code) for each in found]
-        return shown == [(run.attempt, run.exit_code)]
+    def _offline(self, key: str) -> Shown | None:
+        found = [offline.read(folder) for folder in offline.folders(self.root, key)]
+        if not found:
+            return None
+        run, is_one = found[0], len(found) == 1
+        return Shown(
+            group=run.group, tags=run.tags, attempt=run.config.get("attempt") if is_one else None,
+            exit_code=run.exit_code if is_one else None,
+        )  # fmt: skip
 
-    def _on_server(self, groups: set[str]) -> dict[str, tuple[Any, int | None]]:
-        """Attempt and exit code by id of the runs of these groups."""
+    def _on_server(self, ids: list[str]) -> dict[str, Shown]:
         import wandb
 
         tracking = self.tracking
         path = "/".join(part for part in (tracking.entity, tracking.project) if part)
         api = wandb.Api()
         api.create_project(tracking.project, tracking.entity or api.default_entity or "")
-        # Lazily loaded runs would be asked for their config one by one.
-        found = api.runs(path, {"group": {"$in": sorted(groups)}}, per_page=PAGE, lazy=False)
-        return {run.id: (run.config.get("attempt"), _ENDED.get(run.state)) for run in found}
+        there = {}
+        for start in range(0, len(ids), PAGE):
+            # W&B's filters call a run's id its name. Lazily loaded runs would be asked for
+            # their config one by one.
+            asked = {"name": {"$in": ids[start : start + PAGE]}}
+            for run in api.runs(path, asked, per_page=PAGE, lazy=False):
+                there[run.id] = Shown(
+                    group=run.group or "", tags=tuple(run.tags or ()),
+                    attempt=run.config.get("attempt"), exit_code=_ENDED.get(run.state),
+                )  # fmt: skip
+        return there
 
 
 def log(opened: "wandb.Run", rows: Iterable[Row]) -> None:

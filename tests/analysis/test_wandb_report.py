@@ -45,12 +45,13 @@ def test_every_figure_has_a_set_of_runs_for_each_line(whole: Any) -> None:
     """A plot over all runs, in which no line is one of the figure's."""
     scale, length, *_, everything = grids(spec(whole))
     assert [asked(runs) for runs in scale["runSets"]] == [
-        {"group": "toy", "jobType": "tuning", "tags": ["scale"], "method": method}
+        {"jobType": "tuning", "tags": ["sweep:toy:scale"], "method": method}
         for method in ("model_tuning", "prompt_tuning")
     ]
     assert [asked(runs)["prompt_length"] for runs in length["runSets"]] == [1, 20]
     assert [runs["name"] for runs in scale["runSets"]] == ["Model tuning", "Prompt tuning"]
-    assert asked(everything["runSets"][0]) == {"group": "toy", "jobType": "tuning"}
+    # Not by group: a trial that two sweeps have is one run, and in the group of one of them.
+    assert asked(everything["runSets"][0]) == {"jobType": "tuning", "tags": ["sweep:toy"]}
     grouping = scale["runSets"][0]["grouping"]
     assert grouping == [{"section": "config", "name": "model_size.value"}]
 
@@ -127,7 +128,7 @@ def test_with_a_key_one_report_is_published_and_then_replaced(
     assert address.startswith(f"{stand_in.url}/me/promptscale/reports/Prompt-tuning:-toy--")
     (first,) = stand_in.views
     assert first["displayName"] == "Prompt tuning: toy"
-    assert asked(grids(json.loads(first["spec"]))[0]["runSets"][0])["group"] == "toy"
+    assert asked(grids(json.loads(first["spec"]))[0]["runSets"][0])["tags"] == ["sweep:toy:scale"]
 
     small.store.withdraw(small.configs[0].trial_id, "to test")
     assert main(words) == 0

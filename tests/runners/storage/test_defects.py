@@ -146,6 +146,12 @@ def test_unreadable_manifest(bench: "Bench", data: bytes) -> None:
     bench.write("manifests/laptop.json", data)
     with pytest.raises(DefectError, match=r"manifests/laptop.json: is not"):
         bench.store.manifest("laptop")
+    bench.store.write_manifest("whole", {})
+    with pytest.raises(DefectError, match=r"manifests/laptop.json: is not"):
+        bench.store.manifests()
+    defects: list[Defect] = []
+    assert bench.store.manifests(defects) == {"whole": {}}
+    assert [defect.path for defect in defects] == ["manifests/laptop.json"]
     assert len(bench.store.verify()) == 1
 
 

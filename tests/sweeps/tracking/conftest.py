@@ -1,8 +1,8 @@
 """A sweep with results in a store, and a folder for its runs."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from runners.record import Failure, TrialRecord
 from runners.store import Store
 from sweeps.manifest import manifest
 from sweeps.spec import SweepSpec, parse
+from sweeps.tracking import offline
 from sweeps.tracking.settings import Tracking
 from sweeps.tracking.wandb_runs import Runs
 
@@ -51,6 +52,23 @@ class Tracked:
     def folders(self) -> list[Path]:
         """What wandb left."""
         return sorted(Path(self.tracking.folder).glob("wandb/offline-run-*"))
+
+    def beside(self, name: str, changes: Mapping[str, str]) -> "Tracked":
+        """Another sweep of the same store, which was planned, with changes to the spec's text."""
+        text = self.spec.text.replace(f"name: {self.spec.name}", f"name: {name}")
+        for old, new in changes.items():
+            assert old in text
+            text = text.replace(old, new)
+        spec = parse(text, path=f"{name}.yaml")
+        self.store.write_manifest(name, manifest(spec, code="c0de"))
+        return replace(self, spec=spec)
+
+    def read(self) -> dict[str, offline.OfflineRun]:
+        """The runs that were written, by id, each once."""
+        self.runs.settle()
+        found = [offline.read(folder) for folder in self.folders]
+        assert len({run.id for run in found}) == len(found)
+        return {run.id: run for run in found}
 
     def commit(self, config: TrialConfig, score: float = 71.0) -> TrialRecord:
         """A result as a worker leaves it."""

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from ablation.grid import GridTrial
+from ablation.run_tags import tags_of
 from runners.config import TrialConfig, to_mapping
 from runners.store import Store
 from sweeps.tracking import follower as following
-from sweeps.tracking import offline
 from sweeps.tracking.follower import Follower
 from sweeps.tracking.mirror import mirror
 from sweeps.tracking.run import Run, Sweep
@@ -33,14 +33,6 @@ def follower_of(tracked: Any, runs: Runs | None = None) -> Follower:
     return Follower(runs=runs or tracked.runs, store=tracked.store, sweep=sweep)
 
 
-def read(tracked: Any) -> dict[str, offline.OfflineRun]:
-    """The runs that were written, by id."""
-    tracked.runs.settle()
-    found = [offline.read(folder) for folder in tracked.folders]
-    assert len({run.id for run in found}) == len(found)
-    return {run.id: run for run in found}
-
-
 def live(trials: Iterable[GridTrial], history: list[Any]) -> list[tuple[TrialConfig, list[Any]]]:
     """Trials that train, all with the same history."""
     return [(trial.config, history) for trial in trials]
@@ -59,13 +51,13 @@ def test_a_pack_is_as_many_runs_as_it_has_trials(tracked: Any, history: list[Any
     follower.end([first.config, second.config, unseen.config])
     assert follower.trouble == ""
 
-    runs = read(tracked)
+    runs = tracked.read()
     assert [runs[t.config.trial_id].exit_code for t in (first, second, unseen)] == [0, 1, 0]
     for trial in (first, unseen):
         run = runs[trial.config.trial_id]
         assert [(row["_step"], row["score"]) for row in run.history] == [(50, 71.0), (100, 64.0)]
         assert run.summary["score"] == 71.0
-        assert run.tags == tuple(sorted(trial.panels))
+        assert run.tags == tags_of({"small": trial.panels})
     failed = runs[second.config.trial_id]
     assert [row["_step"] for row in failed.history] == [50]
     assert failed.config["failure"] == "diverged"
@@ -80,14 +72,14 @@ def test_the_mirror_has_nothing_to_add(
     follower.follow(live([trial], history))
     tracked.commit(trial.config)
     follower.end([trial.config])
-    followed = read(tracked)[trial.config.trial_id]
+    followed = tracked.read()[trial.config.trial_id]
     found = mirror(tracked.spec, tracked.runs, unasked)
     assert (found.written, found.kept) == (0, 1)
 
     for folder in tracked.folders:
         (next(folder.glob("*.wandb"))).unlink()
     mirror(tracked.spec, tracked.runs, unasked)
-    mirrored = read(tracked)[trial.config.trial_id]
+    mirrored = tracked.read()[trial.config.trial_id]
     same = ("id", "name", "group", "job_type", "tags", "config", "exit_code")
     assert [getattr(followed, n) for n in same] == [getattr(mirrored, n) for n in same]
 
@@ -98,13 +90,13 @@ def test_a_trial_that_was_cut_off_stays_open(tracked: Any, history: list[Any]) -
     follower = follower_of(tracked)
     follower.follow(live([trial], history))
     follower.end([trial.config])
-    assert read(tracked)[trial.config.trial_id].config.get("attempt") is None
+    assert tracked.read()[trial.config.trial_id].config.get("attempt") is None
     tracked.commit(trial.config)
     # The worker that takes over has the whole history.
     again = follower_of(tracked)
     again.follow(live([trial], history))
     again.end([trial.config])
-    run = read(tracked)[trial.config.trial_id]
+    run = tracked.read()[trial.config.trial_id]
     assert (run.exit_code, len(run.history)) == (0, 2)
 
 
@@ -169,7 +161,7 @@ def test_the_config_of_a_run_is_there_from_its_start(tracked: Any, history: list
     follower = follower_of(tracked)
     follower.follow(live([trial], history))
     follower.end([])
-    run = read(tracked)[trial.config.trial_id]
+    run = tracked.read()[trial.config.trial_id]
     assert {name: run.config[name] for name in to_mapping(trial.config)} == to_mapping(trial.config)
     assert run.config["sweep"] == "small"
 
@@ -194,7 +186,6 @@ def test_a_worker_tracks_what_it_trains(
     execution = replace(
         tracked.spec.execution, store=store.root, tracking=replace(tracked.tracking, live=True)
     )
-    store.write_manifest("driven", {})
     worker = object.__new__(PackTrainable)
     sweep = Sweep(name=tracked.spec.name, spec_sha256=tracked.spec.sha256)
     worker.setup(
@@ -204,7 +195,7 @@ def test_a_worker_tracks_what_it_trains(
     while not report["done"]:
         report = worker.step()
     assert report["untracked"] == ""
-    runs = read(tracked)
+    runs = tracked.read()
     assert set(runs) == {config.trial_id for config in configs}
     assert [[row["_step"] for row in run.history] for run in runs.values()] == [[2, 4]] * 3
     for trial_id, run in runs.items():

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ablation.run_tags import tags_of
 from runners.config import to_mapping
 from sweeps.tracking import offline
 from sweeps.tracking.mirror import mirror
@@ -33,7 +34,8 @@ def test_a_result_is_a_run_with_steps_config_and_summary(tracked: Any, unasked: 
     run = offline.read(folder)
     assert (run.id, run.name, run.group) == (record.trial_id, record.label, "small")
     assert (run.job_type, run.exit_code, run.project) == ("tuning", 0, "promptscale")
-    assert run.tags == tuple(sorted(trial.panels))
+    assert run.tags == tags_of({"small": trial.panels})
+    assert trial.panels < set(run.tags)
     wanted = to_mapping(trial.config)
     assert {name: run.config[name] for name in wanted} == wanted
     assert (run.config["attempt"], run.config["code"]) == (record.attempt, "c0de")
@@ -131,7 +133,7 @@ def test_with_a_key_runs_go_to_the_server(tracked: Any, unasked: Show, stand_in:
     assert len(stand_in.runs) == 3
     told = stand_in.runs[records[0].trial_id]
     assert (told["groupName"], told["jobType"]) == ("small", "tuning")
-    assert set(told["tags"]) == tracked.trials[0].panels
+    assert set(told["tags"]) == set(tags_of({"small": tracked.trials[0].panels}))
     assert json.loads(told["config"])["model_size"]["value"] == "60k"
     rows = stand_in.history[records[0].trial_id]
     assert [(row["_step"], row["score"]) for row in rows] == [(50, 71.0), (100, 64.0)]
