@@ -12,7 +12,7 @@ import pandas as pd
 from ablation import model_size
 from ablation.settings import STUDIED
 from analysis.frame import in_panel
-from analysis.trial_files import PREDICTIONS, read_lines
+from analysis.trial_files import PREDICTIONS, Read, read_lines
 from runners.catalogue import TASKS_OF
 from runners.store import Store
 from runners.tasks.task import Example, Task
@@ -23,7 +23,9 @@ ALL = "mean"
 _TOLERANCE = 1e-6
 
 
-def ensemble_table(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+def ensemble_table(
+    frame: pd.DataFrame, store: Store, read: Read = read_lines
+) -> tuple[pd.DataFrame, list[str]]:
     """A row for each (size, task, metric), and the mean `score` over tasks where all are there.
 
     Columns: `average` and `best` over the voters (the best by its score), `ensemble`,
@@ -38,7 +40,7 @@ def ensemble_table(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, lis
     for size, of_size in trials.groupby("model_size", sort=False):
         judged = 0
         for task, voters in of_size.groupby("task", sort=False):
-            found, why = _voted(voters.sort_values("seed"), store)
+            found, why = _voted(voters.sort_values("seed"), store, read)
             known: dict[str, Any] = {
                 "model_size": size, "task": task, "planned_seeds": len(voters)
             }  # fmt: skip
@@ -60,7 +62,7 @@ def _mean(size: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
             "ties": int(of_size["ties"].sum())}  # fmt: skip
 
 
-def _voted(trials: pd.DataFrame, store: Store) -> tuple[list[dict[str, Any]], str]:
+def _voted(trials: pd.DataFrame, store: Store, read: Read) -> tuple[list[dict[str, Any]], str]:
     """The rows of one task and size, or why there are none."""
     done = trials[trials["status"] == "done"].to_dict("records")
     if len(trials) < 2:
@@ -71,26 +73,26 @@ def _voted(trials: pd.DataFrame, store: Store) -> tuple[list[dict[str, Any]], st
     if task is None:
         return [], "its metric is in the spec that it came from, and not in the store"
     try:
-        answers, scores, examples = _judged(task, done, store)
+        answers, scores, examples = _judged(task, done, store, read)
     except ValueError as error:
         return [], str(error)
     return list(_rows(task, answers, scores, examples)), ""
 
 
 def _judged(
-    task: Task, trials: Sequence[Mapping[Any, Any]], store: Store
+    task: Task, trials: Sequence[Mapping[Any, Any]], store: Store, read: Read
 ) -> tuple[list[list[str]], list[dict[str, float]], list[Example]]:
     """Answers and metrics of each voter, and the questions; ValueError where they do not fit."""
     answers: list[list[str]] = []
     scores: list[dict[str, float]] = []
     examples: list[Example] = []
     for trial in trials:
-        read = read_lines(store, trial["trial_id"], PREDICTIONS)
-        if any("key" not in line for line in read):
+        lines = read(store, trial["trial_id"], PREDICTIONS)
+        if any("key" not in line for line in lines):
             path = store.path(trial["trial_id"], PREDICTIONS.name)
             raise ValueError(f"the answers of trial {trial['trial_id']} have no key ({path})")
-        answers.append([line["prediction"] for line in read])
-        theirs = [_example(line) for line in read]
+        answers.append([line["prediction"] for line in lines])
+        theirs = [_example(line) for line in lines]
         if examples and examples != theirs:
             raise ValueError("its prompts were judged on different questions")
         examples = theirs

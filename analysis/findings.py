@@ -34,6 +34,7 @@ from analysis.style import in_sentence
 from analysis.tables.claims import Claim
 from analysis.tables.further_claims import all_claims
 from analysis.tables.spreads import spread_table
+from analysis.trial_files import Read, read_lines
 from runners.model.family import shipped
 from runners.store import Store
 
@@ -108,14 +109,16 @@ def find(
     store: Store,
     *,
     drawable: Panels | None = None,
+    read: Read = read_lines,
     assumptions: Assumptions | None = None,
     family: str | None = None,
     overlays: tuple[Overlay, ...] = (),
 ) -> Findings:
     """Everything that the trials allow.
 
-    `drawable` are the panels of these trials, where somebody has them already; `family` is
-    the ladder of Figure 4, by default that of the sweep; `overlays` lie over Figure 1.
+    `drawable` are the panels of these trials, where somebody has them already, and `read`
+    reads their files, for whoever has some of those; `family` is the ladder of Figure 4, by
+    default that of the sweep; `overlays` lie over Figure 1.
     Raises ValueError where no cell of any panel is complete, for a family that does not
     ship, and for overlays where there is no Figure 1.
     """
@@ -132,9 +135,9 @@ def find(
         raise ValueError(f"{manifest.name}: nothing can be laid over Figure 1\n{notes[0]}")
     crossed = drawable.crossed
     marginals = {} if crossed is None else _marginals(crossed, notes)
-    histories, unread = load_histories(frame, store)
-    ensembles, voteless = ensemble_table(frame, store)
-    neighbours, unseen = neighbours_of(frame, store)
+    histories, unread = load_histories(frame, store, read)
+    ensembles, voteless = ensemble_table(frame, store, read)
+    neighbours, unseen = neighbours_of(frame, store, read)
     counted, cost_family, why = _costs(manifest, frame, assumptions or Assumptions(), family)
     return Findings(
         manifest=manifest, frame=frame, panels=panels, marginals=marginals, crossed=crossed,

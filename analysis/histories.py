@@ -8,7 +8,7 @@ import pandas as pd
 from ablation.grid import SCALE
 from analysis.aggregate import summarise
 from analysis.frame import in_panel
-from analysis.trial_files import HISTORY, BrokenFile, read_lines
+from analysis.trial_files import HISTORY, BrokenFile, Read, read_lines
 from runners.store import Store
 
 _TRIAL = ["trial_id", "method", "model_size", "prompt_length", "prompt_init",
@@ -17,7 +17,9 @@ _KINDS = {"step": "Int64", "score": "float64", "train_loss": "float64"}
 _ASIDE = ("neighbour_similarity",)
 
 
-def load_histories(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+def load_histories(
+    frame: pd.DataFrame, store: Store, read: Read = read_lines
+) -> tuple[pd.DataFrame, list[str]]:
     """One row for each evaluation of each trial that is done, and notes on what cannot be read.
 
     Columns: those that name a trial, `train_steps`, `seconds` (of the whole trial), `step`,
@@ -31,7 +33,7 @@ def load_histories(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, lis
         done = done[done["measured"].isna()]
     for trial in done.to_dict("records"):
         try:
-            found = read_lines(store, trial["trial_id"], HISTORY)
+            found = read(store, trial["trial_id"], HISTORY)
         except BrokenFile as error:
             notes.append(f"curves and runtimes are drawn without one history: {error}")
             continue

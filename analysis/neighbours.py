@@ -19,7 +19,7 @@ from ablation.grid import SCALE
 from ablation.settings import STUDIED
 from analysis.frame import in_panel
 from analysis.histories import curves_of
-from analysis.trial_files import NEIGHBOURS, BrokenFile, read_lines
+from analysis.trial_files import NEIGHBOURS, BrokenFile, Read, read_lines
 from runners.store import Store
 
 CUT = 0.8
@@ -69,7 +69,9 @@ def distance_table(histories: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame
     return curves_of(points, distance_trials(frame), prompt_init.AXIS.name, "distance")
 
 
-def neighbours_of(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list[str]]:
+def neighbours_of(
+    frame: pd.DataFrame, store: Store, read: Read = read_lines
+) -> tuple[pd.DataFrame, list[str]]:
     """A row for each prompt token of the default cell and the panel of inits.
 
     Columns: those that name the trial, `position`, `pieces` and `cosines`, nearest first
@@ -83,7 +85,7 @@ def neighbours_of(frame: pd.DataFrame, store: Store) -> tuple[pd.DataFrame, list
         return pd.DataFrame(), []
     for trial in _shown(frame).dropna(subset=["neighbours.best"]).to_dict("records"):
         try:
-            found = read_lines(store, trial["trial_id"], NEIGHBOURS)
+            found = read(store, trial["trial_id"], NEIGHBOURS)
         except BrokenFile as error:
             notes.append(f"pieces and clusters are told without one prompt: {error}")
             continue

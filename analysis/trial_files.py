@@ -99,6 +99,10 @@ PREDICTIONS = LineFile(
 """A line for each dev example, with the answer to it."""
 
 
+Read = Callable[[Store, str, LineFile], list[dict[str, Any]]]
+"""Reads the lines of a file of a trial as `read_lines` does, which may have read them before."""
+
+
 def read_lines(store: Store, trial_id: str, file: LineFile) -> list[dict[str, Any]]:
     """Every line of a trial's file.
 

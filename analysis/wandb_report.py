@@ -22,7 +22,7 @@ from analysis.findings import panels_of
 from analysis.frame import Trials, load_trials
 from analysis.manifest import Manifest
 from analysis.page.pictures import Further, Group, further
-from analysis.page.sections import Finding, PanelFigure, Study, Table, finding, study_of
+from analysis.page.sections import Finding, PanelFigure, Study, Table, study_of
 from analysis.source import Sweep
 from analysis.tables.printed import Printed
 
@@ -66,8 +66,6 @@ def report_of(sweep: Sweep, place: Place) -> Any:
     drawable = panels_of(trials.frame)
     study = study_of(sweep.manifest, trials, drawable)
     more = further(sweep, trials, drawable, study.notes)
-    if more.claims:
-        study.findings = [finding(claim) for claim in more.claims]
     return _wr().Report(
         # W&B asks its server for an entity that is left out.
         entity=place.entity or "me",
@@ -126,9 +124,9 @@ def _body(manifest: Manifest, study: Study, more: Further, place: Place) -> Iter
         yield from _section(manifest, figure, place)
     for group in more.groups:
         yield from _grouped(manifest, group, place)
-    if study.findings:
+    if more.findings:
         yield _wr().H2(text="Claims")
-        yield _wr().MarkdownBlock(text=markdown(_claims(study.findings)))
+        yield _wr().MarkdownBlock(text=markdown(_claims(more.findings)))
     tables: list[Table | Printed] = [*study.tables, *more.tables]
     for table in tables:
         yield _wr().H2(text=table.title)

@@ -16,8 +16,8 @@ from analysis.frame import load_trials
 from analysis.page import chart
 from analysis.page.details import EXAMPLES, Reader, chunks, shared_fields
 from analysis.page.grid_map import STATES, grid_map
-from analysis.page.pictures import Further, further
-from analysis.page.sections import finding, study_of
+from analysis.page.pictures import further
+from analysis.page.sections import study_of
 from analysis.source import Sweep
 
 HERE = Path(__file__).parent
@@ -54,18 +54,14 @@ def build(sweep: Sweep, reader: Reader, refresh: int | None = None) -> Page:
     drawable = panels_of(trials.frame)
     study = study_of(manifest, trials, drawable)
     is_open = grid.counts["done"] < len(trials.frame)
-    # They take longer than all else together, and a page that is watched is written often.
-    is_brief = is_open and refresh is not None
-    more = Further() if is_brief else further(sweep, trials, drawable, study.notes)
-    if more.claims:
-        study.findings = [finding(claim) for claim in more.claims]
+    more = further(sweep, trials, drawable, study.notes, reader.lines)
     html = _environment().get_template("page.html").render(
         name=manifest.name, design=manifest.design, spec=manifest.spec, study=study, grid=grid,
-        further=more.groups, tables=(*study.tables, *more.tables),
+        further=more.groups, findings=more.findings, tables=(*study.tables, *more.tables),
         states=STATES, planned=len(trials.frame), shared=shared_fields(trials.frame),
         chunks=chunks(trials.frame, read), origins=list(_origins(sweep, trials.frame)),
         notes=[*sweep.notes, *study.notes, *_unread(read)], latest=_latest(trials.frame),
-        is_brief=is_brief, refresh=refresh if is_open else None, chart=chart, examples=EXAMPLES,
+        refresh=refresh if is_open else None, chart=chart, examples=EXAMPLES,
         style=_asset("style.css"), script=_asset("script.js"),
     )  # fmt: skip
     return Page(html=html, counts=dict(grid.counts))

@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +22,7 @@ from analysis.trial_files import (
     PREDICTIONS,
     BrokenFile,
     LineFile,
+    Read,
     parsed,
     raw_lines,
     read_lines,
@@ -46,10 +47,6 @@ _ASIDE = ("cut_rows.", "transfer_cut_rows.", "transfer_examples.", "neighbours."
 """Columns that are numbers of a trial and no metrics."""
 
 
-Read = Callable[[Store, str, LineFile], list[dict[str, Any]]]
-"""Reads lines of a file of a trial; BrokenFile where it cannot."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Near:
     """What one prompt token is near to: `pieces` nearest first, and the `cosine` of the first."""
@@ -64,7 +61,7 @@ class Near:
 class Trial:
     """What was read of one committed trial; `defect` says what could not be."""
 
-    history: tuple[Mapping[str, float], ...] = ()
+    history: tuple[dict[str, Any], ...] = ()
     rows: tuple[tuple[str, str, str], ...] = ()
     """Input, target and answer of the first `EXAMPLES` dev examples."""
     examples: int = 0
@@ -76,16 +73,29 @@ class Trial:
 
 @dataclass(kw_only=True)
 class Reader:
-    """Reads trials from a store, each attempt once."""
+    """Reads trials from a store, each attempt once, however often its page is built."""
 
     store: Store
     _read: dict[tuple[str, str], Trial] = field(default_factory=dict)
+    _attempts: dict[str, str] = field(default_factory=dict)
+    _lines: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)
 
     def trials(self) -> dict[str, Trial]:
         """Every committed trial by its id."""
         # What is unreadable among records has its note in the frame already.
         records = [r for r in self.store.records([]) if r.stage == "tuning"]
+        self._attempts = {record.trial_id: record.attempt for record in records}
         return {record.trial_id: self._trial(record) for record in records}
+
+    def lines(self, store: Store, trial_id: str, file: LineFile) -> list[dict[str, Any]]:
+        """The lines of a file of a trial, of the attempt that `trials` has met, as `read_lines`."""
+        key = (trial_id, self._attempts.get(trial_id, ""))
+        known = self._read.get(key)
+        if file is HISTORY and known and known.history:
+            return list(known.history)
+        if (*key, file.name) not in self._lines:
+            self._lines[*key, file.name] = read_lines(store, trial_id, file)
+        return self._lines[*key, file.name]
 
     def _trial(self, record: TrialRecord) -> Trial:
         key = (record.trial_id, record.attempt)

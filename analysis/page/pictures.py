@@ -10,11 +10,11 @@ from analysis.marginals import crossed_trials
 from analysis.page.chart import score_range
 from analysis.page.heat import Pair, pairs_of
 from analysis.page.plots import numbers_of, plots_of
-from analysis.page.sections import Figure, figure_of
+from analysis.page.sections import Figure, Finding, figure_of, finding
 from analysis.source import Sweep
-from analysis.tables.claims import Claim
 from analysis.tables.every import tables_of
 from analysis.tables.printed import Printed, printed_tables
+from analysis.trial_files import Read, read_lines
 
 _MARGINALS = "figure_3_marginal"
 _TITLES = {
@@ -56,14 +56,16 @@ class Further:
 
     groups: tuple[Group, ...] = ()
     tables: tuple[Printed, ...] = ()
-    claims: tuple[Claim, ...] = ()
-    """Every claim, those on votes too; none where nothing can be drawn."""
+    findings: tuple[Finding, ...] = ()
+    """Every claim of the paper; none where nothing can be drawn."""
 
 
-def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) -> Further:
+def further(
+    sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str], read: Read = read_lines
+) -> Further:
     """The further figures and tables that the trials allow; a note where they allow none."""
     try:
-        found = find(sweep.manifest, trials, sweep.store, drawable=drawable)
+        found = find(sweep.manifest, trials, sweep.store, drawable=drawable, read=read)
     except ValueError as error:
         notes.append(f"further figures are not drawn: {str(error).splitlines()[0]}")
         return Further()
@@ -76,7 +78,7 @@ def further(sweep: Sweep, trials: Trials, drawable: Panels, notes: list[str]) ->
     return Further(
         groups=tuple(_groups(found)),
         tables=tuple(table for table in printed if table.name in _TABLES),
-        claims=found.claims,
+        findings=tuple(map(finding, found.claims)),
     )
 
 

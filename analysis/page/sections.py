@@ -21,7 +21,6 @@ from analysis.page.chart import Chart, chart_of, score_range
 from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.claims import Claim
-from analysis.tables.further_claims import all_claims
 from analysis.tables.gaps import gap_table, has_gap
 from analysis.tables.printed import printed_tables
 from analysis.tables.search import search_rows, search_table
@@ -77,20 +76,16 @@ class Finding:
 
 @dataclass(kw_only=True)
 class Study:
-    """What the trials say: figures, tables, claims, and what could not be drawn."""
+    """What the panels of the trials say: figures, tables, and what could not be drawn."""
 
     headline: tuple[str, ...] = ()
     figures: list[PanelFigure] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
-    findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
 def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
-    """All that the trials and their panels allow; what they do not allow is a note.
-
-    Claims that take more than the frame (votes) are those of `analysis.page.pictures.further`.
-    """
+    """All that the trials and their panels allow; what they do not allow is a note."""
     study = Study(notes=list(trials.notes))
     if manifest.design == DESIGN:
         study.tables.append(plain_table("Search", search_table(search_rows(trials.frame))))
@@ -100,7 +95,6 @@ def study_of(manifest: Manifest, trials: Trials, drawable: Panels) -> Study:
     panels = drawable.by_axis
     scores = score_range(panels.values())
     study.figures = [figure_of(manifest, panel, scores) for panel in panels.values()]
-    study.findings = [finding(claim) for claim in all_claims(panels, trials.frame, pd.DataFrame())]
     study.headline = tuple(_headline(panels.get(METHOD.name)))
     study.tables = list(_tables(trials.frame, panels))
     return study

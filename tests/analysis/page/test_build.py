@@ -99,7 +99,6 @@ def test_what_it_says_is_there_without_javascript(whole: Any) -> None:
     text = re.sub(r"<script.*?</script>|<style.*?</style>|<[^>]+>", " ", html, flags=re.DOTALL)
     assert "20.0 points behind model tuning at 60k" in text
     assert "The scale curve" in text
-    assert "the gap closes with size" in text
     assert "60k · prompt of 20, class label · LM adaptation 1,000" in text
     marks = re.findall(r'href="#trial-(\w+)"', html)
     assert sorted(marks) == sorted(config.trial_id for config in whole.configs)
@@ -294,7 +293,6 @@ def test_a_watched_page_reloads_without_javascript_too(small: Any) -> None:
     """A page on a phone that shows this morning's sweep."""
     html = page_of(small, 9)
     assert '<noscript><meta http-equiv="refresh" content="9"></noscript>' in html
-    assert "Further figures stand in the last page" in html
     small.run()
     assert "refresh" not in page_of(small, 9).partition("<style>")[0]
 

@@ -1,12 +1,17 @@
 """The figures and tables that the page shows and does not make itself."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from analysis.findings import panels_of
+from analysis.page.build import build
+from analysis.page.details import Reader
 from analysis.page.pictures import Further, further
 from analysis.source import open_sweep
+from analysis.trial_files import HISTORY
+from runners.store import Store
 
 
 def beside(sweep: Any, notes: list[str]) -> Further:
@@ -59,6 +64,55 @@ def test_tables_that_only_figures_prints_are_in_it_too(whole: Any) -> None:
     tables = beside(whole, notes).tables
     assert [table.name for table in tables] == ["table_4_parameters", "table_5_runtimes"]
     assert "Table 3 has no row for boolq at 60k" in notes[0]
+
+
+def test_a_watched_page_has_them_while_its_sweep_runs(toy: Any) -> None:
+    """A page that shows curves and claims at its end alone, when nobody looks any more."""
+    made = toy()
+    made.run(made.configs[1:])
+    sweep = open_sweep(made.store.root)
+    page = build(sweep, Reader(store=sweep.store), refresh=30)
+    assert page.open
+    for shown in ('id="figure_robustness"', "the gap closes with size", "Table 4: parameters"):
+        assert shown in page.html
+
+
+def test_files_are_read_once_however_often_a_page_is_built(
+    whole: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watched page that reads every history of a large store at each refresh, twice."""
+    sweep = open_sweep(whole.store.root)
+    reader = Reader(store=sweep.store)
+    read: list[str] = []
+    of_store = Store.read
+
+    def counted(store: Store, trial_id: str, name: str) -> bytes:
+        read.append(f"{trial_id} {name}")
+        return of_store(store, trial_id, name)
+
+    monkeypatch.setattr(Store, "read", counted)
+    first = build(sweep, reader).html
+    histories = [f"{config.trial_id} {HISTORY.name}" for config in whole.configs]
+    assert sorted(each for each in read if each in histories) == sorted(histories)
+    read.clear()
+    assert build(sweep, reader).html == first
+    assert set(read).isdisjoint(histories)
+
+
+def test_another_attempt_is_read_anew(small: Any, record: Callable[..., Any]) -> None:
+    """Curves of a result that was withdrawn, in a page that is watched."""
+    small.run()
+    reader = Reader(store=small.store)
+    reader.trials()
+    config = small.configs[0]
+    before = reader.lines(small.store, config.trial_id, HISTORY)
+    small.store.withdraw(config.trial_id, "to test")
+    attempt = small.store.begin(config.trial_id)
+    (attempt.folder / "history.jsonl").write_text('{"step": 7, "score": 50.0}\n')
+    assert attempt.commit(record(config, 50.0, attempt=attempt.id))
+    reader.trials()
+    after = reader.lines(small.store, config.trial_id, HISTORY)
+    assert after == [{"step": 7, "score": 50.0}] != before
 
 
 def test_nothing_to_draw_is_a_note(small: Any) -> None:
