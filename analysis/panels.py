@@ -65,6 +65,17 @@ class Panel:
         """Model sizes by their parameters; those that no record places come last."""
         return list(self.parameters.sort_values(kind="stable").index)
 
+    @property
+    def ends(self) -> tuple[str, str]:
+        """The smallest and the largest size.
+
+        While no trial states the parameters of some size, they are the first and the last
+        that the sweep lists, for the smallest of what is done need not be the smallest.
+        """
+        planned = list(dict.fromkeys(self.trials["model_size"]))
+        sizes = self.sizes if self.parameters.notna().all() else planned
+        return sizes[0], sizes[-1]
+
     def seed_scores(self) -> pd.DataFrame:
         """Scores [(model_size, seed), value], sizes in order; NaN where a task is not done."""
         keys = ["model_size", "seed"]

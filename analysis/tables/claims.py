@@ -98,7 +98,7 @@ def claims_table(found: Sequence[Claim]) -> pd.DataFrame:
 
 def _closing(scale: Panel) -> Iterator[Claim]:
     gaps = difference(scale, *METHODS)
-    smallest, largest = scale.sizes[0], scale.sizes[-1]
+    smallest, largest = scale.ends
     yield Claim(
         name="gap_closes",
         claim="the gap closes with size",
@@ -131,7 +131,7 @@ def _no_less_than_none(gaps: pd.Series, size: str) -> pd.Series:
 
 def _aims(scale: Panel) -> Iterator[Claim]:
     gaps = difference(scale, *METHODS)
-    smallest, largest = scale.sizes[0], scale.sizes[-1]
+    smallest, largest = scale.ends
     yield Claim(
         name="smallest_is_not_enough",
         claim="the smallest model is not enough for a prompt", effect=f"gap at {smallest}, points",

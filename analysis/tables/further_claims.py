@@ -46,7 +46,7 @@ def all_claims(
 
 def _against_baselines(scale: Panel) -> Iterator[Claim]:
     """Prompt tuning beside multi-task model tuning, and beside prompt design."""
-    largest = scale.sizes[-1]
+    _, largest = scale.ends
     if {MULTITASK, STUDIED} <= set(scale.values):
         yield Claim(
             name="matches_multitask_at_largest",

@@ -123,6 +123,13 @@ def test_size_of_which_nothing_is_known_comes_last(frame_of: Any) -> None:
     assert panel.parameters.isna().to_dict() == {"60k": True, "200k": False, "2m": False}
 
 
+def test_the_smallest_size_is_not_the_smallest_that_is_done(frame_of: Any) -> None:
+    """A claim on small models that a half-finished sweep refutes with its largest."""
+    panel = build_panel(frame_of(done=lambda c: c.model_size == "2m"), method.AXIS)
+    assert panel.ends == ("60k", "2m")
+    assert build_panel(frame_of(), method.AXIS).ends == ("60k", "2m")
+
+
 def test_seed_scores_are_by_size_seed_and_value(frame_of: Any) -> None:
     """Pairs of unlike seeds."""
     scores = build_panel(frame_of(), method.AXIS).seed_scores()
