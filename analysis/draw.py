@@ -21,13 +21,13 @@ from analysis.figures.charts import (
     parameter_charts,
     robustness_chart,
 )
-from analysis.figures.heat import heat_sheet
+from analysis.figures.heat import HeatMaps, heat_maps, heat_sheet
 from analysis.figures.lines import Caption
-from analysis.figures.notes import named, partial, seed_range
+from analysis.figures.notes import partial
 from analysis.figures.saving import save_figure
 from analysis.figures.sheet import sheet
 from analysis.findings import Findings, Interactions
-from analysis.marginals import Crossing, crossed_trials
+from analysis.marginals import CROSSED, crossed_trials
 from analysis.neighbours import distance_trials
 from analysis.overlays import Overlay, rows_of, settings_of
 from analysis.panels import Panel
@@ -80,7 +80,9 @@ class Picture:
     seeds: tuple[int, int]
     settings: Mapping[str, str]
     charts: tuple[Chart, ...] = ()
-    """What it is drawn from, where that is neither panels nor heat maps."""
+    """What it is drawn from, where that is charts."""
+    heats: HeatMaps | None = None
+    """What it is drawn from, where that is heat maps."""
 
 
 def pictures(found: Findings) -> Iterator[Picture]:
@@ -108,8 +110,11 @@ def _laid_over(picture: Picture, overlays: tuple[Overlay, ...]) -> Picture:
 
 def _pages(found: Findings) -> Iterator[Picture]:
     """Figure 3 whole, of slices and of marginals, where more than one panel can be drawn."""
-    for panels, ending in ((found.panels, ""), (found.marginals, "_marginal")):
-        there = [panels.get(axis.name) for axis in ablations.AXES]
+    crossed = [axis for axis in ablations.AXES if axis in CROSSED]
+    for panels, axes, ending in (
+        (found.panels, ablations.AXES, ""), (found.marginals, crossed, "_marginal"),
+    ):  # fmt: skip
+        there = [panels.get(axis.name) for axis in axes]
         drawn = [panel for panel in there if panel]
         if len(drawn) > 1:
             cells = [_captioned(found, panel) if panel else None for panel in there]
@@ -138,26 +143,13 @@ def _interaction(found: Findings, crossed: Interactions) -> Picture:
     assert found.crossed is not None
     trials = crossed_trials(found.crossed, crossed.reading, found.manifest.defaults)
     table = pd.concat([table for table, _ in crossed.maps], ignore_index=True)
-    note, lacks = interaction_words(found.crossed, crossed, trials)
+    heats = heat_maps(found.crossed, crossed.maps, crossed.reading, trials)
     return Picture(
         stem=f"figure_interactions_{crossed.reading}",
-        draw=functools.partial(heat_sheet, crossed.maps, found.crossed.sizes, note, lacks),
+        draw=functools.partial(heat_sheet, heats), heats=heats,
         table=table, trials=trials, tasks=found.crossed.tasks, seeds=_range(table),
         settings={"reading": crossed.reading},
     )  # fmt: skip
-
-
-def interaction_words(
-    crossing: Crossing, shown: Interactions, trials: pd.DataFrame
-) -> tuple[str, str]:
-    """What heat maps of these trials show, and what they lack."""
-    table = pd.concat([table for table, _ in shown.maps], ignore_index=True)
-    third = "at its default" if shown.reading == "slice" else "averaged over"
-    note = (
-        f"Mean dev score over {named(crossing.tasks)}, n = {seed_range(table)} seeds; "
-        f"the third axis {third} ({shown.reading})."
-    )
-    return note, partial(trials, "Crossed out: no complete seed; star: some seeds missing.")
 
 
 def _of_charts(stem: str, charts: Sequence[Chart], columns: int, **told: Any) -> Picture:
@@ -237,9 +229,8 @@ def _timed(found: Findings) -> Iterator[Picture]:
         curves = pd.concat(found.curves.values(), ignore_index=True)
         planned = list(dict.fromkeys(scale_trials["model_size"]))
         charts = curve_charts(found.curves, found.tasks, planned, partial(scale_trials))
-        columns = found.curves["score"]["method"].nunique() if "score" in found.curves else 2
         yield _of_charts(
-            "figure_curves", charts, columns,
+            "figure_curves", charts, len(found.curves),
             table=curves, trials=scale_trials, tasks=found.tasks, seeds=_range(curves),
             settings={},
         )  # fmt: skip

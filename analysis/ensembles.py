@@ -36,7 +36,7 @@ def ensemble_table(
     trials = in_panel(frame, str(model_size.AXIS.panel))
     trials = trials[trials["method"] == STUDIED]
     rows: list[dict[str, Any]] = []
-    notes: list[str] = []
+    lacking: dict[tuple[str, str], list[str]] = {}
     for size, of_size in trials.groupby("model_size", sort=False):
         judged = 0
         for task, voters in of_size.groupby("task", sort=False):
@@ -47,10 +47,13 @@ def ensemble_table(
             rows += [{**known, **row} for row in found]
             judged += bool(found)
             if why:
-                notes.append(f"Table 3 has no row for {task} at {size}: {why}")
+                lacking.setdefault((str(size), why), []).append(str(task))
         if judged > 1 and judged == of_size["task"].nunique():
             rows.append(_mean(str(size), rows))
-    return pd.DataFrame(rows), notes
+    return pd.DataFrame(rows), [
+        f"Table 3 has no row for {', '.join(tasks)} at {size}: {why}"
+        for (size, why), tasks in lacking.items()
+    ]
 
 
 def _mean(size: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -4,8 +4,7 @@ Panels of the study are drawn by `lines`; this is for all other figures. What is
 is the table of each line, so that a page can draw the same without matplotlib.
 """
 
-import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +14,17 @@ from matplotlib.figure import Figure
 
 from analysis.figures.layout import (
     AXES_INCHES,
+    abreast,
     columns_of,
     mark_missing,
     shifted,
     tick_sizes,
 )
-from analysis.figures.notes import NOTE_LINE, NOTE_POINTS
+from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, wrapped
 from analysis.style import ALERT, QUIET, Look
 
 _LEFT, _RIGHT, _TITLE = 0.58, 0.13, 0.2
 _X_LABEL, _PADDING, _LEGEND_LINE = 0.42, 0.1, 0.142
-_WIDTH = 66
-_APART = 5.0
-"""Points (1/72 inch) between the empty marks of two lines at one place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +57,6 @@ class Chart:
     """The least that can be measured: no band reaches below."""
     ceiling: float | None = None
     """The most that can be measured: no band reaches above."""
-    levels: Mapping[str, float] | None = None
-    """Horizontal lines by their words."""
 
     @property
     def legend(self) -> list[list[str]]:
@@ -75,7 +70,8 @@ def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
     lines = max(len(chart.legend[0]) for chart in charts)
     header = _PADDING + _TITLE * any(chart.title for chart in charts) + _LEGEND_LINE * lines
     notes = max(
-        len(_note(chart).splitlines()) + len(_alert(chart).splitlines()) for chart in charts
+        len(wrapped(chart.note).splitlines()) + len(wrapped(chart.alert).splitlines())
+        for chart in charts
     )
     footer = _PADDING + _X_LABEL + NOTE_LINE * notes
     width, height = _LEFT + wide + _RIGHT, header + high + footer
@@ -99,15 +95,9 @@ def draw_chart(axes: Axes, chart: Chart) -> Axes:
     for place, line in enumerate(chart.lines):
         _draw_line(axes, line, chart)
         if "planned_seeds" in line.table:
-            apart = _APART * (place - (len(chart.lines) - 1) / 2)
+            apart = abreast(place, len(chart.lines))
             x = line.table["x"].astype("float64")
             mark_missing(axes, x, line.table, line.look, shifted(axes, apart))
-    for words, level in (chart.levels or {}).items():
-        axes.axhline(level, color=QUIET, linestyle=(0, (1, 1.6)), linewidth=1.0, zorder=1)
-        axes.annotate(
-            words, xy=(1, level), xycoords=("axes fraction", "data"), xytext=(0, 2),
-            textcoords="offset points", ha="right", color=QUIET, fontsize=NOTE_POINTS,
-        )  # fmt: skip
     _scale(axes, chart)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
@@ -165,17 +155,9 @@ def _scale(axes: Axes, chart: Chart) -> None:
         tick_sizes(axes, chart.ticks)
 
 
-def _note(chart: Chart) -> str:
-    return textwrap.fill(chart.note, _WIDTH)
-
-
-def _alert(chart: Chart) -> str:
-    return textwrap.fill(chart.alert, _WIDTH)
-
-
 def _write(axes: Axes, chart: Chart) -> None:
     below = _X_LABEL
-    for text, color in ((_note(chart), QUIET), (_alert(chart), ALERT)):
+    for text, color in ((wrapped(chart.note), QUIET), (wrapped(chart.alert), ALERT)):
         axes.annotate(
             text, xy=(0, 0), xycoords="axes fraction", xytext=(0, -72 * below),
             textcoords="offset points", va="top", color=color, fontsize=NOTE_POINTS,

@@ -132,22 +132,22 @@ def curve_charts(
     planned: Sequence[str],
     alert: str,
 ) -> list[Chart]:
-    """Dev score (and training loss) over steps, a chart for each method, a line for each size.
+    """Dev score (and training loss) over steps for each method, a line for each size.
 
-    A size of `planned` that has no line is named in the alert.
+    The charts of a method follow each other. A size of `planned` that has no line is named
+    in the alert.
     """
     charts = []
     words = {"score": "Dev score", "train_loss": "Training loss, nats"}
-    for quantity, table in curves.items():
-        for method in METHOD.ordered(table["method"].unique()):
+    methods = {method for table in curves.values() for method in table["method"]}
+    for method in METHOD.ordered(methods):
+        for quantity, table in curves.items():
             rows = table[table["method"] == method]
+            if rows.empty:
+                continue
             sizes = list(dict.fromkeys(rows.sort_values("model_parameters")["model_size"]))
             look = looks(sizes, sizes[-1])
-            lost = [
-                f"{METHOD.label_of(method).lower()} at {size}"
-                for size in planned
-                if size not in sizes
-            ]
+            lost = [size for size in planned if size not in sizes]
             charts.append(
                 Chart(
                     title=METHOD.label_of(method), x_label="Step", y_label=words[quantity],
@@ -174,8 +174,7 @@ def distance_charts(
     charts = []
     for init in INIT.ordered(table["prompt_init"].unique()):
         rows = table[table["prompt_init"] == init]
-        lost = [f"{in_sentence(INIT.label_of(init))} at {size}" for size in planned
-                if size not in set(rows["model_size"])]  # fmt: skip
+        lost = [size for size in planned if size not in set(rows["model_size"])]
         charts.append(
             Chart(
                 title=INIT.label_of(init), x_label="Step", y_label="Cosine distance", floor=0.0,

@@ -1,95 +1,199 @@
-"""Heat maps: two axes of a complete grid crossed, a map for each model size and pair."""
+"""Heat maps as data, and how they are drawn: two axes of a complete grid crossed, at every size.
 
-from collections.abc import Sequence
+Words, order and shade of the cells are computed once, for print and for the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from ablation.axis import Axis
-from analysis.figures.notes import NOTE_LINE, NOTE_POINTS
-from analysis.style import ALERT, QUIET
+from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, named, partial, seed_range, wrapped
+from analysis.marginals import Crossing
+from analysis.panels import Reading
+from analysis.style import ALERT, QUIET, in_sentence
 
 COLOURS = "Greens"
 """Light to dark in one hue, so that a grey print keeps the order."""
 _CELL = 0.46
 _LEFT, _TOP, _RIGHT = 1.35, 0.42, 0.12
-_TICKS = 0.78
-_DARK = 0.6
+_TICKS, _TURNED = 0.42, 0.78
+"""Inches of labels and name of the columns, and of labels that are turned."""
+_DARK = 0.75
+"""From this shade on white letters stand out more than black ones."""
+_SHORT = 4
+"""Letters of a label that has room under its column without being turned."""
+_NOTE_LETTERS = 100
 
 Map = tuple[pd.DataFrame, tuple[Axis, Axis]]
+"""An `interaction_table` and the axes of its rows and columns."""
 
 
-def heat_sheet(maps: Sequence[Map], sizes: Sequence[str], note: str, alert: str) -> Figure:
-    """A row of maps for each pair, a column for each size, all on one scale of colours.
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell: its words, its shade from 0 (the lowest mean of all maps) to 1, and what is told.
 
-    Each of `maps` is an `interaction_table` and the axes of its rows and columns. A cell
-    without a complete seed is crossed out; one that lacks some of its seeds has a star.
+    `known` is False of one without a complete seed; a star says that some are missing.
     """
-    known = pd.concat([table["mean"] for table, _ in maps]).dropna()
-    norm = Normalize(known.min(), known.max()) if len(known) else Normalize(0, 100)
-    shapes = [tuple(table[axis.name].nunique() for axis in pair) for table, pair in maps]
-    footer = 0.1 + NOTE_LINE * (len(note.splitlines()) + len(alert.splitlines()))
+
+    words: str
+    shade: float
+    told: str
+    known: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heat:
+    """One size of a pair of axes; `rows` are a label and the cells of each, from the top."""
+
+    size: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two axes crossed, at every size."""
+
+    rows: str
+    columns: str
+    heats: tuple[Heat, ...]
+
+    @property
+    def title(self) -> str:
+        """Both axes in words."""
+        return f"{self.rows} (rows) and {in_sentence(self.columns)} (columns)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatMaps:
+    """All pairs of one reading on one scale of shades; `alert` is what they lack, or ''."""
+
+    pairs: tuple[Pair, ...]
+    note: str
+    alert: str
+
+
+def heat_maps(
+    crossed: Crossing, maps: Sequence[Map], reading: Reading, trials: pd.DataFrame
+) -> HeatMaps:
+    """The maps of a complete grid; `trials` are those that they show."""
+    tables = pd.concat([table for table, _ in maps], ignore_index=True)
+    known = tables["mean"].dropna()
+    ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 100.0)
+    third = "at its default" if reading == "slice" else "averaged over"
+    return HeatMaps(
+        pairs=tuple(
+            Pair(
+                rows=rows.label, columns=columns.label,
+                heats=tuple(_heat(table, size, (rows, columns), ends) for size in crossed.sizes),
+            )
+            for table, (rows, columns) in maps
+        ),
+        note=f"Mean dev score over {named(crossed.tasks)}, n = {seed_range(tables)} seeds; "
+        f"the third axis {third} ({reading}).",
+        alert=partial(trials, "Crossed out: no complete seed; star: some seeds missing."),
+    )  # fmt: skip
+
+
+def _heat(
+    table: pd.DataFrame, size: str, pair: tuple[Axis, Axis], ends: tuple[float, float]
+) -> Heat:
+    rows, columns = pair
+    down, across = (axis.ordered(table[axis.name].unique().tolist()) for axis in pair)
+    shown = table[table["model_size"] == size].to_dict("records")
+    found = {(row[rows.name], row[columns.name]): row for row in shown}
+    return Heat(
+        size=size, heads=tuple(map(columns.label_of, across)),
+        rows=tuple(
+            (rows.label_of(one), tuple(_cell(found.get((one, other)), *ends) for other in across))
+            for one in reversed(down)
+        ),
+    )  # fmt: skip
+
+
+def _cell(row: Mapping[Any, Any] | None, low: float, high: float) -> Cell:
+    if row is None or pd.isna(row["mean"]):
+        return Cell(words="✕", shade=0.0, told="no complete seed", known=False)
+    star = "*" if row["n"] < row["planned_seeds"] else ""
+    sd = "" if pd.isna(row["sd"]) else f" ± {row['sd']:.1f}"
+    return Cell(
+        words=f"{row['mean']:.1f}{star}",
+        shade=(row["mean"] - low) / (high - low) if high > low else 0.0,
+        told=f"{row['mean']:.1f}{sd}, {row['n']:g} of {row['planned_seeds']:g} seeds",
+    )
+
+
+def heat_sheet(maps: HeatMaps) -> Figure:
+    """A row of maps for each pair, a column for each size. Call it inside `style.paper()`."""
+    shapes = [(len(pair.heats[0].rows), len(pair.heats[0].heads)) for pair in maps.pairs]
+    words = [
+        (wrapped(maps.note, _NOTE_LETTERS), QUIET),
+        (wrapped(maps.alert, _NOTE_LETTERS), ALERT),
+    ]
+    footer = 0.1 + NOTE_LINE * sum(len(text.splitlines()) for text, _ in words)
     block = max(columns for _, columns in shapes) * _CELL + _RIGHT
-    width = _LEFT + len(sizes) * block
-    height = footer + sum(_TOP + rows * _CELL + _TICKS for rows, _ in shapes)
+    width = _LEFT + max(len(pair.heats) for pair in maps.pairs) * block
+    ticks = [_TURNED if _is_turned(pair.heats[0]) else _TICKS for pair in maps.pairs]
+    height = footer + sum(_TOP + rows * _CELL for rows, _ in shapes) + sum(ticks)
     figure = Figure(figsize=(width, height))
     top = height
-    for (table, pair), (rows, columns) in zip(maps, shapes, strict=True):
+    for pair, (rows, columns), below in zip(maps.pairs, shapes, ticks, strict=True):
         bottom = top - _TOP - rows * _CELL
-        for place, size in enumerate(sizes):
+        for place, heat in enumerate(pair.heats):
             box = (_LEFT + place * block, bottom, columns * _CELL, rows * _CELL)
             axes = figure.add_axes(
                 (box[0] / width, box[1] / height, box[2] / width, box[3] / height)
             )
-            draw_map(axes, table[table["model_size"] == size], pair, norm, first=place == 0)
-            axes.set_title(size, fontsize=8, loc="left")
-        top = bottom - _TICKS
-    figure.text(0.1 / width, footer / height, note, va="top", color=QUIET, fontsize=NOTE_POINTS)
-    below = footer - NOTE_LINE * len(note.splitlines())
-    figure.text(0.1 / width, below / height, alert, va="top", color=ALERT, fontsize=NOTE_POINTS)
+            draw_map(axes, heat, columns=pair.columns, rows="" if place else pair.rows)
+        top = bottom - below
+    top = footer
+    for text, color in words:
+        at = (0.1 / width, top / height)
+        figure.text(*at, text, va="top", color=color, fontsize=NOTE_POINTS, linespacing=1.35)
+        top -= NOTE_LINE * len(text.splitlines())
     return figure
 
 
-def draw_map(
-    axes: Axes, table: pd.DataFrame, pair: tuple[Axis, Axis], norm: Normalize, *, first: bool
-) -> Axes:
-    """Draw one size; `table` has a row for each pair of values. Labels of rows if `first`."""
-    rows, columns = (axis.ordered(table[axis.name].unique().tolist()) for axis in pair)
-    grid = table.pivot(index=pair[0].name, columns=pair[1].name, values="mean")
-    values = grid.loc[rows, columns].to_numpy(dtype=float)
-    thin = table.assign(thin=table["n"] < table["planned_seeds"]).pivot(
-        index=pair[0].name, columns=pair[1].name, values="thin"
-    )
-    image = axes.imshow(
-        np.ma.masked_invalid(values), cmap=COLOURS, norm=norm, aspect="auto", origin="lower"
-    )
-    for (row, column), value in np.ndenumerate(values):
-        if np.isnan(value):
+def _is_turned(heat: Heat) -> bool:
+    """Whether the labels of the columns are too long to stand side by side."""
+    return max(map(len, heat.heads)) > _SHORT
+
+
+def draw_map(axes: Axes, heat: Heat, *, columns: str, rows: str) -> Axes:
+    """Draw one size; rows are labelled where there is a name for them."""
+    cells = [row for _, row in heat.rows]
+    shades = np.array([[cell.shade if cell.known else np.nan for cell in row] for row in cells])
+    axes.imshow(np.ma.masked_invalid(shades), cmap=COLOURS, vmin=0, vmax=1, aspect="auto")
+    for (down, across), shade in np.ndenumerate(shades):
+        if np.isnan(shade):
             axes.add_patch(
                 Rectangle(
-                    (column - 0.5, row - 0.5), 1, 1, fill=False, hatch="xxxx", edgecolor=ALERT,
+                    (across - 0.5, down - 0.5), 1, 1, fill=False, hatch="xxxx", edgecolor=ALERT,
                     linewidth=0,
                 )
             )  # fmt: skip
             continue
-        color = "white" if norm(value) > _DARK else "black"
-        star = "*" if thin.loc[rows[row], columns[column]] else ""
         axes.text(
-            column, row, f"{value:.1f}{star}", ha="center", va="center", color=color, fontsize=7
-        )
-    image.axes.grid(visible=False)
+            across, down, cells[down][across].words, ha="center", va="center",
+            color="white" if shade > _DARK else "black", fontsize=7,
+        )  # fmt: skip
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
-    axes.set_xticks(
-        range(len(columns)), [pair[1].label_of(each) for each in columns], rotation=30, ha="right"
-    )
-    axes.set_yticks(range(len(rows)), [pair[0].label_of(each) for each in rows] if first else [])
-    if not first:
-        axes.set_yticks([])
-    axes.set_xlabel(pair[1].label, fontsize=7)
-    if first:
-        axes.set_ylabel(pair[0].label, fontsize=7)
+    axes.set_xticks(range(len(heat.heads)), heat.heads)
+    if _is_turned(heat):
+        axes.tick_params(axis="x", labelrotation=30)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(cells)) if rows else [], [label for label, _ in heat.rows if rows])
+    axes.set_xlabel(columns, fontsize=7)
+    axes.set_ylabel(rows, fontsize=7)
+    axes.set_title(heat.size, fontsize=8, loc="left")
     return axes

@@ -16,6 +16,10 @@ AXES_INCHES = (2.95, 2.25)
 # Inches of the legend: a line's sample with the gaps around it, a letter, and a digit.
 _SAMPLE = 0.5
 _LETTER, _DIGIT = 0.049, 0.063
+_SEEDS, _APART = 5.0, 2.5
+"""Points from a mean to the points of its seeds, and from those to the next line's."""
+_MARK = 5.0
+"""Points from one empty mark to the next."""
 
 
 def columns_of(labels: Sequence[str]) -> list[list[str]]:
@@ -73,6 +77,19 @@ def mark_missing(
 def _hollow(color: str) -> dict[str, Any]:
     edge = {"markeredgecolor": color, "markeredgewidth": 0.8}
     return {"linestyle": "none", "markerfacecolor": "none", "zorder": 4, **edge}
+
+
+def sideways(place: int) -> float:
+    """Points (1/72 inch) from the mean of line `place` to its seeds, which it would hide.
+
+    Left and right in turn, further out for later lines.
+    """
+    return (_SEEDS + _APART * (place // 2)) * (1 if place % 2 else -1)
+
+
+def abreast(place: int, count: int) -> float:
+    """Points by which the empty mark of line `place` of `count` stands beside its size."""
+    return _MARK * (place - (count - 1) / 2)
 
 
 def shifted(axes: Axes, points: float) -> Transform:

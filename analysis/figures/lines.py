@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
-from matplotlib.transforms import Transform
 
-from analysis.figures.layout import columns_of, mark_missing, shifted, tick_sizes
+from analysis.figures.layout import abreast, columns_of, mark_missing, shifted, sideways, tick_sizes
 from analysis.figures.notes import (
     INTERVAL_SEEDS,
     NOTE_LINE,
@@ -28,9 +27,6 @@ from analysis.overlays import Overlay
 from analysis.panels import Panel
 from analysis.style import ALERT, QUIET, Look
 
-_ASIDE = 5.0
-_APART = 2.5
-"""Points (1/72 inch) from a mean to the points of its seeds, and from those to the next line's."""
 _DODGE = 1.6
 """Points between the intervals of neighbouring lines."""
 X_LABEL = 0.42
@@ -63,7 +59,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         _draw_intervals(axes, line, look, place - (len(panel.values) - 1) / 2)
         _draw_seeds(axes, line, look, place)
         x = line["model_parameters"].astype("float64")
-        mark_missing(axes, x, line, look, _aside(axes, place))
+        mark_missing(axes, x, line, look, shifted(axes, abreast(place, len(panel.values))))
     _draw_chance(axes, panel.chance)
     draw_overlays(axes, caption.overlays)
     counts = placed["model_parameters"].unique().tolist()
@@ -141,14 +137,9 @@ def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
             markersize=3.2,
             markeredgewidth=0,
             linestyle="none",
-            transform=axes.transData + _aside(axes, place),
+            transform=axes.transData + shifted(axes, sideways(place)),
             zorder=2,
         )
-
-
-def _aside(axes: Axes, place: int) -> Transform:
-    """A shift along x, left and right in turn, further out for later lines."""
-    return shifted(axes, (_ASIDE + _APART * (place // 2)) * (1 if place % 2 else -1))
 
 
 def _draw_chance(axes: Axes, chance: float) -> None:

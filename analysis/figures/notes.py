@@ -13,6 +13,7 @@ NOTE_POINTS = 6.3
 NOTE_LINE = 0.118
 """Inches of a line of them."""
 _WIDTH = 66
+"""Letters of a line that is as wide as a pair of axes."""
 INTERVAL_SEEDS = 3
 """From so many seeds on a t interval is drawn; of two it is nine standard deviations wide."""
 BEST_POINT = "Each trial's score is that of its best checkpoint on dev."
@@ -24,6 +25,12 @@ _READINGS = {
 }
 
 
+def wrapped(words: str, letters: int = _WIDTH) -> str:
+    """Words in lines of so many letters, none of which begins within `mean ± sd`."""
+    filled = textwrap.fill(words.replace(" ± ", "\u00a0±\u00a0"), letters)
+    return filled.replace("\u00a0", " ")
+
+
 def note_lines(panel: Panel) -> int:
     """Lines of text under the panel."""
     return len(f"{made_of(panel)}\n{not_made_of(panel)}".splitlines())
@@ -33,7 +40,7 @@ def made_of(panel: Panel) -> str:
     """What a point of the panel is: statistic, number of seeds, tasks."""
     second = f"Dev score, mean over {named(panel.tasks)}{reading_of(panel)}."
     lines = (marks_of(panel), second, BEST_POINT)
-    return "\n".join(textwrap.fill(line, _WIDTH) for line in lines)
+    return "\n".join(map(wrapped, lines))
 
 
 def reading_of(panel: Panel) -> str:
@@ -59,8 +66,13 @@ def seed_range(table: pd.DataFrame) -> str:
 
 def named(tasks: Sequence[str]) -> str:
     """Tasks in words: by name where they are few."""
+    return f"{len(tasks)} tasks" if len(tasks) > 3 else all_named(tasks)
+
+
+def all_named(tasks: Sequence[str]) -> str:
+    """Every task by its name: `BoolQ, CB and COPA`."""
     names = [TASK.label_of(task) for task in tasks]
-    return f"{len(names)} tasks" if len(names) > 3 else " and ".join(names)
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def not_made_of(panel: Panel) -> str:
@@ -75,7 +87,7 @@ def not_made_of(panel: Panel) -> str:
     nowhere = panel.table.loc[panel.table["model_parameters"].isna(), "model_size"].unique()
     if len(nowhere):
         words.append(f"Not placed, no trial done: {', '.join(nowhere)}.")
-    return textwrap.fill(" ".join(words), _WIDTH)
+    return wrapped(" ".join(words))
 
 
 def partial(trials: pd.DataFrame, marks: str = "") -> str:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.axis import Value
+from analysis.figures.layout import abreast, sideways
 from analysis.figures.notes import INTERVAL_SEEDS
 from analysis.panels import Panel
 from analysis.style import in_short, looks
@@ -22,6 +23,8 @@ _EDGE = 0.07
 """Share of the width that stays free left and right of the outermost sizes."""
 _DODGE = 2.5
 """From the interval of one line to that of the next, along x."""
+POINT = 1.5
+"""In this drawing, a point of the printed figure."""
 _STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0)
 _TICKS = 6
 
@@ -106,7 +109,7 @@ def chart_of(panel: Panel, default: Value, scores: tuple[float, float]) -> Chart
         _line(
             placed[placed[panel.axis.name] == value],
             panel.axis.label_of(value), order.index(value), along, y_of,
-            _DODGE * (place - (len(panel.values) - 1) / 2),
+            place, len(panel.values),
         )
         for place, value in enumerate(panel.values)
     ]  # fmt: skip
@@ -142,8 +145,10 @@ def _line(
     look: int,
     along: Mapping[float, float],
     y_of: ToY,
-    aside: float,
+    place: int,
+    count: int,
 ) -> Line:
+    """Line `place` of `count`."""
     xs = [along[count] for count in rows["model_parameters"].astype(float)]
     known = [(x, row) for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if row["n"] > 0]
     points = tuple(
@@ -152,6 +157,7 @@ def _line(
         for x, row in known
     )  # fmt: skip
     parts = list(pieces(xs, rows))
+    dodged, aside = _DODGE * (place - (count - 1) / 2), POINT * sideways(place)
     return Line(
         label=label,
         look=look,
@@ -159,15 +165,15 @@ def _line(
         paths=tuple(joined((x, y_of(row["mean"])) for x, row in part) for part in parts),
         bands=tuple(band(_edges(part), y_of) for part in parts if len(part) > 1),
         bars=tuple(
-            (round(x + aside, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
+            (round(x + dodged, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
             for x, row in known if row["n"] >= INTERVAL_SEEDS
         ),
         seeds=tuple(
-            (x, y_of(score)) for _, column in _seed_columns(rows)
+            (round(x + aside, 1), y_of(score)) for _, column in _seed_columns(rows)
             for x, score in zip(xs, column, strict=True) if not pd.isna(score)
         ),
         missing=tuple(
-            round(x + 2 * aside, 1)
+            round(x + POINT * abreast(place, count), 1)
             for x, (_, row) in zip(xs, rows.iterrows(), strict=True) if not row["n"]
         ),
     )  # fmt: skip

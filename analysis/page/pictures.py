@@ -4,11 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from analysis import draw
+from analysis.figures.heat import HeatMaps
 from analysis.findings import UNPLANNED, Findings, Panels, find
 from analysis.frame import Trials
-from analysis.marginals import crossed_trials
 from analysis.page.chart import score_range
-from analysis.page.heat import Pair, pairs_of
 from analysis.page.plots import numbers_of, plots_of
 from analysis.page.sections import Figure, Finding, figure_of, finding
 from analysis.source import Sweep
@@ -37,17 +36,12 @@ _TABLES = (
 
 @dataclass(frozen=True, kw_only=True)
 class Group:
-    """A figure of `python -m analysis figures` under the name of its file: charts, or heat maps.
-
-    `note` and `alert` are of the heat maps; charts have their own.
-    """
+    """A figure of `python -m analysis figures` under the name of its file: charts, or heat maps."""
 
     name: str
     title: str
     figures: tuple[Figure, ...] = ()
-    pairs: tuple[Pair, ...] = ()
-    note: str = ""
-    alert: str = ""
+    heats: HeatMaps | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,23 +81,11 @@ def _groups(found: Findings) -> Iterator[Group]:
         scores = score_range([*found.panels.values(), *found.marginals.values()])
         figures = [figure_of(found.manifest, each, scores) for each in found.marginals.values()]
         yield Group(name=_MARGINALS, title=_TITLES[_MARGINALS], figures=tuple(figures))
-    yield from _interactions(found)
     for picture in draw.pictures(found):
-        if picture.charts:
+        if picture.heats:
+            yield Group(name=picture.stem, title=_TITLES[picture.stem], heats=picture.heats)
+        elif picture.charts:
             yield _charts(picture)
-
-
-def _interactions(found: Findings) -> Iterator[Group]:
-    if found.crossed is None:
-        return
-    for each in found.interactions:
-        trials = crossed_trials(found.crossed, each.reading, found.manifest.defaults)
-        note, alert = draw.interaction_words(found.crossed, each, trials)
-        name = f"figure_interactions_{each.reading}"
-        yield Group(
-            name=name, title=_TITLES[name], note=note, alert=alert,
-            pairs=pairs_of(each.maps, found.crossed.sizes),
-        )  # fmt: skip
 
 
 def _charts(picture: draw.Picture) -> Group:

@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures import chart as printed
+from analysis.figures.layout import abreast
 from analysis.page.chart import (
     BOTTOM,
     HEIGHT,
+    POINT,
     TOP,
     Chart,
     Line,
@@ -36,9 +38,6 @@ _TICKS = 6
 _ROUND = (1.0, 2.0, 5.0, 10.0)
 _WHOLE = 1000.0
 """From here on a number is told in thousands."""
-
-_APART = 5.0
-"""Between the empty marks of two lines at one place along x."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +129,7 @@ def _plot(chart: printed.Chart, scale: Scale) -> Chart:
     count = len(chart.lines)
     return Chart(
         lines=tuple(
-            _line(line, chart, along, y_of, _APART * (number - (count - 1) / 2))
+            _line(line, chart, along, y_of, POINT * abreast(number, count))
             for number, line in enumerate(chart.lines)
         ),
         x_ticks=tuple(Tick(at=along[x], text=_x_words(chart, x)) for x in named),

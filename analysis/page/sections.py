@@ -13,7 +13,7 @@ from ablation.search import DESIGN
 from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from analysis.figures import scale
-from analysis.figures.notes import BEST_POINT, marks_of, not_made_of, reading_of
+from analysis.figures.notes import BEST_POINT, all_named, marks_of, not_made_of, reading_of
 from analysis.findings import UNPLANNED, Panels
 from analysis.frame import Trials
 from analysis.manifest import Manifest
@@ -104,7 +104,6 @@ def figure_of(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> 
     """A panel as the page draws it, over a range of scores."""
     axis = panel.axis
     default = STUDIED if axis is scale.AXIS else manifest.defaults[axis.name]
-    tasks = ", ".join(TASK.label_of(task) for task in panel.tasks)
     return PanelFigure(
         axis=axis,
         values=panel.values,
@@ -112,7 +111,8 @@ def figure_of(manifest: Manifest, panel: Panel, scores: tuple[float, float]) -> 
         title="The scale curve" if axis is scale.AXIS else axis.label,
         question=axis.question,
         chart=chart_of(panel, default, scores),
-        made_of=f"{marks_of(panel)} Mean over {tasks}{reading_of(panel)}. {BEST_POINT}",
+        made_of=f"{marks_of(panel)} Mean over {all_named(panel.tasks)}{reading_of(panel)}. "
+        f"{BEST_POINT}",
         partial=" ".join(not_made_of(panel).split()),
         table=_panel_table(panel),
     )
@@ -213,7 +213,7 @@ def finding(claim: Claim) -> Finding:
     """A claim as the page tells it."""
     found = claim.measured
     answer = {True: "holds", False: "does not hold", None: "unknown"}[claim.holds]
-    value = number(found.mean)
+    value = "not measured, wanted" if claim.holds is None else number(found.mean)
     if found.n > 1:
         value += f" [{found.low:.1f}, {found.high:.1f}]"
     return Finding(

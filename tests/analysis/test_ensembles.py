@@ -70,6 +70,15 @@ def test_one_prompt_alone_is_no_ensemble(voters: Any, record: Any) -> None:
     ]
 
 
+def test_what_lacks_a_vote_for_one_reason_is_one_note(toy: Any) -> None:
+    """A page that says 24 times that a sweep has just begun, and nothing else."""
+    made = toy(axes={"task": ["boolq", "cb"], "model_size": ["60k"]})
+    _, notes = ensemble_table(made.trials().frame, made.store)
+    assert notes == [
+        "Table 3 has no row for boolq, cb at 60k: 0 of 2 prompts are done, and a vote takes two"
+    ]
+
+
 def test_answers_of_another_form_leave_the_rest_to_be_drawn(voters: Any, record: Any) -> None:
     """Would catch a file of somebody else's answers that ends every figure with a KeyError."""
     commit(voters, record)

@@ -111,6 +111,14 @@ def test_figures_of_a_complete_grid_name_exactly_the_trials_they_show(complete: 
     assert _shown(complete) == _expected(complete, COMPLETE)
 
 
+def test_marginals_have_no_place_for_a_panel_that_none_of_them_is(complete: Any) -> None:
+    """A hole on the sheet for the objectives, which are crossed with nothing."""
+    found = find(complete.manifest, complete.trials(), complete.store)
+    (picture,) = (p for p in pictures(found) if p.stem == "figure_3_marginal")
+    first, second, third = (axes.get_position() for axes in picture.draw().axes)
+    assert (second.y0, third.x0) == (first.y0, first.x0)
+
+
 def test_what_a_spread_over_all_cells_lacks_is_told(toy: Any) -> None:
     """A robustness figure that calls itself whole while cells off the panels are missing."""
     made = toy(design="complete", axes={"model_size": ["2m"]})

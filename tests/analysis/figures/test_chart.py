@@ -3,18 +3,11 @@
 from typing import Any
 
 import pandas as pd
-import pytest
-from matplotlib.colors import Normalize
-from matplotlib.figure import Figure
 
 from ablation.task_parameters import Assumptions
 from analysis.figures.chart import Chart, Line, chart_sheet
-from analysis.figures.charts import parameter_charts, robustness_chart
-from analysis.figures.heat import draw_map, heat_sheet
-from analysis.marginals import PAIRS, crossing, interaction_table
+from analysis.figures.charts import curve_charts, parameter_charts, robustness_chart
 from analysis.style import looks, paper
-
-DEFAULTS = {"prompt_length": 20, "prompt_init": "class_label", "lm_adaptation_steps": 1000}
 
 
 def chart(**changes: Any) -> Chart:
@@ -117,34 +110,21 @@ def test_a_setting_without_a_seed_is_named_under_the_chart() -> None:
     assert found.alert == "partial: 1 of 2 trials. Not drawn: prompt length at b."
 
 
-def test_a_heat_map_marks_what_is_missing_and_what_is_thin(frame_of: Any) -> None:
-    """A cell of nothing drawn as the lowest score, or one seed as good as two."""
-    frame = frame_of(
-        design="complete",
-        scorer=lambda c: 50.0,
-        done=lambda c: c.model_size == "60k" and not (c.prompt_length == 1 and (
-            c.prompt_init == "class_label" or c.seed == 0)),
-    )  # fmt: skip
-    found = crossing(frame)
-    assert found is not None
-    table = interaction_table(found, PAIRS[0], "slice", DEFAULTS)
-    with paper():
-        axes = Figure().add_subplot()
-        rows = table[table["model_size"] == "60k"]
-        draw_map(axes, rows, PAIRS[0], Normalize(0, 100), first=True)
-    assert sorted(text.get_text() for text in axes.texts) == ["50.0", "50.0", "50.0*"]
-    (patch,) = axes.patches
-    assert patch.get_extents().min == pytest.approx(axes.transData.transform((0.5, -0.5)))
-
-
-@pytest.mark.parametrize("alert", ["", "partial: 1 of 2 trials."])
-def test_words_of_heat_maps_stay_on_the_sheet(frame_of: Any, alert: str) -> None:
-    """Labels of long names cut off at the left, or maps over each other."""
-    found = crossing(frame_of(design="complete", scorer=lambda c: 50.0))
-    assert found is not None
-    maps = [(interaction_table(found, pair, "slice", DEFAULTS), pair) for pair in PAIRS]
-    with paper():
-        figure = heat_sheet(maps, found.sizes, "A note.", alert)
-        boxes = [axes.get_tightbbox() for axes in figure.axes]
-    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
-    assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
+def test_score_and_loss_of_a_method_stand_side_by_side() -> None:
+    """Curves of one method apart from each other, with its name once more for each size lost."""
+    curves = {
+        quantity: pd.DataFrame(
+            {"method": method, "model_size": "a", "model_parameters": 10, "step": step,
+             "mean": 1.0, "sd": 0.0, "n": 2}
+            for method in methods for step in (1, 2)
+        )
+        for quantity, methods in (
+            ("score", ["prompt_tuning", "model_tuning"]), ("train_loss", ["model_tuning"]),
+        )
+    }  # fmt: skip
+    found = curve_charts(curves, ["boolq"], ["a", "b", "c"], "partial: 2 of 6 trials.")
+    assert [(each.title, each.y_label) for each in found] == [
+        ("Model tuning", "Dev score"), ("Model tuning", "Training loss, nats"),
+        ("Prompt tuning", "Dev score"),
+    ]  # fmt: skip
+    assert {each.alert for each in found} == {"partial: 2 of 6 trials. Not drawn: b, c."}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ablation import method
-from analysis.figures.notes import made_of, not_made_of, note_lines
+from analysis.figures.notes import made_of, named, not_made_of, note_lines, wrapped
 from analysis.panels import build_panel
 
 
@@ -25,6 +25,17 @@ def test_notes_state_n_tasks_and_what_is_missing(frame_of: Any) -> None:
         "Not placed, no trial done: 2m."
     )
     assert note_lines(partial) == 5
+
+
+def test_a_spread_is_on_one_line_with_its_sign() -> None:
+    """`mean ±` at the end of a line, and `sd` at the head of the next."""
+    assert wrapped("Line and band: mean ± sd, n = 2", 24) == "Line and band:\nmean ± sd, n = 2"
+
+
+def test_tasks_are_told_as_one_tells_them() -> None:
+    """`SQuAD and MRPC and QQP`."""
+    assert named(["squad", "mrpc", "qqp"]) == "SQuAD, MRPC and QQP"
+    assert named(["boolq"]) == "BoolQ"
 
 
 def test_many_tasks_are_counted_and_uneven_seeds_are_a_range(frame_of: Any) -> None:

@@ -53,9 +53,10 @@ def test_a_complete_grid_has_marginals_and_interactions(
     words = [figure.made_of for figure in shown["figure_3_marginal"].figures]
     assert len(words) == 3
     assert all("marginal over the rest" in each for each in words)
-    pairs = shown["figure_interactions_slice"].pairs
-    assert [len(pair.heats) for pair in pairs] == [3, 3]
-    assert "the third axis at its default (slice)" in shown["figure_interactions_slice"].note
+    heats = shown["figure_interactions_slice"].heats
+    assert heats is not None
+    assert [len(pair.heats) for pair in heats.pairs] == [3, 3]
+    assert "the third axis at its default (slice)" in heats.note
 
 
 def test_tables_that_only_figures_prints_are_in_it_too(whole: Any) -> None:
