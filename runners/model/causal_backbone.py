@@ -190,7 +190,7 @@ def check_decoder(config: Any, place: Place) -> None:
     if not config.is_encoder_decoder:
         return
     remedy = "give a decoder-only model"
-    if config.model_type == "t5":
+    if config.model_type in ("t5", "mt5"):
         remedy += ", or architecture t5 in the family file"
     raise ValueError(
         f"model {place}: model_type {config.model_type!r} is an encoder-decoder; {remedy}"

@@ -11,7 +11,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import T5ForConditionalGeneration
+from transformers import (
+    MT5ForConditionalGeneration,
+    PreTrainedModel,
+    T5ForConditionalGeneration,
+)
 
 from runners.model import t5
 from runners.model.backbone import IGNORED, Weights, fewer
@@ -110,44 +114,51 @@ class T5Backbone:
         return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
 
-_TIED = {
-    name: source
-    for name, source in T5ForConditionalGeneration._tied_weights_keys.items()
-    if name != "lm_head.weight"
-}
+def _own_output(kind: Any) -> Any:
+    """The class with an output layer that is never tied to the input embedding.
 
-
-class _UntiedT5(T5ForConditionalGeneration):
-    """T5 whose output layer is never tied to its input embedding.
-
-    `transformers` 5 ties the two of every T5 unless a checkpoint has both and
-    they differ; T5 1.1 has an output layer of its own.
+    `transformers` 5 ties the two of every T5 unless a checkpoint has both and they differ;
+    T5 1.1 and mT5 have an output layer of their own.
     """
+    tied = {name: of for name, of in kind._tied_weights_keys.items() if name != "lm_head.weight"}
+    return type(kind.__name__, (kind,), {"_tied_weights_keys": tied})
 
-    _tied_weights_keys = _TIED
+
+_UNTIED = {
+    "t5": _own_output(T5ForConditionalGeneration), "mt5": _own_output(MT5ForConditionalGeneration)
+}  # fmt: skip
+"""Classes of `transformers` by `model_type`; mT5 is T5 1.1 with another vocabulary."""
+
+
+def t5_class(config: Any) -> Any:
+    """The class of `transformers` that a checkpoint with this config is read as."""
+    return T5ForConditionalGeneration if _is_scaled(config) else _UNTIED[config.model_type]
+
+
+def _is_scaled(config: Any) -> bool:
+    """Whether the output layer is the embedding, scaled, as in T5 1.0; an mT5 has no word on it."""
+    return bool(getattr(config, "scale_decoder_outputs", False))
 
 
 def check_t5(config: Any, place: Place) -> None:
-    """Raises ValueError where the config of a checkpoint is not that of a T5."""
-    if config.model_type == "t5":
+    """Raises ValueError where the config of a checkpoint is that of no T5 and no mT5."""
+    if config.model_type in _UNTIED:
         return
-    remedy = "give a T5 1.0 or 1.1"
+    remedy = "give a T5 1.0 or 1.1, or an mT5"
     if not config.is_encoder_decoder:
         remedy += ", or architecture causal in the family file"
     raise ValueError(f"model {place}: model_type {config.model_type!r} is not t5; {remedy}")
 
 
 def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype) -> T5Backbone:
-    """A T5 checkpoint, 1.0 or 1.1, frozen and in `dtype`.
+    """A T5 checkpoint, 1.0, 1.1 or mT5, frozen and in `dtype`.
 
     `fingerprint` tells it and its tokenizer from others. Raises ValueError for
     weights that do not fit the config, and for a T5 of another kind.
     """
     config = read_config(place)
     check_t5(config, place)
-    kind = T5ForConditionalGeneration if config.scale_decoder_outputs else _UntiedT5
-    model = read_model(kind, place, dtype)
-    assert isinstance(model, T5ForConditionalGeneration)
+    model = read_model(t5_class(config), place, dtype)
     return T5Backbone(
         shape=shape_of(model),
         weights={name: p.detach() for name, p in model.named_parameters()},
@@ -158,15 +169,14 @@ def load_t5(place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype)
     )
 
 
-def shape_of(model: T5ForConditionalGeneration) -> T5Dimensions:
-    """The dimensions of a model; raises ValueError for an activation that is not known."""
-    config = model.config
+def shape_of(model: PreTrainedModel) -> T5Dimensions:
+    """The dimensions of a T5; raises ValueError for an activation that is not known."""
+    config: Any = model.config
     if config.dense_act_fn not in ACTIVATIONS:
         raise ValueError(
             f"model {config.name_or_path!r}: feed_forward_proj {config.feed_forward_proj!r} is "
             "not known; give a T5 with gated-gelu, gated-silu or relu"
         )
-    assert config.num_decoder_layers is not None
     return T5Dimensions(
         layers=config.num_layers,
         decoder_layers=config.num_decoder_layers,
@@ -178,5 +188,5 @@ def shape_of(model: T5ForConditionalGeneration) -> T5Dimensions:
         start_id=config.decoder_start_token_id,
         activation=config.dense_act_fn,
         gated=config.is_gated_act,
-        tied=config.scale_decoder_outputs,
+        tied=_is_scaled(config),
     )

@@ -19,12 +19,12 @@ from transformers import (
     GPTNeoXConfig,
     LlamaConfig,
     MambaConfig,
-    MT5Config,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
     RwkvConfig,
     T5ForConditionalGeneration,
+    UMT5Config,
 )
 
 from runners.model.backbone import IGNORED
@@ -240,14 +240,14 @@ def test_an_encoder_decoder_is_refused(
 def test_an_encoder_decoder_of_another_kind_is_sent_nowhere(
     backbone: T5Backbone, tmp_path: Path, architecture: str
 ) -> None:
-    """Catches an mT5 that is sent from one architecture to the other and back."""
-    MT5Config(vocab_size=700, d_model=24).save_pretrained(tmp_path)
+    """Catches a umT5 that is sent from one architecture to the other and back."""
+    UMT5Config(vocab_size=700, d_model=24).save_pretrained(tmp_path)
     load = {"t5": load_t5, "causal": load_causal}[architecture]
     said = {
-        "t5": "is not t5; give a T5 1.0 or 1.1",
+        "t5": "is not t5; give a T5 1.0 or 1.1, or an mT5",
         "causal": "is an encoder-decoder; give a decoder-only model",
     }[architecture]
-    with pytest.raises(ValueError, match=rf"model_type 'mt5' {said}$"):
+    with pytest.raises(ValueError, match=rf"model_type 'umt5' {said}$"):
         load(Place(path=tmp_path), codec=backbone.codec, fingerprint="f", dtype=torch.float32)
 
 

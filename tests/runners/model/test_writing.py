@@ -10,6 +10,8 @@ from transformers import (
     AutoModelForSeq2SeqLM,
     AutoTokenizer,
     LlamaConfig,
+    MT5Config,
+    MT5ForConditionalGeneration,
     T5Config,
     T5ForConditionalGeneration,
 )
@@ -50,6 +52,28 @@ def test_a_config_says_to_any_release_that_the_output_layer_is_its_own(tmp_path:
     assert config["tie_word_embeddings"] is False
     assert config["scale_decoder_outputs"] is False
     assert config["architectures"] == ["T5ForConditionalGeneration"]
+
+
+def test_an_mt5_leaves_as_it_came(backbone: T5Backbone, tmp_path: Path) -> None:
+    """Catches an mT5 with a tied output layer, or one that others read as another model."""
+    config = MT5Config(
+        vocab_size=700, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2,
+        tie_word_embeddings=False,
+    )  # fmt: skip
+    model = MT5ForConditionalGeneration(config)
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(700, 8))
+    model.save_pretrained(tmp_path / "there")
+    place = Place(path=tmp_path / "there")
+    loaded = load_t5(place, codec=backbone.codec, fingerprint="f", dtype=torch.float32)
+    (tmp_path / "written").mkdir()
+    write_checkpoint(loaded, place, tmp_path / "written")
+    read = AutoModelForSeq2SeqLM.from_pretrained(tmp_path / "written")
+    assert isinstance(read, MT5ForConditionalGeneration)
+    found = dict(read.named_parameters())
+    assert found.keys() == loaded.weights.keys() == dict(model.named_parameters()).keys()
+    for name, weight in model.named_parameters():
+        assert torch.equal(found[name], weight), name
+        assert torch.equal(loaded.weights[name], weight), name
 
 
 def test_the_tokenizer_is_written_beside(tmp_path: Path) -> None:

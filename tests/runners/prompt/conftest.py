@@ -20,12 +20,15 @@ from transformers import (
     AutoModelForCausalLM,
     GPTNeoXConfig,
     LlamaConfig,
+    MT5Config,
+    MT5ForConditionalGeneration,
     PreTrainedModel,
     Qwen3Config,
     T5Config,
     T5ForConditionalGeneration,
 )
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
+from transformers.models.mt5.modeling_mt5 import MT5LayerNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
@@ -47,11 +50,11 @@ OF_DECODERS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def _t5_1_1() -> PreTrainedModel:
+def _gated(kind: Any, config: Any) -> PreTrainedModel:
     """Gated, and with an output layer of its own, which `transformers` 5 would tie in silence."""
-    config = T5Config(**OF_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
-    model = T5ForConditionalGeneration(config)
-    model.lm_head.weight = torch.nn.Parameter(torch.randn(VOCABULARY, config.d_model) * 0.3)
+    shape = config(**OF_T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    model: PreTrainedModel = kind(shape)
+    model.lm_head.weight = torch.nn.Parameter(torch.randn(VOCABULARY, shape.d_model) * 0.3)
     return model
 
 
@@ -66,7 +69,8 @@ def _decoder(config: Any) -> PreTrainedModel:
 
 
 MODELS: Mapping[str, Callable[[], PreTrainedModel]] = {
-    "t5_1_1": _t5_1_1,
+    "t5_1_1": lambda: _gated(T5ForConditionalGeneration, T5Config),
+    "mt5": lambda: _gated(MT5ForConditionalGeneration, MT5Config),
     "t5_1_0": _t5_1_0,
     "llama": lambda: _decoder(LlamaConfig(**OF_DECODERS, num_key_value_heads=2)),
     "gpt_neox": lambda: _decoder(GPTNeoXConfig(**OF_DECODERS)),
@@ -108,7 +112,7 @@ def precision(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     """Float32 as the project runs, and float64 throughout."""
     found = PRECISIONS[request.param]
     if found.dtype is torch.float64:
-        for norm in (T5LayerNorm, LlamaRMSNorm, Qwen3RMSNorm):
+        for norm in (T5LayerNorm, MT5LayerNorm, LlamaRMSNorm, Qwen3RMSNorm):
             monkeypatch.setattr(norm, "forward", _norm_in_own_precision)
     return found
 
@@ -227,7 +231,7 @@ def subject(request: pytest.FixtureRequest, precision: Precision, backbone: T5Ba
     torch.manual_seed(0)
     module = MODELS[request.param]().to(precision.dtype).eval()
     module.set_attn_implementation(precision.attention)
-    is_t5 = request.param.startswith("t5")
+    is_t5 = "t5" in request.param
     for parameter in module.parameters():
         parameter.requires_grad_(False)
         if parameter.dim() > 1 and not is_t5:
