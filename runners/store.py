@@ -7,6 +7,7 @@ that can create a file only where none is. `runners.storage.layout` shows what
 lies where.
 """
 
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -234,6 +235,16 @@ class Store:
                 unreadable += error.defects
         hand_over(self.root, unreadable, defects)
         return found
+
+    def measured(self, key: str) -> dict[str, int] | None:
+        """Numbers that were noted under a key; None where there are none."""
+        data = self._files.read(layout.lengths_path(key))
+        return None if data is None else json.loads(data)
+
+    def note_measured(self, key: str, numbers: Mapping[str, int]) -> None:
+        """Note numbers that are measured once, in place of any under the same key."""
+        self._claim()
+        self._files.replace(layout.lengths_path(key), json.dumps(dict(numbers)).encode() + b"\n")
 
     def verify(self) -> list[Defect]:
         """Read everything, check every checksum, and say what is wrong."""

@@ -6,7 +6,7 @@ now or after hours. Where RAY_ADDRESS names a cluster its nodes are asked
 """
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from huggingface_hub import constants, file_exists, try_to_load_from_cache
@@ -21,12 +21,11 @@ from runners.model.family import Place
 from runners.store import Store
 from sweeps import address, nodes
 from sweeps.finding import Finding, Verdict, store_finding
-from sweeps.fits import unfit
+from sweeps.fits import Look, look, parts_left
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import NO_NODE, misfit_text
 from sweeps.hub_data import hub_findings
-from sweeps.local_data import parts_of, unreadable
 from sweeps.needs import needs_of
 from sweeps.nodes import NodeType
 from sweeps.plan import Plan, survey
@@ -51,13 +50,11 @@ def examine(spec: SweepSpec, cluster: str | None) -> list[Finding]:
     machines = [this_machine()] if cluster is None else list(nodes.load(cluster))
     planned = forecast(plan, machines, workers=spec.execution.workers)
     elsewhere = cluster is None and address.is_named()
-    data = [*_absent(plan), *_data(plan)]
-    unread = plan.absent or any(each.verdict == "bad" for each in data)
     found = [
         Finding(subject="spec", verdict="good", said=f"{len(spec.trials):,} trials, all legal"),
-        *data,
+        *_absent(plan),
+        *_data(plan),
         *hub_findings(plan),
-        *([] if unread else _fit(plan)),
         *_mixed(plan),
         store_finding(spec.execution.store),
         *_disk(plan, planned),
@@ -115,32 +112,41 @@ def _absent(plan: Plan) -> Iterator[Finding]:
 
 
 def _data(plan: Plan) -> Iterator[Finding]:
-    """Whether local copies of benchmarks have every split and column that is left to be read."""
-    left = [work.config for work in plan.left]
+    """Whether local copies of benchmarks have all that is left to be read, and models fit it."""
     absent = {each.problem.key for each in plan.spec.absent}
     parts = {
-        part: folder
-        for part, folder in parts_of(left, plan.spec.catalogue).items()
+        part: place
+        for part, place in parts_left(plan, hub=False).items()
         if f"data.{part[0]}.dir" not in absent
     }
-    mistakes = unreadable(plan.spec, parts)
-    for each in mistakes:
+    found = look(plan, parts, models=not plan.absent and not absent, notes=_Read(plan.root))
+    for each in found.mistakes:
         said = f"{plan.spec.path}:{each.line}: {each.problem}"
         yield Finding(subject="data", verdict="bad", said=said)
-    if parts and not mistakes:
+    if parts and not found.mistakes:
         tasks = {task for _, task, _ in parts}
         said = f"{len(parts)} splits of {len(tasks)} tasks were read from local folders"
         yield Finding(subject="data", verdict="good", said=said)
+    if not found.mistakes:
+        yield from _fit(found)
 
 
-def _fit(plan: Plan) -> Iterator[Finding]:
-    """Whether the models that are here read the data that are, and write their answers."""
-    tried, found = unfit(plan)
-    for line in found:
+def _fit(found: Look) -> Iterator[Finding]:
+    """Whether the models that can be had read the data that are here, and write their answers."""
+    for line in found.misfits:
         yield Finding(subject="fit", verdict="bad", said=line)
-    if tried and not found:
-        said = f"the models' tokenizers read and answer {tried} task{'s' * (tried > 1)}"
-        yield Finding(subject="fit", verdict="good", said=said)
+    if found.untried:
+        yield Finding(subject="fit", verdict="concern", said=found.untried)
+    elif found.tasks and not found.misfits:
+        said = f"the models' tokenizers read and answer {found.tasks} task"
+        yield Finding(subject="fit", verdict="good", said=said + "s" * (found.tasks > 1))
+
+
+class _Read(Store):
+    """A store as a doctor knows it, who writes nothing into it."""
+
+    def note_measured(self, key: str, numbers: Mapping[str, int]) -> None:
+        """Nothing is noted."""
 
 
 def _mixed(plan: Plan) -> Iterator[Finding]:

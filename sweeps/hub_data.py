@@ -1,4 +1,4 @@
-"""Whether data of the hub can be had: looked for by `doctor`, and read before a run starts.
+"""Whether data of the hub can be had, as `doctor` looks for them; nothing is fetched.
 
 `datasets` keeps what it has read in a cache of this machine, where trials find it.
 """
@@ -13,9 +13,9 @@ from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from runners.catalogue import DataPlace
 from runners.data.hub import TASKS
-from sweeps.document import Located
 from sweeps.finding import Finding, Verdict
-from sweeps.local_data import Part, mistake, places_of, read
+from sweeps.fits import hub_name
+from sweeps.local_data import Part, places_of
 from sweeps.plan import Plan
 
 _REMEDY = "reach the hub once, or name a local copy (data: {BENCHMARK: {dir: ...}})"
@@ -27,21 +27,6 @@ def hub_parts(plan: Plan) -> dict[Part, DataPlace]:
     return {part: place for part, place in places.items() if place.folder is None}
 
 
-def unreadable_of_hub(plan: Plan) -> list[Located]:
-    """A mistake of the spec for every data set of the hub that cannot be read as a trial would.
-
-    Reads each split, which is in the cache of `datasets` from then on.
-    """
-    found = []
-    for part, place in hub_parts(plan).items():
-        try:
-            read(part, place)
-        except ValueError as error:
-            told = _name(TASKS[part[1]].repository, place.revision)
-            found.append(mistake(plan.spec, part, f"data.{part[0]}", told, error))
-    return found
-
-
 def hub_findings(plan: Plan) -> Iterator[Finding]:
     """A finding for each data set of the hub that is left to be read; nothing is fetched."""
     wanted: dict[tuple[str, str | None], dict[str, str | None]] = {}
@@ -50,12 +35,8 @@ def hub_findings(plan: Plan) -> Iterator[Finding]:
         tasks[task] = TASKS[task].config
     for (repository, revision), configs in wanted.items():
         verdict, said = _standing(repository, revision, configs)
-        named = f"{_name(repository, revision)} ({', '.join(configs)}) {said}"
+        named = f"{hub_name(repository, revision)} ({', '.join(configs)}) {said}"
         yield Finding(subject="data", verdict=verdict, said=named)
-
-
-def _name(repository: str, revision: str | None) -> str:
-    return f"{repository}@{revision}" if revision else repository
 
 
 def _standing(

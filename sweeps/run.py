@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from runners.store import Store
 from runners.training.provenance import code_fingerprint
 from sweeps import address, lease, summary
-from sweeps.fits import unfit
+from sweeps.fits import look, parts_left
 from sweeps.forecast.estimate import forecast
 from sweeps.forecast.hardware import UnknownGpuError
 from sweeps.forecast.machine import this_machine
 from sweeps.forecast.tables import misfit_text
 from sweeps.lease import Lease
-from sweeps.local_data import parts_of, unreadable
 from sweeps.manifest import manifest
 from sweeps.packs import Pack, packs_of
 from sweeps.plan import Plan, survey
@@ -99,7 +98,6 @@ def _refuse_unfit(plan: Plan) -> None:
         raise ValueError("\n".join(plan.absent))
     if plan.foreign:
         raise ValueError(_mixed(plan))
-    _refuse_unreadable(plan)
     _refuse_unfit_data(plan)
     if address.cluster() is None:
         _refuse_misfits(plan)
@@ -122,25 +120,20 @@ def _mixed(plan: Plan) -> str:
     )
 
 
-def _refuse_unreadable(plan: Plan) -> None:
-    """Raise where what is left to be read of benchmarks is not there, as mistakes of the spec."""
-    parts = parts_of((work.config for work in plan.left), plan.spec.catalogue)
-    mistakes = unreadable(plan.spec, parts)
-    # Nodes of a cluster have caches of their own.
-    if address.cluster() is None:
-        # The hub's client takes a moment to load, which no other verb should wait for.
-        from sweeps.hub_data import unreadable_of_hub
-
-        mistakes += unreadable_of_hub(plan)
-    if mistakes:
-        raise SpecError(plan.spec.path, mistakes)
-
-
 def _refuse_unfit_data(plan: Plan) -> None:
-    """Raise where a model that is here cannot read its data or write its answers."""
-    _, found = unfit(plan)
-    if found:
-        raise refusal(plan.spec.name, "data do not fit the models", found)
+    """Raise where what is left to be read cannot be, or a model that is here cannot do with it.
+
+    Benchmarks that are not as they should be are mistakes of the spec.
+    """
+    # Nodes of a cluster have caches of their own.
+    parts = parts_left(plan, hub=address.cluster() is None)
+    found = look(plan, parts, notes=Store(plan.root))
+    if found.mistakes:
+        raise SpecError(plan.spec.path, found.mistakes)
+    if found.untried:
+        _say(f"{plan.spec.name}: {found.untried}")
+    if found.misfits:
+        raise refusal(plan.spec.name, "data do not fit the models", found.misfits)
 
 
 def _refuse_misfits(plan: Plan) -> None:

@@ -1,7 +1,10 @@
 """Rows of token ids: of a task, and of documents without labels.
 
 - `batching`: rows as padded tensors, and the order in which steps see examples.
+- `examples`: what a trial reads of a task, as text.
 - `source`: the train and dev rows of a trial's task, and how answers are scored.
+- `lengths`: the longest rows. `fitting`: whether models can read the rows of trials and answer
+  them. `positions`: whether they have room for them.
 - `corpus`: documents of the embedded world as rows of the two self-supervised
   objectives below.
 - `text`: a folder of a user's text as documents. `windows`: these as rows.

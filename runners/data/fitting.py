@@ -1,15 +1,27 @@
 """Whether models can read the data of trials and write their answers, before weights are read.
 
-A trial finds out when its turn comes, which may be after hours of LM adaptation.
+A trial finds out when its turn comes, which may be after hours of LM adaptation. Every
+split is read once, and of its rows the longest are what counts.
 """
 
-import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 from runners.catalogue import MICROWORLD, Catalogue, DataPlace
 from runners.config import TrialConfig
+from runners.data.examples import (
+    Reader,
+    Reading,
+    ReadSplit,
+    dev_examples_of,
+    examples_of,
+    read_place,
+    read_split,
+    reading_of,
+    transfer_readings,
+)
+from runners.data.lengths import Lengths, Notebook, lengths_of
 from runners.data.positions import check_positions
 from runners.data.source import (
     check_labels,
@@ -18,108 +30,221 @@ from runners.data.source import (
     load_task_data,
     load_transfer_data,
 )
-from runners.model.causal_backbone import check_decoder, positions_of
 from runners.model.codec import Codec
-from runners.model.family import Place
-from runners.model.loading import check_pieces
-from runners.model.reading import read_codec, read_config
-from runners.model.t5_backbone import check_t5
+from runners.model.preview import Preview, Previews
+from runners.tasks.own import OwnTask
+from runners.tasks.task import Example, Split
 
-_KINDS: dict[str, Callable[[Any, Place], None]] = {"t5": check_t5, "causal": check_decoder}
+Part = tuple[str, str, Split]
+"""A source of data, a task of it, and a split of that."""
 
 
-def misfits(configs: Iterable[TrialConfig], catalogue: Catalogue) -> dict[str, list[str]]:
-    """What does not fit of trials whose tokenizers are on this machine, and of which sizes.
+@dataclass(frozen=True, kw_only=True)
+class Findings:
+    """What is wrong with the data and the models of trials.
 
-    Of data that are at the hub the labels alone are tried.
+    `unreadable` has what is wrong with splits of benchmarks; where there is any, no rows were
+    tried. `misfits` says what does not fit, each with its sizes; `absent` which checkpoints and
+    tokenizers of the hub could not be had, each with the reason, so that they were not tried.
     """
-    fitting = _Fitting(catalogue=catalogue)
-    found: dict[str, list[str]] = {}
-    # All models of a task one after the other, so that its rows are in memory once.
-    for _, alike in itertools.groupby(_unlike(configs), key=lambda config: config.task):
-        for config in alike:
-            try:
-                fitting.check(config)
-            except ValueError as error:
-                sizes = found.setdefault(str(error), [])
-                if config.model_size not in sizes:
-                    sizes.append(config.model_size)
-        forget()
-    return found
+
+    unreadable: Mapping[Part, ValueError]
+    misfits: Mapping[str, list[str]]
+    absent: Mapping[str, str]
 
 
-def _unlike(configs: Iterable[TrialConfig]) -> list[TrialConfig]:
+def findings(
+    trials: Iterable[TrialConfig], catalogue: Catalogue, parts: Mapping[Part, DataPlace],
+    notes: Notebook | None = None,
+) -> Findings:  # fmt: skip
+    """Reads all `parts`, and tries every trial on what is read or is a user's own.
+
+    Of benchmarks that are not among the `parts` the labels alone are tried. Rows whose
+    lengths the `notes` have are not measured again.
+    """
+    fitting = _Fitting(catalogue=catalogue, parts=parts, previews=Previews(catalogue))
+    asked = {trial: fitting.asked(trial) for trial in _unlike(trials)}
+    asks = list(dict.fromkeys(ask for each in asked.values() for ask in each.asks))
+    abouts = dict.fromkeys([*(part[:2] for part in parts), *(ask.about for ask in asks)])
+    for about in abouts:
+        fitting.read(about, [ask for ask in asks if ask.about == about], notes)
+    misfits: dict[str, list[str]] = {}
+    for trial, each in asked.items() if not fitting.unreadable else ():
+        said = each.error or fitting.misfit(trial, each)
+        if said is not None:
+            sizes = misfits.setdefault(said, [])
+            if trial.model_size not in sizes:
+                sizes.append(trial.model_size)
+    absent = {str(place): why for place, why in fitting.previews.absent.items()}
+    return Findings(unreadable=fitting.unreadable, misfits=misfits, absent=absent)
+
+
+def _unlike(trials: Iterable[TrialConfig]) -> list[TrialConfig]:
     """Of trials that read the same with the same model, that of the longest prompt; by task."""
     found: dict[tuple[object, ...], TrialConfig] = {}
-    for config in configs:
-        sentinel = config.pretraining_objective == "span_corruption_sentinel"
+    for trial in trials:
         key = (
-            config.task, config.data_source, config.mixture, config.transfers, config.method,
-            config.model_size, sentinel,
+            trial.task, trial.data_source, trial.mixture, trial.transfers, trial.method,
+            trial.model_size, trial.pretraining_objective, trial.lm_adaptation_steps,
         )  # fmt: skip
-        before = found.setdefault(key, config)
-        if (config.prompt_length or 0) > (before.prompt_length or 0):
-            found[key] = config
-    return sorted(found.values(), key=lambda config: config.task)
+        before = found.setdefault(key, trial)
+        if (trial.prompt_length or 0) > (before.prompt_length or 0):
+            found[key] = trial
+    return sorted(found.values(), key=lambda trial: trial.task)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
+class _Ask:
+    """The rows of a task in one tokenizer: both splits, or the dev rows of a transfer task."""
+
+    codec: Codec
+    reading: Reading
+    is_transfer: bool
+
+    @property
+    def about(self) -> tuple[str, str]:
+        return self.reading.source, self.reading.task
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What a trial is tried on, or what is wrong with its model or labels already."""
+
+    asks: tuple[_Ask, ...] = ()
+    model: Preview | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Fitting:
-    """Tries one trial after another; equal tokenizers are one."""
+    """Tries trials on splits that are read once."""
 
     catalogue: Catalogue
-    _shapes: dict[Place, Any] = field(default_factory=dict)
-    _codecs: dict[tuple[Place, bool], Codec] = field(default_factory=dict)
-    _alike: dict[object, Codec] = field(default_factory=dict)
+    parts: Mapping[Part, DataPlace]
+    previews: Previews
+    unreadable: dict[Part, ValueError] = field(default_factory=dict)
+    lengths: dict[_Ask, Mapping[Split, Lengths]] = field(default_factory=dict)
+    _said: dict[object, str | None] = field(default_factory=dict)
 
-    def check(self, config: TrialConfig) -> None:
-        """Raises ValueError for the first thing that cannot be read or does not fit."""
-        rung = self.catalogue.rung(config.model_family, config.model_size)
-        architecture = self.catalogue.architecture(config.model_family)
-        codec = self._codec(rung.tokenizer, continues=architecture == "causal")
-        positions = None
-        if rung.checkpoint.hub_id is None:
-            shape = self._shape(rung.checkpoint)
-            _KINDS[architecture](shape, rung.checkpoint)
-            rows = shape.get_text_config().vocab_size
-            check_pieces(codec, rung.tokenizer, rows, rung.checkpoint)
-            positions = positions_of(shape) if architecture == "causal" else None
-        mixed = self.catalogue.mixture_of(config) if config.mixture else [config]
-        for each in mixed:
-            check_labels(self.catalogue.task_of(each), codec)
-        if config.pretraining_objective == "span_corruption_sentinel":
-            check_sentinel(codec)
-        # Rows that are cut fit whatever their length, and are not read for their labels.
-        cut = config.long_inputs == "cut" and positions is None and config.train_examples is None
-        if cut or not all(self._is_here(each.data_source, each.task) for each in mixed):
-            return
-        data = [load_task_data(each, codec, self.catalogue) for each in mixed]
-        check_positions(config, data, positions)
-        sources = (
-            (self.catalogue.transfer_source(task, config.data_source), task)
-            for task in config.transfers
+    def asked(self, trial: TrialConfig) -> _Asked:
+        """Which rows of a trial have to be measured."""
+        mixed = self.catalogue.mixture_of(trial) if trial.mixture else [trial]
+        try:
+            model = self.previews.of(trial)
+            if model is None:
+                return _Asked()
+            for each in mixed:
+                check_labels(self.catalogue.task_of(each), model.codec)
+            if trial.pretraining_objective == "span_corruption_sentinel":
+                check_sentinel(model.codec)
+        except ValueError as error:
+            return _Asked(error=str(error))
+        if _fits_when_cut(trial, model.positions):
+            return _Asked(model=model)
+        own = [reading_of(each, each.task, each.data_source, self.catalogue) for each in mixed]
+        others = list(transfer_readings(trial, self.catalogue).values())
+        if not self._are_here(own):
+            return _Asked(model=model)
+        asks = [_Ask(codec=model.codec, reading=each, is_transfer=False) for each in own]
+        if self._are_here(others):
+            asks += [_Ask(codec=model.codec, reading=each, is_transfer=True) for each in others]
+        return _Asked(asks=tuple(asks), model=model)
+
+    def _are_here(self, readings: Iterable[Reading]) -> bool:
+        """Whether examples can be read here: they are no benchmark's, or among the parts."""
+        return all(
+            isinstance(reading.origin, OwnTask)
+            or reading.source == MICROWORLD
+            or (reading.source, reading.task, "dev") in self.parts
+            for reading in readings
         )
-        if all(self._is_here(source, task) for source, task in sources):
-            asked = load_transfer_data(config, codec, self.catalogue)
-            check_positions(config, asked.values(), positions)
 
-    def _is_here(self, source: str | None, task: str) -> bool:
-        """Whether the examples of a task are on this machine."""
-        assert source is not None
-        origin = self.catalogue.origin(source, task)
-        return source == MICROWORLD or not isinstance(origin, DataPlace) or bool(origin.folder)
+    def read(self, about: tuple[str, str], asks: Iterable[_Ask], notes: Notebook | None) -> None:
+        """Read the splits of a task that anybody wants, and measure the rows that are asked for."""
+        read: dict[Split, ReadSplit] = {}
+        for (source, task, split), place in self.parts.items():
+            if (source, task) != about:
+                continue
+            try:
+                read[split] = read_place(source, task, split, place)
+            except ValueError as error:
+                self.unreadable[source, task, split] = error
 
-    def _shape(self, place: Place) -> Any:
-        """The config of a checkpoint."""
-        if place not in self._shapes:
-            self._shapes[place] = read_config(place)
-        return self._shapes[place]
+        def once(reading: Reading, split: Split) -> ReadSplit:
+            if split not in read:
+                read[split] = read_split(reading, split)
+            return read[split]
 
-    def _codec(self, place: Place, *, continues: bool) -> Codec:
-        """The tokenizer there; of equal ones, which a ladder has many of, the first."""
-        if (place, continues) not in self._codecs:
-            read = read_codec(place, continues=continues)
-            inner = getattr(read.tokenizer, "backend_tokenizer", None)
-            key = (inner.to_str() if inner else place, read.end_id, read.pad_id)
-            self._codecs[place, continues] = self._alike.setdefault(key, read)
-        return self._codecs[place, continues]
+        for ask in asks if not self.unreadable else ():
+            # What is wrong with rows a trial says in its own words, below.
+            with suppress(ValueError):
+                self.lengths[ask] = _measured(ask, once, notes)
+
+    def misfit(self, trial: TrialConfig, asked: _Asked) -> str | None:
+        """What a trial would say of its rows; None where they fit."""
+        if asked.model is None or all(self._fits(trial, asked.model, ask) for ask in asked.asks):
+            return None
+        # Of trials that read the same rows with as many positions, one is enough.
+        alike = (asked.asks, asked.model.positions, trial.prompt_length)
+        if alike not in self._said:
+            try:
+                self._load(trial, asked, asked.model)
+                self._said[alike] = None
+            except ValueError as error:
+                self._said[alike] = str(error)
+            finally:
+                forget()
+        return self._said[alike]
+
+    def _load(self, trial: TrialConfig, asked: _Asked, model: Preview) -> None:
+        """Load all data of a trial as it would itself; raises ValueError as it would."""
+        mixed = self.catalogue.mixture_of(trial) if trial.mixture else [trial]
+        data = [load_task_data(each, model.codec, self.catalogue) for each in mixed]
+        check_positions(trial, data, model.positions)
+        if any(ask.is_transfer for ask in asked.asks):
+            others = load_transfer_data(trial, model.codec, self.catalogue)
+            check_positions(trial, others.values(), model.positions)
+
+    def _fits(self, trial: TrialConfig, model: Preview, ask: _Ask) -> bool:
+        """Whether the longest rows are no longer than they may be, in any case."""
+        lengths = self.lengths.get(ask)
+        if lengths is None:
+            return False
+        needed = 0
+        for split, each in lengths.items():
+            t, d = each.input, each.target
+            if trial.long_inputs == "cut":
+                t, d = min(t, trial.input_length), min(d, trial.target_length)
+            elif t > trial.input_length or d > trial.target_length:
+                return False
+            # A dev row may be answered by as many tokens as the longest target has.
+            needed = max(needed, t + d if split == "dev" else min(t + d, each.row))
+        return _have_room(trial, needed, model.positions)
+
+
+def _fits_when_cut(trial: TrialConfig, positions: int | None) -> bool:
+    """Whether rows fit whatever their length, and their number is not asked for."""
+    longest = trial.input_length + trial.target_length
+    is_cut = trial.long_inputs == "cut" and trial.train_examples is None
+    return is_cut and _have_room(trial, longest, positions)
+
+
+def _have_room(trial: TrialConfig, tokens: int, positions: int | None) -> bool:
+    """Whether input and target have room beside the prompt; the last token is never read."""
+    return positions is None or (trial.prompt_length or 0) + tokens - 1 <= positions
+
+
+def _measured(ask: _Ask, read: Reader, notes: Notebook | None) -> dict[Split, Lengths]:
+    """The lengths of the rows of each split; raises ValueError where they cannot be made."""
+    splits: dict[Split, list[Example]] = {}
+    if ask.is_transfer:
+        splits["dev"], _ = dev_examples_of(ask.reading, read=read)
+    else:
+        found = examples_of(ask.reading, continues=ask.codec.continues, read=read)
+        splits |= {"train": found.train, "dev": found.dev}
+    return {
+        split: lengths_of(
+            ask.codec, [each.input for each in examples], ask.reading.targets(examples), notes
+        )
+        for split, examples in splits.items()
+    }

@@ -3,25 +3,27 @@
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from runners.catalogue import MICROWORLD, Catalogue, DataPlace, task_at
+from runners.catalogue import Catalogue, task_at
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
-from runners.data.records import read_records
+from runners.data.examples import (
+    Reading,
+    dev_examples_of,
+    examples_of,
+    reading_of,
+    transfer_readings,
+)
 from runners.model.codec import Codec
 from runners.rules import ConfigError, Problem
-from runners.tasks.own import OwnTask
-from runners.tasks.prompt_design import designed, drawn
 from runners.tasks.task import (
     SENTINEL,
     Example,
-    Split,
     Task,
     add_sentinel,
-    first_groups,
     most_frequent_target,
     strip_sentinel,
     translated,
@@ -87,24 +89,6 @@ class TaskData(DevData):
     majority: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Reading:
-    """What the rows of a task depend on besides the tokenizer and the files."""
-
-    source: str
-    task: str
-    origin: OwnTask | DataPlace
-    task_prefix: bool
-    train_examples: int | None
-    dev_examples: int | None
-    sentinel: bool
-    input_length: int
-    target_length: int
-    long_inputs: str
-    shots: int | None
-    seed: int
-
-
 def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> TaskData:
     """The data of a trial.
 
@@ -116,7 +100,7 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
     problems = catalogue.problems(config)
     if problems:
         raise ConfigError(problems)
-    return _load(codec, _reading(config, config.task, config.data_source, catalogue))
+    return _load(codec, reading_of(config, config.task, config.data_source, catalogue))
 
 
 def load_transfer_data(
@@ -131,13 +115,10 @@ def load_transfer_data(
     if not config.transfers:
         return {}
     own = load_task_data(config, codec, catalogue)
-    found = {}
-    for task in config.transfers:
-        source = catalogue.transfer_source(task, config.data_source)
-        assert source is not None
-        reading = replace(_reading(config, task, source, catalogue), train_examples=None)
-        found[task] = _load_dev(codec, reading, own.task, own.common)
-    return found
+    return {
+        task: _load_dev(codec, reading, own.task, own.common)
+        for task, reading in transfer_readings(config, catalogue).items()
+    }
 
 
 def forget() -> None:
@@ -146,36 +127,10 @@ def forget() -> None:
     _load_dev.cache_clear()
 
 
-def _reading(config: TrialConfig, task: str, source: str, catalogue: Catalogue) -> "_Reading":
-    return _Reading(
-        source=source,
-        task=task,
-        origin=catalogue.origin(source, task),
-        task_prefix=config.task_prefix,
-        train_examples=config.train_examples,
-        dev_examples=config.dev_examples,
-        sentinel=config.pretraining_objective == "span_corruption_sentinel",
-        input_length=config.input_length,
-        target_length=config.target_length,
-        long_inputs=config.long_inputs,
-        shots=config.shots,
-        # Of everything here only the choice of shots depends on it.
-        seed=config.seed if config.shots else 0,
-    )
-
-
 @functools.lru_cache(maxsize=64)
-def _load(codec: Codec, reading: _Reading) -> TaskData:
-    task = task_at(reading.source, reading.task, reading.origin)
-    train, commit = _read(task, reading, "train")
-    train = train[: _count("train_examples", reading.train_examples, train, task)]
-    dev, _ = _read(task, reading, "dev")
-    dev = first_groups(dev, _dev_count(reading, dev, task))
-    if reading.shots is not None:
-        dev = designed(
-            dev, instruction=task.instruction, gap="\n" if codec.continues else " ",
-            shots=drawn(train, shots=reading.shots, seed=reading.seed),
-        )  # fmt: skip
+def _load(codec: Codec, reading: Reading) -> TaskData:
+    read = examples_of(reading, continues=codec.continues)
+    task, train, dev = read.task, read.train, read.dev
     check_labels(task, codec)
     if reading.sentinel:
         check_sentinel(codec)
@@ -193,7 +148,7 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
         majority=task.majority_score(train, dev),
         chance=task.chance_beside(common, dev),
         fingerprint=_fingerprint(train, dev),
-        revision=commit,
+        revision=read.revision,
         cut={"train": train_cut, "dev": dev_cut},
         sentinel=reading.sentinel,
         words_of=task,
@@ -202,11 +157,10 @@ def _load(codec: Codec, reading: _Reading) -> TaskData:
 
 
 @functools.lru_cache(maxsize=64)
-def _load_dev(codec: Codec, reading: _Reading, words_of: Task, common: str) -> DevData:
+def _load_dev(codec: Codec, reading: Reading, words_of: Task, common: str) -> DevData:
     """A transfer task for a model that was tuned on the task `words_of`."""
     task = task_at(reading.source, reading.task, reading.origin)
-    dev, commit = _read(task, reading, "dev")
-    dev = first_groups(dev, reading.dev_examples or len(dev))
+    dev, commit = dev_examples_of(reading)
     rows, cut = _encode(codec, dev, reading)
     return DevData(
         task=task,
@@ -262,42 +216,12 @@ def check_sentinel(codec: Codec) -> None:
     raise ConfigError([problem])
 
 
-def _read(task: Task, reading: _Reading, split: Split) -> tuple[list[Example], str | None]:
-    """The examples of a split, and the commit of the hub that they come from."""
-    records, commit = read_records(reading.source, reading.task, split, reading.origin)
-    return task.read(records, split=split, task_prefix=reading.task_prefix), commit
-
-
-def _dev_count(reading: _Reading, there: Sequence[Example], task: Task) -> int:
-    """How many dev examples to keep.
-
-    Dev splits that are published have what they have, CB 56 and RTE 277, and one spec is
-    of several tasks: there the number is a cap. The embedded world makes as many as are asked.
-    """
-    if reading.source == MICROWORLD:
-        return _count("dev_examples", reading.dev_examples, there, task)
-    return min(reading.dev_examples or len(there), len(there))
-
-
-def _count(key: str, wanted: int | None, there: Sequence[Example], task: Task) -> int:
-    """How many examples to keep; raises ValueError where more are wanted than there are."""
-    if wanted is None:
-        return len(there)
-    if wanted > len(there):
-        raise ValueError(
-            f"{key}: {wanted} is more than the {len(there)} of {task.name}; "
-            f"give {len(there)} or less, or null for all"
-        )
-    return wanted
-
-
 def _encode(
-    codec: Codec, examples: Sequence[Example], reading: _Reading
+    codec: Codec, examples: Sequence[Example], reading: Reading
 ) -> tuple[list[Encoded], int]:
     """The rows of examples, and how many of them had to be cut."""
-    targets = [add_sentinel(e.target) if reading.sentinel else e.target for e in examples]
     inputs = codec.inputs([e.input for e in examples])
-    outputs = codec.targets(targets)
+    outputs = codec.targets(reading.targets(examples))
     cut = _cut(inputs, "input_length", reading, codec) | _cut(
         outputs, "target_length", reading, codec
     )
@@ -306,7 +230,7 @@ def _encode(
     return rows, len(cut)
 
 
-def _cut(rows: list[list[int]], key: str, reading: _Reading, codec: Codec) -> set[int]:
+def _cut(rows: list[list[int]], key: str, reading: Reading, codec: Codec) -> set[int]:
     """Cuts the rows that are too long, where that is asked for; returns their places.
 
     What ends with end-of-sequence still does, as in T5X, which trims and then

@@ -4,5 +4,6 @@
 - `backbone`: the interface that training and evaluation know, and T5 1.1 behind it.
 - `t5`: T5 1.1 as a pure function of its weights.
 - `dropout`: masks keyed by trial, step, place and row.
-- `catalogue`: from a trial's config to the checkpoint that it starts from.
+- `loading`: from a trial's config to the checkpoint that it starts from.
+- `preview`: what config and tokenizer say of it before.
 """

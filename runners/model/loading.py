@@ -119,7 +119,7 @@ def load_pretrained(
     rung = catalogue.rung(family, size)
     checkpoint = rung.adapted[released] if released else rung.checkpoint
     loaded = _load(catalogue.architecture(family), checkpoint, rung.tokenizer, dtype, pool)
-    _check(rung, family, checkpoint, loaded)
+    check_size(rung, family, checkpoint, loaded.parameter_count, loaded.width)
     return loaded
 
 
@@ -160,11 +160,11 @@ def _common(loaded: Loaded, name: str, pool: Pool | None) -> Loaded:
     return dataclasses.replace(loaded, weights=weights)
 
 
-def _check(rung: Rung, family: str, checkpoint: Place, loaded: Loaded) -> None:
-    """Raises ValueError where a checkpoint is not of the size that its family file gives."""
+def check_size(rung: Rung, family: str, checkpoint: Place, parameters: int, width: int) -> None:
+    """Raises ValueError where N and H of a checkpoint are not those that its family file gives."""
     for name, said, found in (
-        ("parameters", rung.parameters, loaded.parameter_count),
-        ("width", rung.width, loaded.width),
+        ("parameters", rung.parameters, parameters),
+        ("width", rung.width, width),
     ):
         if said != found:
             raise ValueError(

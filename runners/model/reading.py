@@ -5,7 +5,7 @@ not fit is an error here: weights that are missing, too many, of another shape, 
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,11 +36,22 @@ No model has a weight of such a name: biases are those of a layer inside the att
 """
 
 
-def read_config(place: Place) -> Any:
+def read_config(place: Place, **options: Any) -> Any:
     """The config of a checkpoint; raises ValueError where it cannot be read."""
-    where, options = _arguments(place)
+    where, found = _arguments(place)
+    options |= found
     with _Explained(place), no_bars():
         return AutoConfig.from_pretrained(where, **options)
+
+
+def count(make: Callable[[Any], Any], config: Any, place: Place) -> tuple[int, int]:
+    """N and H of the model that is made of a config, without any weights.
+
+    Raises ValueError where there is no such model.
+    """
+    with _Explained(place), torch.device("meta"):
+        model = make(config)
+    return sum(p.numel() for p in model.parameters()), model.get_input_embeddings().weight.shape[1]
 
 
 def pinned(place: Place) -> Place:
@@ -89,7 +100,7 @@ def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> P
         ("is in the checkpoint and not in the model", unknown),
     ):
         if names:
-            is_tied = set(names) == {_OUTPUT} and model.config.model_type == "t5"
+            is_tied = set(names) == {_OUTPUT} and model.config.model_type in ("t5", "mt5")
             raise ValueError(
                 f"model {place}: {_first(sorted(names), ', ')} {problem}; "
                 + (_TIED if is_tied else "give a checkpoint whose weights are those of its config")
@@ -103,9 +114,10 @@ def _first(said: Sequence[str], between: str) -> str:
     return between.join(said[:3]) + (f", and {len(said) - 3} more" if len(said) > 3 else "")
 
 
-def read_codec(place: Place, *, continues: bool) -> Codec:
+def read_codec(place: Place, *, continues: bool, **options: Any) -> Codec:
     """The tokenizer of a folder or hub id; raises ValueError where it cannot be read."""
-    where, options = _arguments(place)
+    where, found = _arguments(place)
+    options |= found
     local = place.local()
     if local is not None and local.is_dir() and not any(map(any, map(local.glob, _VOCABULARIES))):
         # `transformers` makes an empty tokenizer of some models, and says nothing.

@@ -8,6 +8,7 @@ discarded/<2 hex>/<id>/<attempt>.json           records that do not count
 running/<id>/<name>                             checkpoints of running trials
 manifests/<name>.json                           what a sweep consists of
 leases/<generation>.json                        the driver that may work on the store
+lengths/<16 hex>.json                           the longest rows of data, measured once
 index/<writer>.jsonl                            a cache of all records
 """
 
@@ -23,7 +24,9 @@ LAYOUT = "promptscale-store"
 VERSION = 1
 RECORD = "record.json"
 _MARKER = "layout.json"
-_FOLDERS = {"trials", "failures", "discarded", "running", "manifests", "leases", "index"}
+_FOLDERS = {
+    "trials", "failures", "discarded", "running", "manifests", "leases", "lengths", "index"
+}  # fmt: skip
 _ID = re.compile(r"[0-9a-f]{16}")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 
@@ -84,6 +87,11 @@ def manifest_path(name: str) -> str:
 def lease_path(generation: int) -> str:
     """Where a generation of the lease stands."""
     return f"leases/{generation:08}.json"
+
+
+def lengths_path(key: str) -> str:
+    """Where the numbers that were measured under a key stand."""
+    return f"lengths/{_legal('key', key)}.json"
 
 
 def new_name() -> str:

@@ -92,9 +92,13 @@ class Task:
             examples = [example for example in examples if example.holds]
         elif self.asks_once:
             examples = _one_each(examples)
-        if task_prefix and self.prefix:
-            return [replace(each, input=f"{self.prefix} {each.input}") for each in examples]
-        return examples
+        return self.prefixed(examples) if task_prefix else examples
+
+    def prefixed(self, examples: list[Example]) -> list[Example]:
+        """The examples with T5's first word before each input, where the task has one."""
+        if not self.prefix:
+            return examples
+        return [replace(each, input=f"{self.prefix} {each.input}") for each in examples]
 
     def score(self, predictions: Sequence[str], examples: Sequence[Example]) -> dict[str, float]:
         """Every metric of the task in percent, their mean as `score`, and the share `invalid`.

@@ -10,7 +10,7 @@ from runners.model.checkpoint import LADDER
 from runners.store import Store
 from sweeps import doctor
 from sweeps.cli import main
-from sweeps.fits import unfit
+from sweeps.fits import Look, look
 from sweeps.plan import survey
 from sweeps.spec import SweepSpec, load
 
@@ -45,7 +45,7 @@ def path(tmp_path: Path) -> Path:
     shutil.copytree(LADDER / "tokenizer", tmp_path / "tokenizer")
     (tmp_path / "mine.yaml").write_text(
         "architecture: t5\ntokenizer: ./tokenizer\n"
-        "sizes: {s1: {checkpoint: ./s1, parameters: 70444, width: 32}}\n"
+        "sizes: {s1: {checkpoint: ./s1, parameters: 69728, width: 32}}\n"
     )
     (tmp_path / "rows.tsv").write_text("text\tlabel\nthe dog and the cat\t1\nthe dog\t0\n")
     (tmp_path / "text").mkdir()
@@ -86,4 +86,31 @@ def test_what_fits_is_said_to(path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 def test_what_ships_is_not_tried(spec: SweepSpec, monkeypatch: pytest.MonkeyPatch) -> None:
     """Catches a `make sweep` that first reads its own world, of which everything fits."""
     monkeypatch.setitem(sys.modules, "runners.data.fitting", None)
-    assert unfit(survey(spec)) == (0, [])
+    assert look(survey(spec), {}) == Look(parts={}, mistakes=[])
+
+
+def test_a_model_that_cannot_be_had_is_said_in_a_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches a tokenizer of the hub that nobody has tried, of which nothing is said."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("sweeps.run._fit", lambda *_, **__: None)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    family = path.parent / "mine.yaml"
+    family.write_text(family.read_text().replace("./tokenizer", "someone/pieces"))
+    spec = _spec(path, good="good")
+    said = "someone/pieces cannot be had here, so what fits was not tried there ("
+    (told,) = [each for each in doctor.examine(spec, None) if each.subject == "fit"]
+    assert told.verdict == "concern"
+    assert told.said.startswith(said)
+    assert main(["run", str(path)]) == 1
+    (line,) = [each for each in capsys.readouterr().out.splitlines() if said in each]
+    assert line.startswith(f"mine: {said}")
+
+
+def test_a_doctor_notes_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches a look at a sweep that makes a store."""
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    spec = _spec(path, good="good")
+    doctor.examine(spec, None)
+    assert not Store(spec.execution.store).is_made

@@ -2,21 +2,23 @@
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
-from transformers import GPT2Config, MT5Config
+from transformers import AutoModelForCausalLM, GPT2Config, UMT5Config
 
-from runners.catalogue import Catalogue
+from runners.catalogue import Catalogue, DataPlace
 from runners.catalogue_section import load_catalogue
 from runners.config import TrialConfig
-from runners.data import fitting, source
-from runners.data.fitting import misfits
+from runners.data import examples, fitting, records, source
+from runners.data.fitting import Findings, findings
+from runners.data.lengths import Lengths, lengths_of
 from runners.model.checkpoint import LADDER
+from runners.tasks.task import Split
 
 Make = Callable[..., TrialConfig]
-SIZE = "{checkpoint: ./%s, tokenizer: ./tokenizer%s, parameters: 1, width: 32}"
+SIZE = "{checkpoint: ./%s, tokenizer: ./tokenizer%s, parameters: 69728, width: 32}"
 TASK = (
     "{train: rows.tsv, dev: rows.tsv, input: '{text}', target: '{label}', labels: {'0': bad, '1': "
     "WORD}}"
@@ -43,6 +45,11 @@ def _catalogue(folder: Path, word: str = "good") -> Catalogue:
     text = f"families: [mine.yaml]\ntasks:\n  mood: {task}\n  other: {other}\n"
     (folder / "my.yaml").write_text(text)
     return load_catalogue(folder / "my.yaml")
+
+
+def misfits(trials: list[TrialConfig], catalogue: Catalogue) -> Mapping[str, list[str]]:
+    """What does not fit where there is no benchmark to read."""
+    return findings(trials, catalogue, {}).misfits
 
 
 def _trials(catalogue: Catalogue, config: Make, **changes: object) -> list[TrialConfig]:
@@ -94,7 +101,8 @@ def test_what_is_cut_is_not_read(
     folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a minute of ReCoRD before every run, of which nothing can be wrong."""
-    monkeypatch.setattr(fitting, "load_task_data", lambda *_: pytest.fail("read"))
+    for name in ("load_task_data", "lengths_of"):
+        monkeypatch.setattr(fitting, name, lambda *_: pytest.fail("read"))
     catalogue = _catalogue(folder)
     assert misfits(_trials(catalogue, config, long_inputs="cut"), catalogue) == {}
     (said,) = misfits(
@@ -104,21 +112,98 @@ def test_what_is_cut_is_not_read(
     assert said.startswith("mood: label: ")
 
 
-def test_equal_tokenizers_read_once(
+def test_what_fits_is_measured_once_and_not_loaded(
     folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Catches a ladder of five copies of a tokenizer that reads every benchmark five times."""
-    codecs = []
+    measured = []
 
-    def noted(config: TrialConfig, codec: object, catalogue: Catalogue) -> object:
-        codecs.append(codec)
-        return source.load_task_data(config, codec, catalogue)  # type: ignore[arg-type]
+    def noted(*arguments: object) -> Lengths:
+        measured.append(arguments)
+        return lengths_of(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fitting, "load_task_data", noted)
+    monkeypatch.setattr(fitting, "lengths_of", noted)
+    monkeypatch.setattr(fitting, "load_task_data", lambda *_: pytest.fail("loaded"))
     catalogue = _catalogue(folder)
-    misfits(_trials(catalogue, config), catalogue)
-    assert len(codecs) == 2
-    assert codecs[0] is codecs[1]
+    assert misfits(_trials(catalogue, config), catalogue) == {}
+    assert len(measured) == 2
+
+
+def test_every_split_is_read_once(
+    folder: Path, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches ReCoRD read from its files once to see that they are whole and again for its rows."""
+    read: list[tuple[object, ...]] = []
+
+    def noted(*arguments: object) -> object:
+        read.append(arguments)
+        return records.read_records(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(examples, "read_records", noted)
+    catalogue, place, parts = _benchmark(folder)
+    trials = [
+        config(
+            model_family="mine", model_size=size, task="rte", data_source="superglue",
+            train_examples=None, dev_examples=None, pretraining_objective=objective,
+            prompt_length=length,
+        )
+        for size in ("s1", "s2")
+        for objective in ("span_corruption", "span_corruption_sentinel")
+        for length in (1, 5)
+    ]  # fmt: skip
+    assert findings(trials, catalogue, parts) == Findings(unreadable={}, misfits={}, absent={})
+    assert read == [("superglue", "rte", split, place) for split in ("train", "dev")]
+
+
+def test_a_row_that_no_trial_reads_is_told_for_its_split(folder: Path, config: Make) -> None:
+    """Catches a label that is none, told as a misfit of a model or by the trial."""
+    catalogue, _, parts = _benchmark(folder)
+    row = {"premise": "The dog.", "hypothesis": "The cat.", "label": "no", "idx": 0}
+    (folder / "RTE" / "val.jsonl").write_text(json.dumps(row))
+    trial = config(model_family="mine", model_size="s1", task="rte", data_source="superglue",
+                   train_examples=3, dev_examples=None)  # fmt: skip
+    found = findings([trial], catalogue, parts)
+    ((part, error),) = found.unreadable.items()
+    assert part == ("superglue", "rte", "dev")
+    assert "label: 'no' is not one of" in str(error)
+    assert not found.misfits
+
+
+def _benchmark(
+    folder: Path,
+) -> tuple[Catalogue, DataPlace, dict[tuple[str, str, Split], DataPlace]]:
+    """A catalogue with RTE in a folder, its place, and its splits."""
+    (folder / "RTE").mkdir()
+    row = {"premise": "The dog.", "hypothesis": "The cat.", "label": "entailment", "idx": 0}
+    for name in ("train", "val"):
+        (folder / "RTE" / f"{name}.jsonl").write_text(json.dumps(row))
+    (folder / "my.yaml").write_text("families: [mine.yaml]\ndata: {superglue: {dir: .}}\n")
+    catalogue = load_catalogue(folder / "my.yaml")
+    place = catalogue.data["superglue"]
+    splits: tuple[Split, ...] = ("train", "dev")
+    return catalogue, place, {("superglue", "rte", split): place for split in splits}
+
+
+@pytest.mark.parametrize(("positions", "fits"), [(11, True), (10, False)])
+def test_positions_are_counted_to_the_last(
+    folder: Path, config: Make, positions: int, fits: bool
+) -> None:
+    """Catches a row that has exactly the positions of its model, and is refused or cut."""
+    _decoder(folder, positions)
+    catalogue = _catalogue(folder)
+    # Five tokens of the prompt, five of the input, and of two of the answer the first.
+    trials = _trials(catalogue, config, pretraining_objective="causal_lm", prompt_length=5)
+    assert (misfits(trials, catalogue) == {}) == fits
+
+
+def _decoder(folder: Path, positions: int) -> None:
+    """Make both sizes decoder-only models of so many positions."""
+    shape = GPT2Config(n_positions=positions, n_layer=1, n_embd=32, n_head=2, vocab_size=700)
+    for name in ("size1", "size2"):
+        shape.save_pretrained(folder / name)
+    parameters = AutoModelForCausalLM.from_config(shape).num_parameters()
+    family = (folder / "mine.yaml").read_text().replace("69728", str(parameters))
+    (folder / "mine.yaml").write_text(family.replace("architecture: t5", "architecture: causal"))
 
 
 def test_what_models_are_is_looked_at(folder: Path, config: Make) -> None:
@@ -129,17 +214,14 @@ def test_what_models_are_is_looked_at(folder: Path, config: Make) -> None:
     (said,) = misfits(_trials(catalogue := _catalogue(folder), config), catalogue)
     assert said.startswith(f"model {folder / 'size1'}: has an embedding of 64 pieces, and its")
     path.write_text(usual)
-    MT5Config().save_pretrained(folder / "size2")
+    UMT5Config().save_pretrained(folder / "size2")
     catalogue = _catalogue(folder)
     ((said, sizes),) = misfits(_trials(catalogue, config), catalogue).items()
     assert (sizes, said.partition(": ")[2]) == (
         ["s2"],
-        "model_type 'mt5' is not t5; give a T5 1.0 or 1.1",
+        "model_type 'umt5' is not t5; give a T5 1.0 or 1.1, or an mT5",
     )
-    for name in ("size1", "size2"):
-        GPT2Config(n_positions=4).save_pretrained(folder / name)
-    family = (folder / "mine.yaml").read_text()
-    (folder / "mine.yaml").write_text(family.replace("architecture: t5", "architecture: causal"))
+    _decoder(folder, positions=4)
     trials = _trials(_catalogue(folder), config, pretraining_objective="causal_lm")
     ((said, sizes),) = misfits(trials, _catalogue(folder)).items()
     assert sizes == ["s1", "s2"]
@@ -153,3 +235,49 @@ def test_a_tokenizer_that_is_none_is_told(folder: Path, config: Make) -> None:
     ((said, sizes),) = misfits(_trials(catalogue, config), catalogue).items()
     assert sizes == ["s1"]
     assert said.startswith(f"model {folder / 'tokenizer1'}: cannot be read")
+
+
+@pytest.mark.parametrize(
+    ("key", "said", "there"), [("parameters", 69727, 69728), ("width", 31, 32)]
+)
+def test_a_size_that_the_family_file_has_wrong_is_told(
+    folder: Path, config: Make, key: str, said: int, there: int
+) -> None:
+    """Catches a number that a user has mistyped, told after hours of another size's trials."""
+    path = folder / "mine.yaml"
+    path.write_text(path.read_text().replace(f"{key}: {there}", f"{key}: {said}", 1))
+    catalogue = _catalogue(folder)
+    assert misfits(_trials(catalogue, config), catalogue) == {
+        f"model_family mine, size s1: {key} is {said} in the family file and {there} in "
+        f"{folder / 'size1'}; correct the one or name the other": ["s1"]
+    }
+
+
+def _cached(folder: Path, cache: Path, source: str) -> None:
+    """Put a tokenizer into the hub's cache, as the hub's client lays it out."""
+    commit = "0" * 40
+    place = cache / "models--someone--pieces"
+    shutil.copytree(folder / source, place / "snapshots" / commit)
+    shutil.copy(LADDER / "60k" / "config.json", place / "snapshots" / commit)
+    (place / "refs").mkdir()
+    (place / "refs" / "main").write_text(commit)
+
+
+def test_a_tokenizer_of_the_hub_is_tried_where_it_can_be_had(
+    folder: Path, config: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a tokenizer in the hub's cache that finds out hours later what it cannot write."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    path = folder / "mine.yaml"
+    path.write_text(
+        path.read_text().replace("tokenizer: ./tokenizer1", "tokenizer: someone/pieces")
+    )
+    catalogue = _catalogue(folder, word="b\U0001f600d")
+    found = findings(_trials(catalogue, config), catalogue, {})
+    assert list(found.absent) == ["someone/pieces"]
+    assert [*found.misfits.values()] == [["s2"]]
+    _cached(folder, tmp_path / "hub", "tokenizer1")
+    found = findings(_trials(catalogue, config), catalogue, {})
+    assert not found.absent
+    assert [*found.misfits.values()] == [["s1", "s2"]]
