@@ -138,20 +138,9 @@ def _fits(section: Section, execution: Execution) -> bool:
     elif device == "cuda" and not gpus:
         rule, remedy = "is none for device cuda", "give 1, or a share where workers share a GPU"
     else:
-        return _shares_fit(section.section("gpu_shares"), execution) and _compiles(
-            section, execution
-        )
+        return _shares_fit(section.section("gpu_shares"), execution)
     section.report("gpus_per_worker", gpus, rule, remedy)
     return False
-
-
-def _compiles(section: Section, execution: Execution) -> bool:
-    """Whether training passes are compiled or computed again, and not both."""
-    both = execution.compile and execution.activation_checkpointing
-    if both:
-        rule = "does not go with activation_checkpointing, which torch does not compile here"
-        section.report("compile", True, rule, "leave one of the two out")
-    return not both
 
 
 def _shares_fit(section: Section, execution: Execution) -> bool:

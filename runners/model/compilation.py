@@ -1,68 +1,80 @@
-"""A T5 whose training passes are compiled (`torch.compile`): fewer kernels, for a wait at first.
+"""A T5 whose layers are compiled for training (`torch.compile`), for a wait at first.
 
-The first batch is compiled for a minute or more, a batch of another number of rows or
-positions is not; what was compiled is kept on the machine's disk for the next process.
-Greedy decoding is left as it is, for its lengths change with every token.
+The layers of a stack are alike, so that one is compiled for all of them, and for batches of
+any size; what was compiled is kept on the machine's disk for the next process. Greedy
+decoding is left as it is, for its lengths change with every token.
 """
 
 import dataclasses
-import functools
-from collections.abc import Callable
+from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from runners.model.backbone import Weights
 from runners.model.causal_backbone import CausalBackbone
-from runners.model.dropout import NONE, Dropout
-from runners.model.t5 import at_once
+from runners.model.dropout import Dropout
+from runners.model.t5 import PLACES, Call, Layer
 from runners.model.t5_backbone import T5Backbone
 
-Losses = Callable[[Weights, Tensor, Tensor, Tensor, Dropout], Tensor]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True, eq=False)
-class CompiledT5(T5Backbone):
-    """A T5 that computes losses by compiled code, and all else as before."""
-
-    compiled: Losses
-
-    def losses(
-        self,
-        weights: Weights,
-        embedded: Tensor,
-        mask: Tensor,
-        targets: Tensor,
-        dropout: Dropout = NONE,
-    ) -> Tensor:
-        """As `Backbone.losses`."""
-        return self.compiled(weights, embedded, mask, targets, dropout)
+_VARIANTS = 64
+"""Graphs of one model, at most: a layer is compiled again where an axis has a single element,
+or where something else needs gradients."""
 
 
 def compiling(
     backbone: T5Backbone | CausalBackbone, *, backend: str = "inductor"
 ) -> T5Backbone | CausalBackbone:
-    """The same T5 with compiled losses.
+    """The same T5, whose layers are compiled where there are gradients.
 
-    Raises ValueError for a decoder-only model, and for layers that run again for their
-    gradients, which torch 2.13 cannot compile here.
+    Raises ValueError for a decoder-only model.
     """
     if not isinstance(backbone, T5Backbone):
         raise ValueError(
             f"compile: model {backbone.source} is decoder-only, and only a T5 is compiled; "
             "leave it out"
         )
-    if backbone.call is not at_once:
-        raise ValueError(
-            f"compile: model {backbone.source} computes its activations again "
-            "(activation_checkpointing), and is not compiled so; leave one of the two out"
-        )
-    plain = {field.name: getattr(backbone, field.name) for field in dataclasses.fields(T5Backbone)}
-    return CompiledT5(**plain, compiled=_compiled(backbone, backend))
+    return dataclasses.replace(backbone, call=compiled(backbone.call, backend))
 
 
-def _compiled(backbone: T5Backbone, backend: str) -> Losses:
-    """The losses of a model, for batches of any size."""
-    losses = functools.partial(T5Backbone.losses, backbone)
-    found: Losses = torch.compile(losses, dynamic=True, backend=backend, fullgraph=True)
-    return found
+def compiled(call: Call, backend: str) -> Call:
+    """A way to call layers, so that their code is compiled where there are gradients.
+
+    A layer is called as if it had no name, with its own weights, so that nothing tells
+    it from the others.
+    """
+
+    def bare(layer: Layer, own: Weights, dropout: Dropout, *read: Any) -> Any:
+        return layer("", own, dropout, *read)
+
+    run = torch.compile(  # type: ignore[call-overload]  # none of its overloads has all of these
+        bare, fullgraph=True, backend=backend, recompile_limit=_VARIANTS, isolate_recompiles=True
+    )
+
+    def once_compiled(
+        name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any
+    ) -> Any:
+        if not torch.is_grad_enabled():
+            return call(name, layer, weights, dropout, *read)
+        own = {
+            each.removeprefix(name): weight
+            for each, weight in weights.items()
+            if each.startswith(f"{name}.")
+        }
+        _vary(read if dropout.keys is None else (dropout.keys, *read))
+        return run(layer, own, dropout.within(name, PLACES), *read)
+
+    return once_compiled
+
+
+def _vary(read: Iterable[Any]) -> None:
+    """Tells the compiler which dimensions change: of keys [B], hidden [B, T, H], biases
+    [B, N, T, T] all but H and N. Whatever else it knows, it may rely on."""
+    for each in read:
+        if isinstance(each, Tensor):
+            fixed = {1: (), 3: (2,), 4: (1,)}[each.dim()]
+            for dimension in set(range(each.dim())).difference(fixed):
+                torch._dynamo.maybe_mark_dynamic(each, dimension)
+        else:
+            _vary(each)

@@ -7,7 +7,8 @@ key, the name of the place, the position counted from the start of the input
 """
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -30,12 +31,28 @@ class Dropout:
     rate: float = 0.0
     keys: Tensor | None = None
     prompt: int = 0
+    stack: str = ""
+    """What comes before every name of a place: encoder, decoder, or nothing."""
+    numbers: Mapping[str, Tensor] = field(default_factory=dict)
+    """Places that have other numbers than their names would give them."""
+
+    def within(self, layer: str, places: Sequence[str]) -> "Dropout":
+        """The same dropout by the names that places have behind that of their layer.
+
+        So code that is the same for every layer drops what each would by itself.
+        """
+        if not self.rate:
+            return self
+        assert self.keys is not None
+        device = self.keys.device
+        numbers = {each: torch.tensor(_number(layer + each), device=device) for each in places}
+        return replace(self, stack=layer.partition(".")[0], numbers=numbers)
 
     def __call__(self, x: Tensor, place: str) -> Tensor:
         """x [B, T, H] with some features zero and the others scaled up."""
         if not self.rate:
             return x
-        first = self.prompt if place.startswith("encoder") else 0
+        first = self.prompt if self._asks_input(place) else 0
         positions = torch.arange(x.shape[1], device=x.device) - first
         features = torch.arange(x.shape[2], device=x.device)
         return self._drop(x, place, (positions[:, None], features))
@@ -44,17 +61,22 @@ class Dropout:
         """Attention shares [B, N, D, T] with some of them zero and the others scaled up."""
         if not self.rate:
             return shares
-        asks_input = place.startswith("encoder")
+        asks_input = self._asks_input(place)
         reads_input = asks_input or "EncDec" in place
         heads, queries, keys = (torch.arange(n, device=shares.device) for n in shares.shape[1:])
         queries = queries - (self.prompt if asks_input else 0)
         keys = keys - (self.prompt if reads_input else 0)
         return self._drop(shares, place, (heads[:, None, None], queries[:, None], keys))
 
+    def _asks_input(self, place: str) -> bool:
+        """Whether positions there are those of the input."""
+        return (self.stack or place).startswith("encoder")
+
     def _drop(self, x: Tensor, place: str, coordinates: tuple[Tensor, ...]) -> Tensor:
         """x without the elements whose hash is low; every coordinate broadcasts against a row."""
         assert self.keys is not None
-        keys = _mix(self.keys.view(-1, *[1] * (x.dim() - 1)) ^ _number(place))
+        number = self.numbers[place] if self.numbers else _number(place)
+        keys = _mix(self.keys.view(-1, *[1] * (x.dim() - 1)) ^ number)
         # Each coordinate is hashed while it is short; all that is as large as x has 32 bits.
         state = keys.to(torch.int32)
         for coordinate, prime in zip(coordinates, _PRIMES, strict=False):
@@ -66,9 +88,8 @@ class Dropout:
         return x * kept.to(x.dtype) / (1.0 - self.rate)
 
 
-@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _number(place: str) -> int:
-    """A place as a number, which is a constant where code is compiled."""
+    """A place as a number."""
     return zlib.crc32(place.encode())
 
 

@@ -6,8 +6,9 @@ are hashed (`runners.model.dropout`), so the second pass is the first to the bit
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from runners.model.backbone import Weights
 from runners.model.causal_backbone import CausalBackbone
+from runners.model.dropout import Dropout
+from runners.model.t5 import Call, Layer
 from runners.model.t5_backbone import T5Backbone
 
 
@@ -28,7 +31,7 @@ def recomputing(backbone: T5Backbone | CausalBackbone) -> T5Backbone | CausalBac
     Raises ValueError for a decoder-only model whose layers `transformers` does not mark.
     """
     if isinstance(backbone, T5Backbone):
-        return dataclasses.replace(backbone, call=recomputed)
+        return dataclasses.replace(backbone, call=recomputed(backbone.call))
     if not _layers(backbone.module):
         raise ValueError(
             f"activation_checkpointing: model {backbone.source} has no layers that can be computed "
@@ -37,11 +40,16 @@ def recomputing(backbone: T5Backbone | CausalBackbone) -> T5Backbone | CausalBac
     return dataclasses.replace(backbone, around=layers_recomputed)
 
 
-def recomputed(name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
-    """A layer's result, for whose gradients the layer runs again; as `t5.Call`."""
-    if not torch.is_grad_enabled():
-        return layer(weights, *read)
-    return checkpoint(layer, weights, *read, use_reentrant=False, preserve_rng_state=False)
+def recomputed(call: Call) -> Call:
+    """A way to call layers, so that each is called once more for its gradients."""
+
+    def again(name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:
+        run = partial(call, name, layer, weights, dropout)
+        if not torch.is_grad_enabled():
+            return run(*read)
+        return checkpoint(run, *read, use_reentrant=False, preserve_rng_state=False)
+
+    return again
 
 
 @contextmanager

@@ -25,9 +25,8 @@ from torch.distributed.tensor import DTensor
 from runners.model.backbone import Backbone, Weights
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
-from runners.model.recomputation import recomputed
 from runners.model.shards import restored
-from runners.model.t5 import at_once
+from runners.model.t5 import Layer
 from runners.model.t5_backbone import T5Backbone
 
 _BIAS = "relative_attention_bias"
@@ -138,10 +137,12 @@ class ShardedT5:
         """The arithmetic, with layers that are put together when they are called."""
         return dataclasses.replace(self.start, call=self._call, is_over=_over_everywhere)
 
-    def _call(self, name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
-        # Layers that compute again do so inside of their part: its weights are there by then.
-        again = recomputed if self.start.call is recomputed else at_once
-        return self.layers[name](lambda own, *read: again(name, layer, own, *read), *read)
+    def _call(self, name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:
+        # Inside of its part, so that its weights are there by then, a second time too.
+        def run(own: Weights, *read: Any) -> Any:
+            return self.start.call(name, layer, own, dropout, *read)
+
+        return self.layers[name](run, *read)
 
     def _own(self, rows: Tensor) -> tuple[Tensor, int]:
         """Numbers of this rank's rows; a rank without any computes the first, which is not due."""

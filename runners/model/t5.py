@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from runners.model.backbone import Weights, at_least_float32
-from runners.model.dropout import Dropout
+from runners.model.dropout import NONE, Dropout
 
 MASKED = -1e9
 """Added to the attention score of a position that may not be seen."""
@@ -77,16 +77,33 @@ class Memory:
         return Memory(layers=layers, bias=self.bias[places])
 
 
+class Layer(Protocol):
+    """A layer of either stack."""
+
+    def __call__(self, name: str, weights: Weights, dropout: Dropout, *read: Any) -> Any:
+        """What it makes of tensors, with the weights and the places of dropout under `name`."""
+
+
 class Call(Protocol):
-    """How a layer is called: at once, once more for its gradients, or with weights from afar."""
+    """How a layer is called: at once, compiled, once more for its gradients, with other weights."""
 
-    def __call__(self, name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
-        """What `layer` makes of weights, of which it takes those under `name`, and of tensors."""
+    def __call__(
+        self, name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any
+    ) -> Any:
+        """What `layer` makes of tensors, with those of the weights that are under `name`."""
 
 
-def at_once(name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
+def at_once(name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:
     """The layer as it is, which keeps what its gradients need."""
-    return layer(weights, *read)
+    return layer(name, weights, dropout, *read)
+
+
+PLACES = tuple(
+    f".layer.{number}{what}"
+    for number in range(3)
+    for what in ("", ".SelfAttention", ".EncDecAttention", ".inner")
+)
+"""Where a layer may drop something, behind its name."""
 
 
 def encode(
@@ -97,16 +114,16 @@ def encode(
     hidden = dropout(embedded, "encoder.in")
     bias = _position_bias(shape, weights, "encoder", mask.shape[1], bidirectional=True)
     bias = (bias + _mask_bias(mask)).to(hidden.dtype)  # [B, N, T, T]
+    layer = partial(_encoder_layer, shape)
     for number in range(shape.layers):
-        name = f"encoder.block.{number}"
-        layer = partial(_encoder_layer, shape, f"{name}.layer", dropout)
-        hidden = call(name, layer, weights, hidden, bias)
+        hidden = call(f"encoder.block.{number}", layer, weights, dropout, hidden, bias)
     return dropout(_norm(shape, weights, "encoder.final_layer_norm", hidden), "encoder.out")
 
 
 def _encoder_layer(
-    shape: T5Dimensions, name: str, dropout: Dropout, weights: Weights, hidden: Tensor, bias: Tensor
+    shape: T5Dimensions, name: str, weights: Weights, dropout: Dropout, hidden: Tensor, bias: Tensor
 ) -> Tensor:
+    name = f"{name}.layer"
     normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
     own = _keys_values(shape, f"{name}.0.SelfAttention", weights, normed)
     attended = _attend(shape, weights, f"{name}.0.SelfAttention", normed, own, bias, dropout)
@@ -122,17 +139,24 @@ def read_once(shape: T5Dimensions, encoded: Tensor, mask: Tensor) -> Memory:
 def remember(
     shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor, call: Call = at_once
 ) -> Memory:
-    """What the decoder's cross-attention reads, computed once for any number of decoder calls.
+    """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
+    layer = partial(_what_is_read, shape)
+    keys_values = tuple(
+        call(f"decoder.block.{number}", layer, weights, NONE, encoded)
+        for number in range(shape.decoder_layers)
+    )
+    return Memory(layers=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+
+
+def _what_is_read(
+    shape: T5Dimensions, name: str, weights: Weights, dropout: Dropout, encoded: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The part of a decoder layer that comes before there is anything to decode.
 
     Each head lies in one piece, or every call would copy all of it to multiply it.
     """
-    layers = []
-    for number in range(shape.decoder_layers):
-        name = f"decoder.block.{number}"
-        read = partial(_keys_values, shape, f"{name}.layer.1.EncDecAttention")
-        keys, values = call(name, read, weights, encoded)
-        layers.append((keys.contiguous(), values.contiguous()))
-    return Memory(layers=tuple(layers), bias=_mask_bias(mask).to(encoded.dtype))
+    keys, values = _keys_values(shape, f"{name}.layer.1.EncDecAttention", weights, encoded)
+    return keys.contiguous(), values.contiguous()
 
 
 @dataclass(kw_only=True)
@@ -181,17 +205,17 @@ def decode(
     bias = _position_bias(shape, weights, "decoder", length, bidirectional=False, queries=new)
     bias = (bias + causal).to(hidden.dtype)  # [1, N, D, S + D]
     for number, read in enumerate(memory.layers):
-        name = f"decoder.block.{number}"
         extend = partial(cache.extend, number) if cache else None
-        layer = partial(_decoder_layer, shape, f"{name}.layer", dropout, extend)
-        hidden = call(name, layer, weights, hidden, (bias, memory.bias), read)
+        layer = partial(_decoder_layer, shape, extend)
+        biases = bias, memory.bias
+        hidden = call(f"decoder.block.{number}", layer, weights, dropout, hidden, biases, read)
     return dropout(_norm(shape, weights, "decoder.final_layer_norm", hidden), "decoder.out")
 
 
 def _decoder_layer(
-    shape: T5Dimensions, name: str, dropout: Dropout,
-    extend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
-    weights: Weights, hidden: Tensor, biases: tuple[Tensor, Tensor], read: Read,
+    shape: T5Dimensions, extend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
+    name: str, weights: Weights, dropout: Dropout,
+    hidden: Tensor, biases: tuple[Tensor, Tensor], read: Read,
 ) -> Tensor:  # fmt: skip
     """A layer: [B, D, H] -> [B, D, H].
 
@@ -199,6 +223,7 @@ def _decoder_layer(
     and values behind those of the past.
     """
     bias, read_bias = biases
+    name = f"{name}.layer"
     normed = _norm(shape, weights, f"{name}.0.layer_norm", hidden)
     own = _keys_values(shape, f"{name}.0.SelfAttention", weights, normed)
     own = extend(*own) if extend else own

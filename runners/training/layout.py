@@ -15,10 +15,7 @@ from runners.training.ranks import ALONE, Ranks
 
 @dataclass(frozen=True, kw_only=True)
 class Layout:
-    """Whether layers compute their activations again, whether losses are compiled, and ranks.
-
-    Ranks share the weights, layer by layer, and so cannot be compiled as one.
-    """
+    """Whether layers compute their activations again, whether they are compiled, and ranks."""
 
     recomputes: bool = False
     compiles: bool = False
@@ -29,11 +26,12 @@ class Layout:
 
         Raises ValueError for a model that cannot be laid out so.
         """
+        if self.compiles:
+            backbone = compiling(backbone)
         if self.recomputes:
             backbone = recomputing(backbone)
         if self.ranks.count == 1:
-            placed = on_device(backbone, device)
-            return compiling(placed) if self.compiles else placed
+            return on_device(backbone, device)
         if not isinstance(backbone, T5Backbone):
             raise ValueError(
                 f"ranks: model {backbone.source} is decoder-only, and only a T5 trains over "

@@ -1,7 +1,6 @@
 """The lean T5 against `transformers`, whose modules are the reference throughout."""
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,8 +10,8 @@ from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from runners.model.backbone import IGNORED, Weights
-from runners.model.dropout import NONE
-from runners.model.t5 import Cache, decode, encode, relative_buckets, remember
+from runners.model.dropout import NONE, Dropout
+from runners.model.t5 import Cache, Layer, decode, encode, relative_buckets, remember
 from runners.model.t5_backbone import T5Backbone
 
 
@@ -138,10 +137,10 @@ def test_rows_that_have_ended_are_left_out_and_the_others_go_on_as_they_were(
     embedded = backbone.embed(backbone.weights, ids)
     rows: list[int] = []
 
-    def counted(name: str, layer: Callable[..., Any], weights: Weights, *read: Any) -> Any:
+    def counted(name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:
         if name == "decoder.block.0" and read[0].shape[1] == 1:
             rows.append(len(read[0]))
-        return layer(weights, *read)
+        return layer(name, weights, dropout, *read)
 
     noted = dataclasses.replace(backbone, call=counted)
     steps = [*noted.continuations(backbone.weights, embedded, mask, limits=limits)]

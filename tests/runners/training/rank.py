@@ -57,10 +57,12 @@ def steps(
     recomputes: bool,
     checkpoint: bytes | None,
     room: Room | None = None,
+    compiles: bool = False,
 ) -> tuple[dict[str, Tensor], bytes, list[float]]:
     """So many steps: parameters, checkpoint and losses of the first rank."""
     read = load_backbone(trial, Store("unused"), Catalogue())
-    backbone = Layout(ranks=ranks, recomputes=recomputes).of(read, CPU)
+    layout = Layout(ranks=ranks, recomputes=recomputes, compiles=compiles)
+    backbone = layout.of(read, CPU)
     run = start([trial], backbone, Catalogue())
     if checkpoint is not None:
         run = run.resume(checkpoint)
@@ -159,8 +161,15 @@ def sweep(ranks: Ranks, folder: Path) -> None:
         pass
 
 
+def compiled(ranks: Ranks, folder: Path) -> None:
+    """Steps of compiled layers that are computed again, each with weights from all ranks."""
+    parameters, _, _ = steps(ranks, config(), 3, recomputes=True, checkpoint=None, compiles=True)
+    if ranks.is_first:
+        save_file(parameters, folder / "compiled.safetensors")
+
+
 COMMANDS: dict[str, Callable[[Ranks, Path], None]] = {
-    "adafactor": adafactor, "train": train, "sweep": sweep, "write": write,
+    "adafactor": adafactor, "compiled": compiled, "train": train, "sweep": sweep, "write": write,
 }  # fmt: skip
 
 

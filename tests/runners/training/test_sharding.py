@@ -10,6 +10,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -58,15 +59,18 @@ def _start(count: int, folder: Path, *commands: str) -> list[subprocess.Popen[st
     ]  # fmt: skip
 
 
+def _finish(ranks: Sequence[subprocess.Popen[str]]) -> None:
+    said = [process.communicate(timeout=SECONDS)[1] for process in ranks]
+    assert [process.returncode for process in ranks] == [0] * COUNT, "\n".join(said)
+
+
 @pytest.fixture(scope="module")
 def trained(rank: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What three ranks left of all that they are asked for."""
     folder = tmp_path_factory.mktemp("ranks")
     _, checkpoint, _ = rank.steps(ALONE, rank.config(), 1, recomputes=False, checkpoint=None)
     (folder / "alone.checkpoint").write_bytes(checkpoint)
-    ranks = _start(COUNT, folder, "adafactor", "train", "sweep", "write")
-    said = [process.communicate(timeout=SECONDS)[1] for process in ranks]
-    assert [process.returncode for process in ranks] == [0] * COUNT, "\n".join(said)
+    _finish(_start(COUNT, folder, "adafactor", "train", "sweep", "write"))
     return folder
 
 
@@ -97,6 +101,15 @@ def test_ranks_train_as_one_process_does(rank: ModuleType, trained: Path, recomp
     assert json.loads((trained / f"float32-{recomputes}.json").read_text()) == pytest.approx(
         losses, rel=1e-5
     )
+    assert _far(found, expected, _start_of(rank)) < 1e-3
+
+
+@pytest.mark.slow
+def test_ranks_compile_their_layers(rank: ModuleType, tmp_path: Path) -> None:
+    """Catches compiled code that keeps weights of a layer after they are gone."""
+    _finish(_start(COUNT, tmp_path, "compiled"))
+    expected, _, _ = rank.steps(ALONE, rank.config(), 3, recomputes=False, checkpoint=None)
+    found = load_file(tmp_path / "compiled.safetensors")
     assert _far(found, expected, _start_of(rank)) < 1e-3
 
 
