@@ -15,6 +15,7 @@ from benchmarks.shape import TARGET, Shape, padded, stock_flops
 from benchmarks.table import Line, in_turn, seconds
 from runners.data.batching import Encoded
 from runners.model.backbone import Backbone, Weights
+from runners.model.compilation import compiling
 from runners.model.sharded_t5 import trainable
 from runners.training.adafactor import Adafactor
 from runners.training.language_model import gradients
@@ -34,6 +35,7 @@ def measure(shape: Shape, prompts: tuple[int, ...], repeats: int) -> Iterator[Li
     )  # fmt: skip
     for prompt in prompts:
         yield _prompt_tuning(shape, prompt, repeats, max(peak))
+    yield _compiled(shape, prompts[-1], repeats)
     yield _whole(shape, repeats, "model tuning", shape.lengths, TARGET)
     even = (128,) * len(shape.lengths)
     yield _whole(shape, repeats, "LM adaptation, 128 and 128 tokens", even, 128)
@@ -59,8 +61,21 @@ def _prompt_tuning(shape: Shape, prompt: int, repeats: int, peak: float) -> Line
     )  # fmt: skip
 
 
-def _our_prompt(shape: Shape, prompt: int) -> Step:
-    backbone = shape.backbone(shape.model(torch.bfloat16), torch.bfloat16)
+def _compiled(shape: Shape, prompt: int, repeats: int) -> Line:
+    """The same step with compiled layers, against our own without; what the first one takes."""
+    plain, compiled = _our_prompt(shape, prompt), _our_prompt(shape, prompt, compiles=True)
+    first = seconds(compiled)
+    own, theirs = _timed(compiled, plain, repeats)
+    return Line(
+        what=f"compiled layers against those as written, prompt {prompt}",
+        unit="s", ours=own, peer=theirs, note=f"{first:.0f} s for the first step",
+    )  # fmt: skip
+
+
+def _our_prompt(shape: Shape, prompt: int, *, compiles: bool = False) -> Step:
+    backbone: Backbone = shape.backbone(shape.model(torch.bfloat16), torch.bfloat16)
+    if compiles:
+        backbone = compiling(backbone)
     config = shape.config(prompt_length=prompt)
     run = TrialRun(
         members=(Member(config=config, data=None),),  # type: ignore[arg-type]
