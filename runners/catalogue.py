@@ -16,7 +16,7 @@ from runners.rules import Problem, Rule, nearest, violations
 from runners.tasks import embedded, glue
 from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS, DEV_ONLY
 from runners.tasks.own import OwnTask
-from runners.tasks.task import Task
+from runners.tasks.task import Split, Task
 
 MICROWORLD = "microworld"
 SOURCES = (MICROWORLD, *BENCHMARKS, OWN)
@@ -42,6 +42,10 @@ class DataPlace:
     folder: Path | None = None
     revision: str | None = None
     """A commit, tag or branch of the hub; None is what it has now, whose commit is recorded."""
+
+
+Part = tuple[str, str, Split]
+"""A benchmark, a task of it, and a split of that."""
 
 
 def task_at(source: str, task: str, origin: OwnTask | DataPlace) -> Task:
@@ -152,12 +156,13 @@ class Catalogue:
         )  # fmt: skip
 
     def mixture_of(self, config: TrialConfig) -> list[TrialConfig]:
-        """The trials of a mixture, one a task, in its order.
+        """The trials of a mixture, one a task, in its order; of any other trial, itself.
 
         Tasks stand beside those of the trial's own source: all of the embedded
         world, or else each of its benchmark; a user's own go by their names.
         """
-        assert config.mixture is not None
+        if config.mixture is None:
+            return [config]
         source = MICROWORLD if config.data_source == MICROWORLD else PUBLISHED
         return [
             replace(

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from runners.catalogue import MICROWORLD, READERS, DataPlace
+from runners.catalogue import MICROWORLD, READERS, DataPlace, Part
 from runners.config import TrialConfig
 from runners.data.hub import TASKS
 from runners.rules import Problem
 from sweeps import document
 from sweeps.document import Located
-from sweeps.local_data import Part, places_of
+from sweeps.local_data import places_of
 from sweeps.plan import Plan
 
 if TYPE_CHECKING:

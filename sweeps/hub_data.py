@@ -11,11 +11,11 @@ from huggingface_hub import constants, file_exists
 # What its client raises where nobody answers; which client that is has changed.
 from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
-from runners.catalogue import DataPlace
+from runners.catalogue import DataPlace, Part
 from runners.data.hub import TASKS
 from sweeps.finding import Finding, Verdict
 from sweeps.fits import hub_name
-from sweeps.local_data import Part, places_of
+from sweeps.local_data import places_of
 from sweeps.plan import Plan
 
 _REMEDY = "reach the hub once, or name a local copy (data: {BENCHMARK: {dir: ...}})"

@@ -6,12 +6,8 @@ needed is read before (`sweeps.fits`). A user's own tasks are read with the spec
 
 from collections.abc import Iterable, Iterator
 
-from runners.catalogue import MICROWORLD, Catalogue, DataPlace
+from runners.catalogue import MICROWORLD, Catalogue, DataPlace, Part
 from runners.config import TrialConfig
-from runners.tasks.task import Split
-
-Part = tuple[str, str, Split]
-"""A benchmark, a task of it, and a split of that."""
 
 
 def places_of(trials: Iterable[TrialConfig], catalogue: Catalogue) -> dict[Part, DataPlace]:
@@ -27,7 +23,7 @@ def places_of(trials: Iterable[TrialConfig], catalogue: Catalogue) -> dict[Part,
 
 
 def _parts(config: TrialConfig, catalogue: Catalogue) -> Iterator[Part]:
-    for each in catalogue.mixture_of(config) if config.mixture else [config]:
+    for each in catalogue.mixture_of(config):
         yield each.data_source, each.task, "train"
         yield each.data_source, each.task, "dev"
     for task in config.transfers:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from runners.catalogue import MICROWORLD, Catalogue, DataPlace
+from runners.catalogue import MICROWORLD, Catalogue, DataPlace, Part
 from runners.config import TrialConfig
 from runners.data.examples import (
     Reader,
@@ -22,7 +22,7 @@ from runners.data.examples import (
     transfer_readings,
 )
 from runners.data.lengths import Lengths, Notebook, lengths_of
-from runners.data.positions import check_positions
+from runners.data.positions import check_positions, needed_positions
 from runners.data.source import (
     check_labels,
     check_sentinel,
@@ -34,9 +34,6 @@ from runners.model.codec import Codec
 from runners.model.preview import Preview, Previews
 from runners.tasks.own import OwnTask
 from runners.tasks.task import Example, Split
-
-Part = tuple[str, str, Split]
-"""A source of data, a task of it, and a split of that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +125,7 @@ class _Fitting:
 
     def asked(self, trial: TrialConfig) -> _Asked:
         """Which rows of a trial have to be measured."""
-        mixed = self.catalogue.mixture_of(trial) if trial.mixture else [trial]
+        mixed = self.catalogue.mixture_of(trial)
         try:
             model = self.previews.of(trial)
             if model is None:
@@ -198,7 +195,7 @@ class _Fitting:
 
     def _load(self, trial: TrialConfig, asked: _Asked, model: Preview) -> None:
         """Load all data of a trial as it would itself; raises ValueError as it would."""
-        mixed = self.catalogue.mixture_of(trial) if trial.mixture else [trial]
+        mixed = self.catalogue.mixture_of(trial)
         data = [load_task_data(each, model.codec, self.catalogue) for each in mixed]
         check_positions(trial, data, model.positions)
         if any(ask.is_transfer for ask in asked.asks):
@@ -230,8 +227,8 @@ def _fits_when_cut(trial: TrialConfig, positions: int | None) -> bool:
 
 
 def _have_room(trial: TrialConfig, tokens: int, positions: int | None) -> bool:
-    """Whether input and target have room beside the prompt; the last token is never read."""
-    return positions is None or (trial.prompt_length or 0) + tokens - 1 <= positions
+    """Whether input and target have room beside the prompt."""
+    return positions is None or needed_positions(trial, tokens) <= positions
 
 
 def _measured(ask: _Ask, read: Reader, notes: Notebook | None) -> dict[Split, Lengths]:

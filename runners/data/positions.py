@@ -13,15 +13,14 @@ from runners.rules import ConfigError, Problem
 def check_positions(config: TrialConfig, data: Iterable[DevData], positions: int | None) -> None:
     """Raises `ConfigError` where prompt, input and answer of a row are more than `positions`.
 
-    `data` is what the trial reads, None positions are as many as anybody asks for. The last
-    token of an answer is predicted and never read.
+    `data` is what the trial reads, None positions are as many as anybody asks for.
     """
     if positions is None:
         return
     prompt = config.prompt_length or 0
     for task in data:
         longest, answer = _longest(task)
-        needed = prompt + longest + answer - 1
+        needed = needed_positions(config, longest + answer)
         if needed <= positions:
             continue
         left = positions - prompt - answer + 1
@@ -33,6 +32,11 @@ def check_positions(config: TrialConfig, data: Iterable[DevData], positions: int
         raise ConfigError(
             [Problem(key="input_length", value=config.input_length, rule=rule, remedy=remedy)]
         )
+
+
+def needed_positions(config: TrialConfig, tokens: int) -> int:
+    """P + T + D - 1 of a row of T + D tokens: the last one is predicted and never read."""
+    return (config.prompt_length or 0) + tokens - 1
 
 
 def _longest(data: DevData) -> tuple[int, int]:

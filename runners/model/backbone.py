@@ -93,6 +93,17 @@ class Backbone(Protocol):
         """
 
 
+class Greedy:
+    """Writes in one piece what a `Backbone` continues token by token."""
+
+    def generate(
+        self: Backbone, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
+    ) -> Tensor:
+        """As `Backbone.generate`."""
+        limits = [limit] * len(mask)
+        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
+
+
 def device_of(weights: Weights) -> torch.device:
     """Where the weights are, and with them all that a forward pass makes."""
     return next(iter(weights.values())).device

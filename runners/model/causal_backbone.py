@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
-from runners.model.backbone import IGNORED, Weights, at_least_float32, device_of, fewer
+from runners.model.backbone import IGNORED, Greedy, Weights, at_least_float32, device_of, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -27,7 +27,7 @@ from runners.model.reading import read_config, read_model
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class CausalBackbone:
+class CausalBackbone(Greedy):
     """A decoder-only checkpoint as a `Backbone`; its `weights` never change."""
 
     module: PreTrainedModel
@@ -118,11 +118,6 @@ class CausalBackbone:
                 cache.batch_select_indices(kept)
             mask = F.pad(mask, (0, 1), value=1)
             embedded = self.embed(weights, ids[:, None])
-
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """As `Backbone.generate`."""
-        limits = [limit] * len(mask)
-        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
     def _scores(
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,

@@ -7,6 +7,7 @@ decoding is left as it is, for its lengths change with every token.
 
 import dataclasses
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import torch
@@ -35,11 +36,11 @@ def compiling(
             f"compile: model {backbone.source} is decoder-only, and only a T5 is compiled; "
             "leave it out"
         )
-    return dataclasses.replace(backbone, call=compiled(backbone.call, backend))
+    return dataclasses.replace(backbone, call=_compiled(backbone.call, backend))
 
 
-def compiled(call: Call, backend: str) -> Call:
-    """A way to call layers, so that their code is compiled where there are gradients.
+def _compiled(call: Call, backend: str) -> Call:
+    """The same way to call layers, which are compiled inside of it.
 
     A layer is called as if it had no name, with its own weights, so that nothing tells
     it from the others.
@@ -52,11 +53,12 @@ def compiled(call: Call, backend: str) -> Call:
         bare, fullgraph=True, backend=backend, recompile_limit=_VARIANTS, isolate_recompiles=True
     )
 
-    def once_compiled(
-        name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any
+    def where_it_trains(
+        layer: Layer, name: str, weights: Weights, dropout: Dropout, *read: Any
     ) -> Any:
+        """What the layer makes, by compiled code where there are gradients."""
         if not torch.is_grad_enabled():
-            return call(name, layer, weights, dropout, *read)
+            return layer(name, weights, dropout, *read)
         own = {
             each.removeprefix(name): weight
             for each, weight in weights.items()
@@ -65,7 +67,11 @@ def compiled(call: Call, backend: str) -> Call:
         _vary(read if dropout.keys is None else (dropout.keys, *read))
         return run(layer, own, dropout.within(name, PLACES), *read)
 
-    return once_compiled
+    def calling(name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:
+        """As `Call`."""
+        return call(name, partial(where_it_trains, layer), weights, dropout, *read)
+
+    return calling
 
 
 def _vary(read: Iterable[Any]) -> None:

@@ -44,9 +44,9 @@ class Dropout:
         if not self.rate:
             return self
         assert self.keys is not None
-        device = self.keys.device
-        numbers = {each: torch.tensor(_number(layer + each), device=device) for each in places}
-        return replace(self, stack=layer.partition(".")[0], numbers=numbers)
+        numbers = torch.tensor([_number(layer + each) for each in places], device=self.keys.device)
+        found = dict(zip(places, numbers.unbind(), strict=True))
+        return replace(self, stack=layer.partition(".")[0], numbers=found)
 
     def __call__(self, x: Tensor, place: str) -> Tensor:
         """x [B, T, H] with some features zero and the others scaled up."""

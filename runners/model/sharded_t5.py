@@ -22,7 +22,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 from torch.distributed.tensor import DTensor
 
-from runners.model.backbone import Backbone, Weights
+from runners.model.backbone import Backbone, Greedy, Weights
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.shards import restored
@@ -34,7 +34,7 @@ _BIAS = "relative_attention_bias"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ShardedT5:
+class ShardedT5(Greedy):
     """A T5 as a `Backbone`, whose weights train in shards."""
 
     start: T5Backbone
@@ -125,12 +125,6 @@ class ShardedT5:
         every = mine.new_zeros(len(mask), mine.shape[1]).index_copy(0, own, mine * is_due)
         dist.all_reduce(every)
         yield from every.unbind(dim=1)
-
-    @torch.no_grad()
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """As `Backbone.generate`."""
-        limits = [limit] * len(mask)
-        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
     @property
     def _called(self) -> T5Backbone:

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from runners.model import t5
-from runners.model.backbone import IGNORED, Weights, fewer
+from runners.model.backbone import IGNORED, Greedy, Weights, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
@@ -31,7 +31,7 @@ def _over(going: Tensor) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class T5Backbone:
+class T5Backbone(Greedy):
     """A T5 checkpoint as a `Backbone`; its `weights` never change."""
 
     shape: T5Dimensions
@@ -107,11 +107,6 @@ class T5Backbone:
             if (kept := fewer(going)) is not None:
                 rows, ids, going = rows[kept], ids[kept], going[kept]
                 memory, cache = memory.of_rows(kept), cache.of_rows(kept)
-
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
-        """As `Backbone.generate`."""
-        limits = [limit] * len(mask)
-        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
 
 
 def _own_output(kind: Any) -> Any:

@@ -59,10 +59,8 @@ def start(configs: Sequence[TrialConfig], backbone: Backbone, catalogue: Catalog
     method = METHODS[first.config.method]
     # Put together, tasks are mixed in proportion to their examples, as T5 does without
     # a limit (Raffel et al. 2020, 3.5.2).
-    mixed = [first.data]
-    if first.config.mixture is not None:
-        each = catalogue.mixture_of(first.config)
-        mixed = [load_task_data(config, backbone.codec, catalogue) for config in each]
+    each = catalogue.mixture_of(first.config)
+    mixed = [load_task_data(config, backbone.codec, catalogue) for config in each]
     for member in members:
         check_positions(member.config, [*mixed, *member.transfer.values()], backbone.positions)
     parameters = method.parameters(first.config, backbone, first.data)

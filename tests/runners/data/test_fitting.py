@@ -63,6 +63,7 @@ def _trials(catalogue: Catalogue, config: Make, **changes: object) -> list[Trial
 def test_what_fits_is_not_told_and_stays_in_no_memory(folder: Path, config: Make) -> None:
     """Catches a driver that holds the rows of every task for as long as its sweep runs."""
     catalogue = _catalogue(folder)
+    source.forget()
     assert misfits(_trials(catalogue, config), catalogue) == {}
     assert source._load.cache_info().currsize == 0
 

@@ -106,6 +106,7 @@ def test_compiled_layers_are_computed_again_for_their_gradients() -> None:
     compare(plain, again, 0.1)
     assert graphs() == 2
     assert held(again) < 0.6 * held(plain)
+    assert held(compiling(recomputing(plain), backend="eager")) < 0.6 * held(plain)
 
 
 @pytest.mark.slow
