@@ -3,6 +3,7 @@
 Torch is loaded by those that join, so that a driver knows of ranks without it.
 """
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -62,6 +63,9 @@ def joined(number: int, count: int, address: str, device: "torch.device") -> Ite
     try:
         yield Ranks(number=number, count=count)
     finally:
+        # FSDP2 keeps models in cycles, and with them threads of the group, which abort the
+        # process where they outlive it.
+        gc.collect()
         dist.destroy_process_group()
 
 
