@@ -1,18 +1,21 @@
 """Span-corruption pre-training from nothing: of the nano ladder, or of your own on your own text.
 
     python -m runners.pretraining --family mine.yaml --size small --text FOLDER --steps 20000
+    python -m runners.pretraining --family mine.yaml --size large --text FOLDER --steps 5000 \\
+        --start mine/small
     python -m runners.pretraining --size 60k --stages primer:10000 world:30000 --out ladder
     python -m runners.pretraining --size 60k --stages school:40000 --out ladder \\
         --start ladder/60k
 
 The first writes a `transformers` checkpoint in bfloat16 where the family file says
 that it is, and before that the tokenizer, where there is none: the family can be
-used at once (docs/own_ladder.md).
+used at once (docs/own_ladder.md). The second begins with what a smaller size has
+learned: its checkpoint is grown (`runners.model.growth`), and trained with a learning
+rate and moments of its own.
 
-The others are how the shipped ladder was made (docs/ladder.md). The second writes
-`ladder/60k/`, and `ladder/tokenizer/` where that is missing. The third goes on from
-that checkpoint with a learning rate and moments of its own; the checkpoint of a
-smaller size is grown first (`runners.model.growth`).
+The others are how the shipped ladder was made (docs/ladder.md). The third writes
+`ladder/60k/`, and `ladder/tokenizer/` where that is missing. The fourth goes on from
+that checkpoint, or grows one, in the same way.
 
 Beside a checkpoint, `training.jsonl` has what decided it and a line of losses every
 so many steps. A run that is cut off goes on from its state in `--work` when the same
@@ -39,7 +42,7 @@ from runners.rules import ConfigError, Problem, Rule, violations
 
 NANO = "nano"
 """The family that reads the embedded world."""
-WORLD_DEFAULTS: dict[str, Any] = {"stages": None, "start": None, "batches": 20, "salient": 0.9}
+WORLD_DEFAULTS: dict[str, Any] = {"stages": None, "batches": 20, "salient": 0.9}
 """Options that only the embedded world has."""
 TEXT_DEFAULTS: dict[str, Any] = {
     "family": None, "text": None, "steps": None, "window": WINDOW, "pieces": None, "every": 200,
@@ -153,14 +156,15 @@ def _on_text(options: argparse.Namespace) -> None:
     codec = own.tokenizer_of(tokenizer, text, pieces=options.pieces, shape=shape)
     reading = own.reading_of(recipe, text, codec)
     print(own.describe(recipe, reading, tokenizer), flush=True)
-    origin = own.origin_of(recipe, text, codec)
+    origin = own.origin_of(recipe, text, codec, options.start)
     if own.is_made(checkpoint, origin):
         print(f"{checkpoint}: is made by this command already; nothing was done")
         return
     state = options.work / f"{name}-{rung.name}.safetensors"
     for line in own.pretrain(
-        recipe, reading, origin, out=checkpoint, state=state, every=options.every, device=device
-    ):
+        recipe, reading, origin, out=checkpoint, state=state, every=options.every,
+        start=options.start, device=device,
+    ):  # fmt: skip
         print(f"{rung.name}: {own.progress(line, recipe)}", flush=True)
     print(f"{rung.name}: written to {checkpoint}")
 
@@ -193,6 +197,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--size", required=True, help="a rung of the family, such as 60k")
+    parser.add_argument(
+        "--start", type=Path, help="checkpoint to go on from, of this size or a smaller one"
+    )
     parser.add_argument("--batch-size", type=int, default=64, help="rows a step (%(default)s)")
     parser.add_argument("--learning-rate", type=float, default=0.002, help="AdamW's (%(default)s)")
     parser.add_argument("--seed", type=int, default=0)
@@ -218,9 +225,6 @@ def _parser() -> argparse.ArgumentParser:
         "--stages", nargs="+", metavar="MIX:UNTIL",
         help=f"what is read until which step; mixes: {', '.join(MIXES)}",
     )  # fmt: skip
-    nano.add_argument(
-        "--start", type=Path, help="checkpoint to go on from, of this size or a smaller one"
-    )
     nano.add_argument(
         "--batches", type=int,
         help=f"batches among which documents are sorted by length ({WORLD_DEFAULTS['batches']})",

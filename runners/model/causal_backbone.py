@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
 
+from runners.model import products
 from runners.model.backbone import IGNORED, Greedy, Weights, at_least_float32, device_of, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
@@ -138,10 +139,11 @@ class CausalBackbone(Greedy):
             "past_key_values": cache, "use_cache": cache is not None, "logits_to_keep": kept,
         }  # fmt: skip
         cast = {name: weight.to(self.dtype) for name, weight in weights.items()}
-        if all(cast[name] is own for name, own in self.module.named_parameters()):
-            output = self.module(**arguments)
-        else:
-            output = functional_call(self.module, cast, (), arguments)
+        with products.elsewhere(self.dtype):
+            if all(cast[name] is own for name, own in self.module.named_parameters()):
+                output = self.module(**arguments)
+            else:
+                output = functional_call(self.module, cast, (), arguments)
         scores: Tensor = output.logits[:, -last:]
         return at_least_float32(scores)
 

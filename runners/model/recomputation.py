@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from runners.model import products
 from runners.model.backbone import Weights
 from runners.model.causal_backbone import CausalBackbone
 from runners.model.dropout import Dropout
@@ -84,7 +85,9 @@ class _Recomputed:
         lent: dict[str, Tensor] = dict(self._layer.named_parameters())
 
         def run(*args: Any) -> Any:
-            return functional_call(self._layer, lent, args, kwargs)
+            # Called once more outside of whatever the forward pass runs in.
+            with products.elsewhere(next(iter(lent.values())).dtype):
+                return functional_call(self._layer, lent, args, kwargs)
 
         return checkpoint(run, *args, use_reentrant=False, preserve_rng_state=False)
 

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from runners.model import products
 from runners.model.backbone import Weights, at_least_float32
 from runners.model.dropout import NONE, Dropout
 
@@ -253,7 +254,7 @@ def logits(shape: T5Dimensions, weights: Weights, hidden: Tensor) -> Tensor:
 
 
 def _linear(x: Tensor, weight: Tensor) -> Tensor:
-    return F.linear(x, weight.to(x.dtype))
+    return products.linear(x, weight.to(x.dtype))
 
 
 def _norm(shape: T5Dimensions, weights: Weights, name: str, x: Tensor) -> Tensor:
@@ -284,9 +285,9 @@ def _attend(
     """T5 attention, whose scores are not divided by a root: [B, D, H] -> [B, D, H]."""
     keys, values = keys_values
     queries = _heads(shape, _linear(x, weights[f"{name}.q.weight"]))
-    scores = queries @ keys.transpose(2, 3) + bias
+    scores = products.matmul(queries, keys.transpose(2, 3)) + bias
     shares = dropout.attention(F.softmax(scores, dim=-1), name)
-    read = (shares @ values).transpose(1, 2).flatten(2)  # [B, D, N * C]
+    read = products.matmul(shares, values).transpose(1, 2).flatten(2)  # [B, D, N * C]
     return _linear(read, weights[f"{name}.o.weight"])
 
 

@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load, save_file
+from safetensors.torch import load, load_file, save_file
 from torch import Tensor
 from transformers import T5Config, T5ForConditionalGeneration
 
 from runners.data.batching import Rows
 from runners.model.backbone import no_bars
+from runners.model.checkpoint import WEIGHTS
 from runners.model.codec import Codec
+from runners.model.growth import grow
 from runners.model.loading import COMPUTE_DTYPES
 from runners.model.sizes import T5Shape
 from runners.model.t5_backbone import T5Backbone, shape_of
@@ -219,6 +221,30 @@ def new_model(shape: T5Shape, *, seed: int) -> T5ForConditionalGeneration:
 def weights_of(model: T5ForConditionalGeneration) -> dict[str, Tensor]:
     """A copy of every weight, to be trained."""
     return {name: p.detach().clone() for name, p in model.named_parameters()}
+
+
+def begin_from(start: Path, weights: Mapping[str, Tensor], shape: T5Shape) -> None:
+    """Put the weights of a checkpoint in place of new ones, grown where those are a larger model's.
+
+    Raises ValueError where the checkpoint is a larger model's.
+    """
+    had = T5Config.from_pretrained(start).num_heads
+    try:
+        found = grow(load_file(start / WEIGHTS), weights, heads=(had, shape.heads))
+    except ValueError as error:
+        raise ValueError(f"--start {start}: {error}") from error
+    for name, weight in weights.items():
+        weight.copy_(found[name])
+
+
+def log_of(start: Path) -> list[dict[str, Any]]:
+    """The lines of the log of a checkpoint to start from; raises ValueError where it has none."""
+    log = start / LOG
+    if not log.is_file():
+        raise ValueError(
+            f"--start {start}: there is no {log}; give a folder that this command has written"
+        )
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
 
 
 def placed(weights: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -18,6 +18,7 @@ from runners.data.span_corruption import SENTINELS
 from runners.data.text import Text
 from runners.data.tokenizer import first_sentinel, save_tokenizer, train_tokenizer
 from runners.data.windows import CorruptedWindows, Windows, held_out_windows, train_windows
+from runners.model.checkpoint import fingerprint_of
 from runners.model.codec import Codec
 from runners.model.family import Place
 from runners.model.loading import CPU
@@ -29,7 +30,9 @@ from runners.training.pretrainer import (
     Course,
     Pretraining,
     Schedule,
+    begin_from,
     behind,
+    log_of,
     new_model,
     placed,
     weights_of,
@@ -169,14 +172,29 @@ def progress(line: Mapping[str, Any], recipe: TextRecipe) -> str:
     )
 
 
-def origin_of(recipe: TextRecipe, text: Text, codec: Codec) -> dict[str, Any]:
-    """All that decides the weights, as the first line of the log has it."""
+def origin_of(
+    recipe: TextRecipe, text: Text, codec: Codec, start: Path | None = None
+) -> dict[str, Any]:
+    """All that decides the weights, as the first line of the log has it.
+
+    Raises ValueError where the checkpoint to start from knows no or another
+    tokenizer, whose pieces would have the embeddings of others.
+    """
     vocabulary = codec.tokenizer.backend_tokenizer.to_str()
-    return {
+    origin = {
         "recipe": asdict(recipe),
         "text": text.fingerprint,
         "tokenizer": hashlib.sha256(vocabulary.encode()).hexdigest()[:16],
     }
+    if start is None:
+        return origin
+    its_own = log_of(start)[0].get("tokenizer")
+    if its_own != origin["tokenizer"]:
+        raise ValueError(
+            f"--start {start}: was made with the tokenizer {its_own}, and this family has "
+            f"{origin['tokenizer']}; give a checkpoint of a size of this family"
+        )
+    return {**origin, "start": fingerprint_of(start)}
 
 
 def is_made(folder: Path, origin: dict[str, Any]) -> bool:
@@ -210,15 +228,19 @@ def pretrain(
     out: Path,
     state: Path,
     every: int,
+    start: Path | None = None,
     device: torch.device = CPU,
 ) -> Iterator[dict[str, Any]]:
     """Train by `recipe` on `device` into the folder `out`; yields a line every `every` steps.
 
-    Goes on from `state` where that is there, and raises ValueError where it is
-    of another run.
+    Begins with the checkpoint `start`, grown, or with new weights. Goes on from
+    `state` where that is there, and raises ValueError where it is of another run.
     """
     model = new_model(recipe.shape, seed=recipe.seed)
-    weights = placed(weights_of(model), device)
+    weights = weights_of(model)
+    if start is not None:
+        begin_from(start, weights, recipe.shape)
+    weights = placed(weights, device)
     special = {
         "end_id": reading.codec.end_id, "first_sentinel": first_sentinel(reading.codec.tokenizer)
     }  # fmt: skip

@@ -3,26 +3,21 @@
 import functools
 import hashlib
 import itertools
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
-from torch import Tensor
-from transformers import T5Config
 
 from runners.data.batching import Encoded
 from runners.data.corpus import CorruptedRows, read_microworld
 from runners.data.tokenizer import first_sentinel, save_tokenizer, train_tokenizer
 from runners.microworld.documents import sample_documents
 from runners.microworld.exchanges import MIXES, WORLD, Mix
-from runners.model.checkpoint import WEIGHTS, fingerprint_of
+from runners.model.checkpoint import fingerprint_of
 from runners.model.codec import Codec
 from runners.model.family import Place, shipped
-from runners.model.growth import grow
 from runners.model.loading import CPU
 from runners.model.reading import read_codec
 from runners.model.sizes import T5Shape
@@ -32,7 +27,9 @@ from runners.training.pretrainer import (
     Course,
     Pretraining,
     Schedule,
+    begin_from,
     behind,
+    log_of,
     new_model,
     placed,
     weights_of,
@@ -107,12 +104,7 @@ class WorldRows:
 
 def last_step(checkpoint: Path) -> int:
     """The step that a checkpoint's log ends with; raises ValueError where it has none."""
-    log = checkpoint / LOG
-    if not log.is_file():
-        raise ValueError(
-            f"--start {checkpoint}: there is no {log}; give a folder that this command has written"
-        )
-    return int(json.loads(log.read_text(encoding="utf-8").splitlines()[-1])["step"])
+    return int(log_of(checkpoint)[-1]["step"])
 
 
 def stages_of(words: Sequence[str], begin: int) -> tuple[Stage, ...]:
@@ -146,7 +138,7 @@ def pretrain(
     model = new_model(nano_shape(recipe.size), seed=recipe.seed)
     weights = weights_of(model)
     if start is not None:
-        _fill(weights, start, nano_shape(recipe.size).heads)
+        begin_from(start, weights, nano_shape(recipe.size))
     weights = placed(weights, device)
     run = Pretraining(
         _course(recipe, start, codec, work),
@@ -170,17 +162,6 @@ def _course(recipe: Recipe, start: Path | None, codec: Codec, work: Path) -> Cou
         origin=_origin(recipe, start),
         state=work / f"{recipe.size}.safetensors",
     )
-
-
-def _fill(weights: Mapping[str, Tensor], start: Path, heads: int) -> None:
-    """Put the weights of a checkpoint in place, grown; ValueError where it is a larger model's."""
-    had = T5Config.from_pretrained(start).num_heads
-    try:
-        found = grow(load_file(start / WEIGHTS), weights, heads=(had, heads))
-    except ValueError as error:
-        raise ValueError(f"--start {start}: {error}") from error
-    for name, weight in weights.items():
-        weight.copy_(found[name])
 
 
 def _origin(recipe: Recipe, start: Path | None) -> dict[str, Any]:

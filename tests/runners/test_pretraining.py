@@ -10,6 +10,7 @@ from transformers import AutoTokenizer
 
 from runners.catalogue import Catalogue
 from runners.catalogue_section import add_family
+from runners.model.checkpoint import fingerprint_of
 from runners.model.family import shipped
 from runners.model.loading import load_pretrained
 from runners.pretraining import main
@@ -21,10 +22,16 @@ SHAPE = {
 }  # fmt: skip
 
 
+LARGER = {**SHAPE, "d_model": 24, "heads": 3, "encoder_layers": 2}
+
+
 def _family(folder: Path, name: str = "mine", **changes: object) -> str:
-    """A family file of one size, beside which its checkpoints are to lie."""
-    rung = {"checkpoint": "./ladder/small", "shape": SHAPE, **changes}
-    values = {"architecture": "t5", "tokenizer": "./ladder/tokenizer", "sizes": {"small": rung}}
+    """A family file, small and a larger size, beside which its checkpoints are to lie."""
+    sizes = {
+        "small": {"checkpoint": "./ladder/small", "shape": SHAPE, **changes},
+        "larger": {"checkpoint": "./ladder/larger", "shape": LARGER},
+    }
+    values = {"architecture": "t5", "tokenizer": "./ladder/tokenizer", "sizes": sizes}
     path = folder / f"{name}.yaml"
     path.write_text(yaml.safe_dump(values))
     return str(path)
@@ -66,6 +73,53 @@ def test_a_ladder_of_ones_own_is_written_where_its_family_says(
     assert main(words) == 0
     assert "is made by this command already; nothing was done" in capsys.readouterr().out
     assert "holds a checkpoint of another run" in _told([*words, "--seed", "1"], capsys)[0]
+
+
+def test_a_size_begins_with_what_a_smaller_one_has_learned(
+    tmp_path: Path, text_folder: Path
+) -> None:
+    """Catches a large model that begins anew although it was given a start."""
+    words = _words(_family(tmp_path), text_folder, tmp_path / "work")
+    small, larger = (tmp_path / "ladder" / size for size in ("small", "larger"))
+    assert main([*words, "--steps", "40", "--learning-rate", "0.02"]) == 0
+    grown = [*words, "--size", "larger", "--learning-rate", "1e-9"]
+    assert main([*grown, "--start", str(small)]) == 0
+    assert main([*grown, "--out", str(tmp_path / "anew")]) == 0
+    lines = [json.loads(line) for line in (larger / "training.jsonl").read_text().splitlines()]
+    assert lines[0]["start"] == fingerprint_of(small)
+    learned = _held_out(small)
+    assert _held_out(larger) == pytest.approx(learned, abs=0.02)
+    assert _held_out(tmp_path / "anew" / "larger") > learned + 0.5
+
+
+def _held_out(checkpoint: Path) -> float:
+    """The loss that a run ended with."""
+    line = json.loads((checkpoint / "training.jsonl").read_text().splitlines()[-1])
+    return float(line["held_out_loss"])
+
+
+def test_a_start_of_another_tokenizer_is_refused(
+    tmp_path: Path, text_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches embeddings that are taken for those of other pieces, and a start that tells nothing.
+
+    Also a larger model than the one that is asked for.
+    """
+    words = _words(_family(tmp_path), text_folder, tmp_path / "work")
+    assert main([*words, "--size", "larger"]) == 0
+    larger = tmp_path / "ladder" / "larger"
+    told = _told([*words, "--start", str(larger)], capsys)
+    assert told[0].startswith(f"--start {larger}: ") and "give a larger size" in told[0]
+    log = larger / "training.jsonl"
+    lines = log.read_text().splitlines()
+    log.write_text(
+        "\n".join([json.dumps({**json.loads(lines[0]), "tokenizer": "f00"}), *lines[1:]])
+    )
+    told = _told([*words, "--start", str(larger)], capsys)
+    assert told[0].startswith(f"--start {larger}: was made with the tokenizer f00, and this family")
+    log.unlink()
+    told = _told([*words, "--start", str(larger)], capsys)
+    assert told[0].startswith(f"--start {larger}: there is no {log}; give a folder")
 
 
 def test_out_is_another_place(tmp_path: Path, text_folder: Path) -> None:
@@ -160,11 +214,10 @@ BAD: list[tuple[list[str], list[str]]] = [
         [
             "--size", "s", "--family", "m.yaml", "--text", "t", "--steps", "0", "--window", "7",
             "--pieces", "0", "--every", "0", "--batch-size", "0", "--threads", "0", "--seed", "-1",
-            "--learning-rate", "0", "--stages", "world:500", "--start", "there",
+            "--learning-rate", "0", "--stages", "world:500",
         ],
         [
             "--stages: 'world:500' does not apply to your own text; leave it out",
-            "--start: 'there' does not apply to your own text; leave it out",
             f"--steps: 0 is not {COUNT}; write {COUNT}",
             f"--batch-size: 0 is not {COUNT}; write {COUNT}",
             f"--pieces: 0 is not {COUNT}; write {COUNT}",

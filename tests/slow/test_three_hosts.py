@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from runners.store import Store
 from tests.slow.hosts import Network, checkout, fill_in, missing, network
+from tests.slow.likeness import same_bytes, same_within_tolerance
 
 pytestmark = [
     pytest.mark.slow,
@@ -32,9 +34,10 @@ settings:
   shared: {train_examples: 64, dev_examples: 16, batch_size: 4}
   prompt_tuning: {train_steps: 400, eval_every: 200, learning_rate: 0.3}
   lm_adaptation: {batch_size: 4, learning_rate: 1e-3, seed: 0}
-execution: {store: STORE, workers: 3, pack_size: 4, checkpoint_seconds: 1}
+execution: {store: STORE, workers: 3, pack_size: PACK, checkpoint_seconds: 1}
 """
 TRIALS = 40
+PACK = 4
 WORKERS = {"w1", "w2"}
 PATIENCE = 1500.0
 
@@ -60,9 +63,14 @@ def hosts_of(store: Store) -> set[str]:
     return {record.provenance["host"] for record in store.records()}
 
 
-def results(store: Store) -> dict[str, tuple[object, object]]:
-    """The numbers and the checksums of every record."""
-    return {r.trial_id: (dict(r.metrics), dict(r.files)) for r in store.records()}
+def trials_in(store: Store) -> set[str]:
+    """What has been committed."""
+    return {record.trial_id for record in store.records()}
+
+
+def write_spec(path: Path, store: Store) -> None:
+    """The grid, with its results in `store`."""
+    path.write_text(SPEC.replace("STORE", store.root).replace("PACK", str(PACK)))
 
 
 def wait_for_nodes(net: Network, head: str, wanted: int) -> None:
@@ -76,12 +84,13 @@ def wait_for_nodes(net: Network, head: str, wanted: int) -> None:
 def test_a_host_dies_in_the_middle(net: Network) -> None:
     """A submit that fails with one of its machines, or whose results depend on where they ran.
 
-    Also a worker that ends with its first pack, because it is not on the driver's machine.
+    Equal to the byte but for trials that lost neighbours of their pack, which are equal to
+    rounding. Also a worker that ends with its first pack, for it is not on the driver's machine.
     """
     client, folder = net.hosts["client"], net.base / "checkout"
     store, alone = Store(net.base / "store"), Store(net.base / "alone")
-    (folder / "grid.yaml").write_text(SPEC.replace("STORE", store.root))
-    (folder / "alone.yaml").write_text(SPEC.replace("STORE", alone.root))
+    write_spec(folder / "grid.yaml", store)
+    write_spec(folder / "alone.yaml", alone)
     fill_in(folder, net, head="head", workers=["w1", "w2"])
     up = client.run(["ray", "up", "-y", "sweep.yaml"], folder, PATIENCE)
     assert up.returncode == 0, up.stdout
@@ -90,7 +99,7 @@ def test_a_host_dies_in_the_middle(net: Network) -> None:
     words = ["ray", "submit", "sweep.yaml", "sweeps/submit.py", "--", "grid.yaml"]
     submit = client.start(words, folder)
     until = time.monotonic() + PATIENCE
-    while (before := len(list(store.records()))) < TRIALS / 4 or not hosts_of(store) >= WORKERS:
+    while len(before := trials_in(store)) < TRIALS / 4 or not hosts_of(store) >= WORKERS:
         assert submit.poll() is None, submit.communicate()[0]
         assert time.monotonic() < until, "a worker takes no part"
         time.sleep(0.5)
@@ -98,7 +107,7 @@ def test_a_host_dies_in_the_middle(net: Network) -> None:
     output = submit.communicate(timeout=PATIENCE)[0]
     assert submit.returncode == 0, output
     assert f"grid: all {TRIALS} trials are done" in output
-    assert before < TRIALS, "w2 died when all was over"
+    assert len(before) < TRIALS, "w2 died when all was over"
     assert {"head", *WORKERS} >= hosts_of(store)
     assert list(store.failures()) == []
     assert store.verify() == []
@@ -108,8 +117,15 @@ def test_a_host_dies_in_the_middle(net: Network) -> None:
 
     local = client.run(["python", "-m", "sweeps", "run", "alone.yaml"], folder, PATIENCE)
     assert local.returncode == 0, local.stdout
-    assert len(results(alone)) == TRIALS + 1
-    assert results(store) == results(alone)
+    records = {record.trial_id: record for record in store.records()}
+    wanted = {record.trial_id: record for record in alone.records()}
+    assert records.keys() == wanted.keys() and len(wanted) == TRIALS + 1
+    # Of the pack that died some trials may have been committed: the rest went on without them.
+    bereft = [name for name in wanted if records[name].files != wanted[name].files]
+    assert len(bereft) < PACK and not before & set(bereft)
+    for name, expected in wanted.items():
+        same = same_within_tolerance if name in bereft else same_bytes
+        same(records[name], expected, store, alone)
 
 
 def test_the_head_loses_its_power(pair: Network) -> None:
@@ -119,7 +135,7 @@ def test_the_head_loses_its_power(pair: Network) -> None:
     """
     client, folder = pair.hosts["client"], pair.base / "checkout"
     store = Store(pair.base / "store")
-    (folder / "grid.yaml").write_text(SPEC.replace("STORE", store.root))
+    write_spec(folder / "grid.yaml", store)
     fill_in(folder, pair, head="head", workers=["w1"])
     words = ["ray", "submit", "sweep.yaml", "sweeps/submit.py", "--", "grid.yaml"]
     up = client.run(["ray", "up", "-y", "sweep.yaml"], folder, PATIENCE)
