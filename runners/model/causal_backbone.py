@@ -220,10 +220,12 @@ def load_causal(
     return backbone
 
 
-APART = {torch.float32: 0.01, torch.bfloat16: 0.2}
+APART = {torch.float32: 0.01, torch.bfloat16: 0.1}
 """How far two ways to the same scores may be apart, in standard deviations of the scores.
 
-SmolLM2 135M moves by 3e-5 in float32, a random RWKV, which ignores the mask, by 1.8.
+What moves all scores alike is no difference, and rounding does that too. SmolLM2 135M
+is apart by 2e-5 in float32 and by 0.01 to 0.03 in bfloat16, where single scores move by up
+to 0.24; a random RWKV, which ignores the mask, is by more than 1.
 """
 
 
@@ -251,7 +253,7 @@ def check_attention(backbone: CausalBackbone) -> None:
         ) from error
     limit = APART[backbone.dtype] * float(alone.std()) + 1e-6
     for what, scores in others.items():
-        if not float((scores - alone).abs().max()) <= limit:
+        if not float((scores - alone).std()) <= limit:
             raise ValueError(
                 f"model {backbone.source}: model_type {kind!r} gives a row other scores {what}, so "
                 f"its rows cannot stand in one batch; {remedy}"
