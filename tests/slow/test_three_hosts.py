@@ -120,9 +120,10 @@ def test_a_host_dies_in_the_middle(net: Network) -> None:
     records = {record.trial_id: record for record in store.records()}
     wanted = {record.trial_id: record for record in alone.records()}
     assert records.keys() == wanted.keys() and len(wanted) == TRIALS + 1
-    # Of the pack that died some trials may have been committed: the rest went on without them.
+    # Of the pack that died some trials may have been committed, or be a checkpoint ahead: the
+    # others went on in other company.
     bereft = [name for name in wanted if records[name].files != wanted[name].files]
-    assert len(bereft) < PACK and not before & set(bereft)
+    assert len(bereft) <= PACK and not before & set(bereft)
     for name, expected in wanted.items():
         same = same_within_tolerance if name in bereft else same_bytes
         same(records[name], expected, store, alone)
