@@ -10,6 +10,7 @@ import torch
 from peft import PromptTuningConfig, TaskType, get_peft_model
 from transformers import DataCollatorForSeq2Seq, T5ForConditionalGeneration
 
+from benchmarks.shape import FAST_NAME
 from benchmarks.table import Line, in_turn, seconds
 from runners.catalogue import Catalogue
 from runners.config import from_mapping
@@ -39,7 +40,7 @@ def _line(size: str, data: TaskData, count: int, repeats: int) -> Line:
     return Line(
         what=f"answers of {size}, {len(data.dev)} dev rows of {data.task.name} for {count} "
         "prompts of 20",
-        unit="rows/s", ours=own, peer=theirs, note="ours bfloat16, peer float32",
+        unit="rows/s", ours=own, peer=theirs, note=f"ours {FAST_NAME}, peer float32",
     )  # fmt: skip
 
 
@@ -52,12 +53,12 @@ def _data(size: str, examples: int) -> TaskData:
             "prompt_length": 20, "prompt_init": "random_uniform", "dev_examples": examples,
         }
     )  # fmt: skip
-    codec = load_pretrained(Catalogue(), "nano", size, "bfloat16").codec
+    codec = load_pretrained(Catalogue(), "nano", size, FAST_NAME).codec
     return load_task_data(config, codec, Catalogue())
 
 
 def _ours(size: str, data: TaskData, count: int) -> Callable[[], object]:
-    backbone = load_pretrained(Catalogue(), "nano", size, "bfloat16")
+    backbone = load_pretrained(Catalogue(), "nano", size, FAST_NAME)
     asked = [
         Questions(prompt=torch.randn(20, backbone.width), rows=data.dev, limit=data.target_limit)
         for _ in range(count)

@@ -60,13 +60,13 @@ def proportional_set_size(pid: int | str) -> int:
 def _ours(size: str, trials: int, rows: int) -> object:
     import torch
 
-    from benchmarks.shape import LENGTHS, Shape
+    from benchmarks.shape import FAST, LENGTHS, Shape
     from runners.training.pack import train_step
     from runners.training.trial import Member, TrialRun
 
     torch.set_num_threads(1)
     shape = Shape(size=size, lengths=LENGTHS[:rows])
-    backbone = shape.backbone(shape.model(torch.bfloat16), torch.bfloat16)
+    backbone = shape.backbone(shape.model(FAST), FAST)
     runs = [
         TrialRun(
             members=(Member(config=shape.config(seed=seed), data=None),),  # type: ignore[arg-type]

@@ -3,9 +3,10 @@
     python -m benchmarks.recipe --vocabulary spiece.model --passages BoolQ/val.jsonl
 
 The model has random weights, the vocabulary is T5's own, the inputs are BoolQ's
-passages laid end to end and cut at 512 tokens. Batch 32, bfloat16, dropout 0.1,
-Adafactor at 0.3 (Lester et al. 2021, 3). Each length runs in a process of its own,
-whose largest resident set is its memory. Results are Markdown.
+passages laid end to end and cut at 512 tokens. Batch 32, dropout 0.1, Adafactor at 0.3
+(Lester et al. 2021, 3), in bfloat16 or, on cores without instructions for it, float32.
+Each length runs in a process of its own, whose largest resident set is its memory.
+Results are Markdown.
 """
 
 import argparse
@@ -46,12 +47,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="timed steps, after one that is not")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    from benchmarks.shape import FAST_NAME
+
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         _write_model(place, options.vocabulary)
         _write_rows(place / "rows.csv", options.passages)
         machine = f"{platform.machine()}, threads {options.threads}"
-        print(f"{machine}; batch {BATCH}, sequence {SEQUENCE}, bfloat16\n")
+        print(f"{machine}; batch {BATCH}, sequence {SEQUENCE}, {FAST_NAME}\n")
         print("| prompt length | s a step (median) | slowest | GiB at most | loss, first to last |")
         print("|---|---|---|---|---|")
         for length in options.lengths:
@@ -68,6 +71,7 @@ def measure(place: Path, length: int, steps: int, threads: int) -> Measured:
     """So many steps of one trial, after one that warms up."""
     import torch
 
+    from benchmarks.shape import FAST_NAME
     from runners.catalogue_section import read_catalogue
     from runners.config import from_mapping
     from runners.model.loading import load_pretrained
@@ -89,11 +93,11 @@ def measure(place: Path, length: int, steps: int, threads: int) -> Measured:
             "prompt_length": length, "prompt_init": "class_label", "seed": 0, "task": "passages",
             **catalogue.fields_of("passages", "own"),
             "train_steps": 30_000, "eval_every": 1_000, "batch_size": BATCH, "learning_rate": 0.3,
-            "dropout": 0.1, "compute_dtype": "bfloat16", "input_length": SEQUENCE,
+            "dropout": 0.1, "compute_dtype": FAST_NAME, "input_length": SEQUENCE,
             "long_inputs": "cut",
         }
     )  # fmt: skip
-    backbone = load_pretrained(catalogue, "recipe", "small", "bfloat16")
+    backbone = load_pretrained(catalogue, "recipe", "small", FAST_NAME)
     run = start([config], backbone, catalogue)
     assert {len(row.input_ids) for row in run.train} == {SEQUENCE}
     seconds, losses = [], []

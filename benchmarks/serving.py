@@ -14,6 +14,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoTokenizer, T5ForConditionalGeneration
 
+from benchmarks.shape import FAST, FAST_NAME
 from benchmarks.table import Line, in_turn, seconds
 from runners.catalogue import Catalogue
 from runners.data.source import load_task_data
@@ -90,14 +91,15 @@ def _against_peft(found: Found, backbone: Loaded, asked: Sequence[Asked], repeat
     return Line(
         what=f"{len(asked)} questions to {len(found.models)} tasks, mixed batches of 64 against "
         "a loop over PEFT adapters",
-        unit="questions/s", ours=own, peer=theirs, note="both bfloat16, one thread",
+        unit="questions/s", ours=own, peer=theirs,
+        note=f"ours bfloat16, peer {FAST_NAME}, one thread",
     )  # fmt: skip
 
 
 def _peer(found: Found, asked: Sequence[Asked]) -> Callable[[], None]:
     assert found.frozen.folder is not None
     with no_bars():
-        base = T5ForConditionalGeneration.from_pretrained(found.frozen.folder, dtype=torch.bfloat16)
+        base = T5ForConditionalGeneration.from_pretrained(found.frozen.folder, dtype=FAST)
         names = [model.name for model in found.models]
         model = PeftModel.from_pretrained(base, SHIPPED / names[0], adapter_name=names[0])
         for name in names[1:]:

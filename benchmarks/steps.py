@@ -1,8 +1,8 @@
 """One step of training at the shape of T5 1.1 small, on inputs as long as BoolQ's.
 
 The peer is the stock model of `transformers` with its default attention, and PEFT around it
-where a prompt is tuned; both sides compute in bfloat16. Its loop is bare, which
-is kinder to it than the Trainer would be.
+where a prompt is tuned; both sides compute in bfloat16, or in float32 on cores without
+instructions for that. Its loop is bare, which is kinder to it than the Trainer would be.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ import torch
 from peft import PromptTuningConfig, TaskType, get_peft_model
 from transformers.optimization import Adafactor as PeerAdafactor
 
-from benchmarks.shape import TARGET, Shape, padded, stock_flops
+from benchmarks.shape import FAST, FAST_NAME, TARGET, Shape, padded, stock_flops
 from benchmarks.table import Line, in_turn, seconds
 from runners.data.batching import Encoded
 from runners.model.backbone import Backbone, Weights
@@ -30,7 +30,7 @@ def measure(shape: Shape, prompts: tuple[int, ...], repeats: int) -> Iterator[Li
     """A line for each prompt length, with its share of the matrix-multiply peak; then the model."""
     peak = [_peak(), _peak(), _peak()]
     yield Line(
-        what=f"matrix product, {PEAK_SIZE}, bfloat16, one thread", unit="GFLOP/s",
+        what=f"matrix product, {PEAK_SIZE}, {FAST_NAME}, one thread", unit="GFLOP/s",
         ours=[found / 1e9 for found in peak],
     )  # fmt: skip
     for prompt in prompts:
@@ -42,14 +42,14 @@ def measure(shape: Shape, prompts: tuple[int, ...], repeats: int) -> Iterator[Li
 
 
 def _peak() -> float:
-    """Operations a second of a large matrix product in bfloat16."""
-    a, b = (torch.randn(PEAK_SIZE, PEAK_SIZE).bfloat16() for _ in range(2))
+    """Operations a second of a large matrix product."""
+    a, b = (torch.randn(PEAK_SIZE, PEAK_SIZE).to(FAST) for _ in range(2))
     torch.mm(a, b)
     return 5 * 2 * PEAK_SIZE**3 / seconds(lambda: [torch.mm(a, b) for _ in range(5)])
 
 
 def _prompt_tuning(shape: Shape, prompt: int, repeats: int, peak: float) -> Line:
-    model = shape.model(torch.bfloat16)
+    model = shape.model(FAST)
     ours, peer = _our_prompt(shape, prompt), peer_prompt(shape, prompt)
     own, theirs = _timed(ours, peer, repeats)
     flops = stock_flops(model, shape.lengths, prompt)
@@ -73,7 +73,7 @@ def _compiled(shape: Shape, prompt: int, repeats: int) -> Line:
 
 
 def _our_prompt(shape: Shape, prompt: int, *, compiles: bool = False) -> Step:
-    backbone: Backbone = shape.backbone(shape.model(torch.bfloat16), torch.bfloat16)
+    backbone: Backbone = shape.backbone(shape.model(FAST), FAST)
     if compiles:
         backbone = compiling(backbone)
     config = shape.config(prompt_length=prompt)
@@ -93,15 +93,15 @@ def _our_prompt(shape: Shape, prompt: int, *, compiles: bool = False) -> Step:
 def peer_prompt(shape: Shape, prompt: int) -> Step:
     """A step of prompt tuning by PEFT."""
     config = PromptTuningConfig(task_type=TaskType.SEQ_2_SEQ_LM, num_virtual_tokens=prompt)
-    tuned = get_peft_model(shape.model(torch.bfloat16), config)
+    tuned = get_peft_model(shape.model(FAST), config)
     return _peer(tuned, shape.rows(), learning_rate=0.3, scale=False)
 
 
 def _whole(shape: Shape, repeats: int, what: str, lengths: tuple[int, ...], target: int) -> Line:
-    """A step that moves every weight: kept in float32, computed in bfloat16."""
+    """A step that moves every weight, kept in float32 whatever it is computed in."""
     rows = Shape(size=shape.size, lengths=lengths, target=target).rows()
     model = shape.model(torch.float32)
-    backbone = shape.backbone(model, torch.bfloat16)
+    backbone = shape.backbone(model, FAST)
     weights = trainable(backbone)
     ours = _our_model(backbone, weights, rows)
     peer = _peer(shape.model(torch.float32), rows, learning_rate=1e-3, scale=True)
@@ -136,7 +136,7 @@ def _peer(
     model.train()
 
     def step() -> None:
-        with torch.autocast("cpu", torch.bfloat16, enabled=scale):
+        with torch.autocast("cpu", torch.bfloat16, enabled=scale and torch.bfloat16 == FAST):
             loss = model(**batch).loss
         loss.backward()
         optimizer.step()

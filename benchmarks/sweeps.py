@@ -18,6 +18,7 @@ import yaml
 from safetensors.torch import load, save_file
 
 from benchmarks.orchestration import run
+from benchmarks.shape import FAST_NAME
 from benchmarks.table import Line, seconds
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of
@@ -59,7 +60,7 @@ class Study:
             "name": self.name, "design": "complete", "model_family": "nano", "axes": axes,
             "defaults": defaults,
             "settings": {
-                "shared": {"dev_examples": 200, "batch_size": 16, "compute_dtype": "bfloat16"},
+                "shared": {"dev_examples": 200, "batch_size": 16, "compute_dtype": FAST_NAME},
                 "prompt_tuning": tuning,
                 "lm_adaptation": {"batch_size": 32, "learning_rate": 0.003, "seed": 0},
             },
