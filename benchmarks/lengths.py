@@ -1,10 +1,10 @@
 """Tokens of the tasks' inputs and targets, which a forecast needs before it reads any data.
 
     python -m benchmarks.lengths
-    python -m benchmarks.lengths --superglue FOLDER --vocabulary spiece.model
+    python -m benchmarks.lengths superglue FOLDER --vocabulary spiece.model
 
 The first counts the embedded world with the tokenizer of its ladder, the second a copy of
-SuperGLUE in its publisher's layout with T5's own. `longest of 32` is the mean length of the
+a benchmark in its publisher's layout with T5's own. `longest of 32` is the mean length of the
 longest row of a batch of 32, drawn 2,000 times: what a batch is padded to.
 Results are Markdown; `sweeps/forecast/lengths.py` keeps them.
 """
@@ -12,8 +12,10 @@ Results are Markdown; `sweeps/forecast/lengths.py` keeps them.
 import argparse
 import random
 import statistics
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from sentencepiece import SentencePieceProcessor
 
@@ -22,9 +24,8 @@ from runners.data.records import read_records
 from runners.model.family import shipped
 from runners.model.reading import read_codec
 from runners.tasks import embedded
-from runners.tasks.files.superglue_folder import FOLDERS
-from runners.tasks.files.superglue_folder import read_records as read_superglue
-from runners.tasks.superglue import TASKS
+from runners.tasks.benchmarks import BENCHMARKS
+from runners.tasks.files.folder import read_folder
 from runners.tasks.task import Example, Split
 
 SPLITS: tuple[Split, ...] = ("train", "dev")
@@ -37,10 +38,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--superglue", type=Path, help="a copy in the publisher's layout")
+    parser.add_argument("benchmark", nargs="?", choices=BENCHMARKS, help="what is counted")
+    parser.add_argument("folder", nargs="?", type=Path, help="a copy in the publisher's layout")
     parser.add_argument("--vocabulary", type=Path, help="T5's spiece.model")
     options = parser.parse_args()
-    told = _superglue(options) if options.superglue else _world()
+    if bool(options.folder) != bool(options.vocabulary):
+        parser.error("give BENCHMARK FOLDER --vocabulary FILE, or nothing")
+    told = _published(options) if options.folder else _world()
     print("| task | rows | mean | longest of 16 | of 32 | of 128 | longest | longest target |")
     print("|---|---|---|---|---|---|---|---|")
     for task, inputs, targets in told:
@@ -64,15 +68,23 @@ def _world() -> Lengths:
         yield name, *_counted(examples, lambda text: len(codec.tokenizer(text).input_ids))
 
 
-def _superglue(options: argparse.Namespace) -> Lengths:
+def _published(options: argparse.Namespace) -> Lengths:
     vocabulary = SentencePieceProcessor(model_file=str(options.vocabulary))
-    for name, task in TASKS.items():
-        folder = options.superglue / FOLDERS[name]
-        if folder.is_dir():
-            # Some copies have few training rows; the longer split tells more.
-            splits = (read_superglue(options.superglue, name, split) for split in SPLITS)
-            examples = task.read(max(splits, key=len), split="dev")
+    for name, task in BENCHMARKS[options.benchmark].items():
+        # Some copies lack a split or have few rows of it; the longer one tells more.
+        records = max((_records(options, name, split) for split in SPLITS), key=len)
+        if records:
+            examples = task.read(records, split="dev")
             yield name, *_counted(examples, lambda text: len(vocabulary.encode(text)) + 1)
+
+
+def _records(options: argparse.Namespace, task: str, split: Split) -> Sequence[dict[str, Any]]:
+    """The records of a split, none where the copy lacks it, which is told."""
+    try:
+        return read_folder(options.benchmark, options.folder, task, split)
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return []
 
 
 def _counted(examples: Sequence[Example], count: Count) -> tuple[list[int], list[int]]:

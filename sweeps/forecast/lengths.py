@@ -1,8 +1,9 @@
 """Tokens of inputs and targets, by task, known before any data are read.
 
-The embedded world is counted with the tokenizer of its ladder, SuperGLUE with T5's
-(`python -m benchmarks.lengths`); of MultiRC's and BoolQ's training splits and of ReCoRD
-parts were at hand, of WiC and WSC nothing: theirs are guesses by their sentences.
+The embedded world is counted with the tokenizer of its ladder, SuperGLUE, GLUE and SQuAD
+with T5's (`python -m benchmarks.lengths`); of MultiRC's and BoolQ's training splits, of
+SQuAD and of ReCoRD parts were at hand, of WiC, WSC and QQP nothing: theirs are guesses by
+their sentences.
 """
 
 import math
@@ -64,7 +65,14 @@ _SUPERGLUE = {
     "rte": _lengths(81, 205, 242, 312, 6, 277), "wic": _lengths(40, 56, 60, 75, 2, 638),
     "wsc": _lengths(45, 75, 85, 110, 3, 104),
 }  # fmt: skip
-_KNOWN: Mapping[str, Mapping[str, Lengths]] = {MICROWORLD: _WORLD, "superglue": _SUPERGLUE}
+_GLUE = {
+    "sst2": _lengths(17, 50, 62, 85, 2, 872), "mrpc": _lengths(67, 100, 110, 138, 6, 408),
+    "glue_rte": _SUPERGLUE["rte"], "qqp": _lengths(40, 95, 130, 330, 6, 40430),
+}  # fmt: skip
+_KNOWN: Mapping[str, Mapping[str, Lengths]] = {
+    MICROWORLD: _WORLD, "superglue": _SUPERGLUE, "glue": _GLUE,
+    "squad": {"squad": _lengths(220, 500, 653, 956, 55, 10570)},
+}  # fmt: skip
 _UNKNOWN = _lengths(160, 400, 500, 10**6, 16, 1000)
 """Of a task that nobody has counted: about those of BoolQ and SQuAD."""
 
