@@ -9,6 +9,7 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from runners.catalogue import Catalogue
+from runners.model import products
 from runners.model.backbone import Backbone
 from runners.model.causal_backbone import load_causal
 from runners.model.compilation import compiling
@@ -118,6 +119,18 @@ def test_generated_code_gives_the_written_losses() -> None:
     plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
     assert isinstance(plain, T5Backbone)
     compare(plain, compiling(plain), 0.0)
+    assert graphs() == 2
+
+
+@pytest.mark.slow
+@HIDDEN
+def test_products_by_float32_are_compiled_with_their_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that falls apart into graphs, on cores without instructions for bfloat16."""
+    monkeypatch.setattr(products, "HAS_INSTRUCTIONS", False)
+    fresh()
+    plain = load_pretrained(Catalogue(), "nano", "60k", "bfloat16")
+    assert isinstance(plain, T5Backbone)
+    compare(plain, compiling(plain, backend="eager"), 0.1)
     assert graphs() == 2
 
 
