@@ -139,7 +139,7 @@ class CausalBackbone(Greedy):
             "past_key_values": cache, "use_cache": cache is not None, "logits_to_keep": kept,
         }  # fmt: skip
         cast = {name: weight.to(self.dtype) for name, weight in weights.items()}
-        with products.elsewhere(self.dtype):
+        with products.elsewhere(embedded):
             if all(cast[name] is own for name, own in self.module.named_parameters()):
                 output = self.module(**arguments)
             else:

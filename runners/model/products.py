@@ -33,18 +33,18 @@ def matmul(a: Tensor, b: Tensor) -> Tensor:
     return _through_float32(a, b) if _in_loops(a, b) else a @ b
 
 
-def elsewhere(dtype: torch.dtype) -> AbstractContextManager[object]:
-    """What a forward pass in `dtype` of code that is not ours runs in, for the same products.
+def elsewhere(factor: Tensor) -> AbstractContextManager[object]:
+    """What code that is not ours runs in, for the same products; `factor` is one it computes with.
 
-    They are its linear layers, `matmul`, `bmm` and `addmm`; anything else it
+    They are linear layers, `matmul`, `bmm` and `addmm`; anything else that code
     multiplies by is as right, and as slow as torch has it.
     """
-    return nullcontext() if HAS_INSTRUCTIONS or dtype != torch.bfloat16 else _ThroughFloat32()
+    return _ThroughFloat32() if _in_loops(factor) else nullcontext()
 
 
-def _in_loops(*tensors: Tensor) -> bool:
+def _in_loops(*factors: Tensor) -> bool:
     return not HAS_INSTRUCTIONS and all(
-        t.dtype == torch.bfloat16 and t.device.type == "cpu" and t.dim() > 1 for t in tensors
+        each.dtype == torch.bfloat16 and each.device.type == "cpu" for each in factors
     )
 
 
@@ -60,7 +60,7 @@ class _ThroughFloat32(TorchFunctionMode):
         factors = _FACTORS.get(func)
         if factors is not None and not kwargs:
             a, b, bias = factors(*args)
-            if _in_loops(a, b):
+            if _in_loops(a, b) and min(a.dim(), b.dim()) > 1:
                 return _through_float32(a, b, bias)
         return func(*args, **(kwargs or {}))
 

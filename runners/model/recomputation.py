@@ -86,7 +86,7 @@ class _Recomputed:
 
         def run(*args: Any) -> Any:
             # Called once more outside of whatever the forward pass runs in.
-            with products.elsewhere(next(iter(lent.values())).dtype):
+            with products.elsewhere(next(iter(lent.values()))):
                 return functional_call(self._layer, lent, args, kwargs)
 
         return checkpoint(run, *args, use_reentrant=False, preserve_rng_state=False)

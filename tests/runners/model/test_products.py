@@ -6,6 +6,7 @@ The instructions are taken away from cores that have them, so that every machine
 import copy
 import dataclasses
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -135,6 +136,14 @@ def test_other_numbers_are_multiplied_as_ever(dtype: torch.dtype) -> None:
     a, b = torch.randn(3, 5, dtype=dtype), torch.randn(5, 4, dtype=dtype)
     assert torch.equal(products.matmul(a, b), a @ b)
     assert torch.equal(products.linear(a, b.T), F.linear(a, b.T))
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_gpu_has_its_own_products() -> None:
+    """Catches a host of AVX2 cores that slows its GPU: every call of torch would go by Python."""
+    for device, stays in (("meta", True), ("cpu", False)):
+        factor = torch.zeros(2, 2, dtype=HALF, device=device)
+        assert isinstance(products.elsewhere(factor), nullcontext) is stays
 
 
 def _losses(backbone: Backbone) -> tuple[Tensor, Tensor, set[torch.dtype]]:
