@@ -12,7 +12,13 @@ from typing import Any
 import torch
 from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    GgufConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from runners.model.backbone import no_bars
 from runners.model.checkpoint import SAFE_REMEDY, pickled
@@ -76,6 +82,10 @@ def read_model(kind: Any, place: Place, dtype: torch.dtype, **options: Any) -> P
     unsafe = pickled(local) if local else None
     if unsafe is not None:
         raise ValueError(f"model {place}: {unsafe}")
+    if "gguf_file" in found:
+        # Weights that stay packed, as they do where their kernels are installed, are no tensors
+        # that another precision or method could take.
+        options["quantization_config"] = GgufConfig(dequantize=True)
     loaded: Any  # A pair, of which the annotation of `from_pretrained` knows nothing.
     with _Explained(place), no_bars():
         # Weights of another shape are told below, by name, and not in a report of many lines.

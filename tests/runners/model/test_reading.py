@@ -190,6 +190,26 @@ def test_a_checkpoint_is_read_in_its_dtype_and_asleep(folder: Path) -> None:
     assert read_config(Place(path=folder)).model_type == "llama"
 
 
+def test_a_gguf_file_is_unpacked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Catches weights in 4 bits where kernels for them are installed, which no cast would take."""
+    asked: dict[str, Any] = {}
+    model = Auto.from_pretrained(folder)
+
+    def read(where: str, **options: Any) -> Any:
+        asked.update(options, where=where)
+        nothing: dict[str, Any] = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+        return model, nothing
+
+    monkeypatch.setattr(Auto, "from_pretrained", read)
+    (folder / "m.gguf").write_bytes(b"GGUF")
+    read_model(Auto, Place(path=folder / "m.gguf"), torch.float32)
+    assert (asked["where"], asked["gguf_file"]) == (str(folder), "m.gguf")
+    assert asked["quantization_config"].dequantize
+    asked.clear()
+    read_model(Auto, Place(path=folder), torch.float32)
+    assert "quantization_config" not in asked
+
+
 def test_a_hub_that_cannot_be_reached_is_an_error_with_a_remedy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
