@@ -223,18 +223,21 @@ def weights_of(model: T5ForConditionalGeneration) -> dict[str, Tensor]:
     return {name: p.detach().clone() for name, p in model.named_parameters()}
 
 
-def begin_from(start: Path, weights: Mapping[str, Tensor], shape: T5Shape) -> None:
-    """Put the weights of a checkpoint in place of new ones, grown where those are a larger model's.
+def first_weights(
+    model: T5ForConditionalGeneration, start: Path | None, device: torch.device
+) -> dict[str, Tensor]:
+    """What a run begins with, on `device`: a model's own weights, or a checkpoint's, grown to them.
 
     Raises ValueError where the checkpoint is a larger model's.
     """
-    had = T5Config.from_pretrained(start).num_heads
-    try:
-        found = grow(load_file(start / WEIGHTS), weights, heads=(had, shape.heads))
-    except ValueError as error:
-        raise ValueError(f"--start {start}: {error}") from error
-    for name, weight in weights.items():
-        weight.copy_(found[name])
+    weights = weights_of(model)
+    if start is not None:
+        heads = T5Config.from_pretrained(start).num_heads, model.config.num_heads
+        try:
+            weights = grow(load_file(start / WEIGHTS), weights, heads=heads)
+        except ValueError as error:
+            raise ValueError(f"--start {start}: {error}") from error
+    return {name: weight.to(device) for name, weight in weights.items()}
 
 
 def log_of(start: Path) -> list[dict[str, Any]]:
@@ -245,11 +248,6 @@ def log_of(start: Path) -> list[dict[str, Any]]:
             f"--start {start}: there is no {log}; give a folder that this command has written"
         )
     return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-
-
-def placed(weights: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """Weights on `device`, as tensors of their own to be trained there."""
-    return {name: weight.to(device) for name, weight in weights.items()}
 
 
 def behind(model: T5ForConditionalGeneration, codec: Codec, compute_dtype: str) -> T5Backbone:

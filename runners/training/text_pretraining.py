@@ -30,12 +30,10 @@ from runners.training.pretrainer import (
     Course,
     Pretraining,
     Schedule,
-    begin_from,
     behind,
+    first_weights,
     log_of,
     new_model,
-    placed,
-    weights_of,
     write_checkpoint,
 )
 
@@ -237,10 +235,7 @@ def pretrain(
     `state` where that is there, and raises ValueError where it is of another run.
     """
     model = new_model(recipe.shape, seed=recipe.seed)
-    weights = weights_of(model)
-    if start is not None:
-        begin_from(start, weights, recipe.shape)
-    weights = placed(weights, device)
+    weights = first_weights(model, start, device)
     special = {
         "end_id": reading.codec.end_id, "first_sentinel": first_sentinel(reading.codec.tokenizer)
     }  # fmt: skip

@@ -27,12 +27,10 @@ from runners.training.pretrainer import (
     Course,
     Pretraining,
     Schedule,
-    begin_from,
     behind,
+    first_weights,
     log_of,
     new_model,
-    placed,
-    weights_of,
     write_checkpoint,
 )
 
@@ -136,10 +134,7 @@ def pretrain(
     """
     codec = _codec(out / "tokenizer")
     model = new_model(nano_shape(recipe.size), seed=recipe.seed)
-    weights = weights_of(model)
-    if start is not None:
-        begin_from(start, weights, nano_shape(recipe.size))
-    weights = placed(weights, device)
+    weights = first_weights(model, start, device)
     run = Pretraining(
         _course(recipe, start, codec, work),
         behind(model, codec, recipe.compute_dtype),
