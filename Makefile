@@ -4,6 +4,7 @@ PYTHON ?= python3
 SPEC ?= sweeps/specs/laptop.yaml
 PROMPTS ?= shipped
 MODEL ?= boolq
+JOBS ?= 2
 TEXT ?= passage: The bag was painted black. question: was the bag painted white
 
 VENV := .venv
@@ -29,7 +30,8 @@ help:
 	@echo 'make lint       ruff, mypy and the directions of imports'
 	@echo 'make format     let ruff order imports and lay out the code'
 	@echo 'make clean      remove $(VENV) and caches; results stay'
-	@echo 'Variables: PYTHON (3.11 or later) and SPEC, now $(PYTHON) and $(SPEC)'
+	@echo 'Variables: PYTHON (3.11 or later), SPEC, and JOBS, processes of the tests:' \
+	  'now $(PYTHON), $(SPEC) and $(JOBS)'
 
 install: $(INSTALLED)
 
@@ -73,7 +75,8 @@ test test-slow: export OMP_NUM_THREADS := 1
 test test-slow: export HF_HUB_OFFLINE := 1
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	@# Whole files go to one process, for their fixtures are made once.
+	$(BIN)/python -m pytest --numprocesses $(JOBS) --dist loadfile
 
 test-slow: $(INSTALLED)
 	$(BIN)/python -m pytest -m slow

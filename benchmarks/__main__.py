@@ -61,6 +61,15 @@ def _steps(tiny: bool, repeats: int) -> Iterator[Line]:
     return steps.measure(shape, (1, 20) if tiny else (1, 20, 100, 150), repeats)
 
 
+def _decoders(tiny: bool, repeats: int) -> Iterator[Line]:
+    import torch
+
+    from benchmarks import decoders
+
+    torch.set_num_threads(1)
+    return decoders.measure((20,) if tiny else (20, 100), (1,) if tiny else (1, 4), repeats)
+
+
 def _sweeps(tiny: bool, repeats: int) -> Iterator[Line]:
     from benchmarks.sweeps import Study, measure
 
@@ -113,6 +122,7 @@ def _orchestration(tiny: bool, repeats: int) -> Iterator[Line]:
 
 PARTS: dict[str, Part] = {
     "steps": _steps,
+    "decoders": _decoders,
     "answers": _answers,
     "serving": _serving,
     "memory": _memory,

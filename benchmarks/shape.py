@@ -3,7 +3,7 @@
 Notation: B rows, T input tokens, P prompt tokens, H model width.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -51,8 +51,8 @@ class Shape:
     def backbone(self, model: T5ForConditionalGeneration, dtype: torch.dtype) -> T5Backbone:
         """The same weights as a backbone that computes in `dtype`."""
         return T5Backbone(
-            shape=shape_of(model), dtype=dtype, codec=_codec(), source="random", fingerprint="",
-            weights={name: p.detach() for name, p in model.named_parameters()},
+            shape=shape_of(model), dtype=dtype, codec=codec_of(continues=False), source="random",
+            fingerprint="", weights={name: p.detach() for name, p in model.named_parameters()},
         )  # fmt: skip
 
     def rows(self) -> list[Encoded]:
@@ -112,9 +112,10 @@ def padded(rows: list[Encoded]) -> dict[str, Tensor]:
 
 
 @cache
-def _codec() -> Codec:
+def codec_of(*, continues: bool) -> Codec:
     """A tokenizer, of which a step reads the number of padding alone."""
-    return load_pretrained(Catalogue(), "nano", "60k", "float32").codec
+    found = load_pretrained(Catalogue(), "nano", "60k", "float32").codec
+    return replace(found, continues=continues)
 
 
 def _shape(size: str) -> T5Shape:

@@ -5,10 +5,11 @@ where a prompt is tuned; both sides compute in bfloat16, or in float32 on cores 
 instructions for that. Its loop is bare, which is kinder to it than the Trainer would be.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from peft import PromptTuningConfig, TaskType, get_peft_model
+from torch import Tensor
 from transformers.optimization import Adafactor as PeerAdafactor
 
 from benchmarks.shape import FAST, FAST_NAME, TARGET, Shape, padded, stock_flops
@@ -51,7 +52,7 @@ def _peak() -> float:
 def _prompt_tuning(shape: Shape, prompt: int, repeats: int, peak: float) -> Line:
     model = shape.model(FAST)
     ours, peer = _our_prompt(shape, prompt), peer_prompt(shape, prompt)
-    own, theirs = _timed(ours, peer, repeats)
+    own, theirs = timed(ours, peer, repeats)
     flops = stock_flops(model, shape.lengths, prompt)
     share, stock = (flops / min(found) / peak for found in (own, theirs))
     note = f"{flops / 1e9:.0f} GFLOP without padding: {share:.0%} of the peak, peer {stock:.0%}"
@@ -65,7 +66,7 @@ def _compiled(shape: Shape, prompt: int, repeats: int) -> Line:
     """The same step with compiled layers, against our own without; what the first one takes."""
     plain, compiled = _our_prompt(shape, prompt), _our_prompt(shape, prompt, compiles=True)
     first = seconds(compiled)
-    own, theirs = _timed(compiled, plain, repeats)
+    own, theirs = timed(compiled, plain, repeats)
     return Line(
         what=f"compiled layers against those as written, prompt {prompt}",
         unit="s", ours=own, peer=theirs, note=f"{first:.0f} s for the first step",
@@ -94,7 +95,7 @@ def peer_prompt(shape: Shape, prompt: int) -> Step:
     """A step of prompt tuning by PEFT."""
     config = PromptTuningConfig(task_type=TaskType.SEQ_2_SEQ_LM, num_virtual_tokens=prompt)
     tuned = get_peft_model(shape.model(FAST), config)
-    return _peer(tuned, shape.rows(), learning_rate=0.3, scale=False)
+    return adafactor_step(tuned, padded(shape.rows()), learning_rate=0.3, scale=False)
 
 
 def _whole(shape: Shape, repeats: int, what: str, lengths: tuple[int, ...], target: int) -> Line:
@@ -104,8 +105,8 @@ def _whole(shape: Shape, repeats: int, what: str, lengths: tuple[int, ...], targ
     backbone = shape.backbone(model, FAST)
     weights = trainable(backbone)
     ours = _our_model(backbone, weights, rows)
-    peer = _peer(shape.model(torch.float32), rows, learning_rate=1e-3, scale=True)
-    own, theirs = _timed(ours, peer, repeats)
+    peer = adafactor_step(shape.model(torch.float32), padded(rows), learning_rate=1e-3, scale=True)
+    own, theirs = timed(ours, peer, repeats)
     return Line(what=f"step of {what}, T5 {shape.size}", unit="s", ours=own, peer=theirs)
 
 
@@ -124,11 +125,10 @@ def _our_model(backbone: Backbone, weights: Weights, rows: list[Encoded]) -> Ste
     return step
 
 
-def _peer(
-    model: torch.nn.Module, rows: list[Encoded], *, learning_rate: float, scale: bool
+def adafactor_step(
+    model: torch.nn.Module, batch: Mapping[str, Tensor], *, learning_rate: float, scale: bool
 ) -> Step:
     """Forward, backward and Adafactor of `transformers`."""
-    batch = padded(rows)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = PeerAdafactor(
         parameters, lr=learning_rate, scale_parameter=scale, relative_step=False
@@ -145,7 +145,7 @@ def _peer(
     return step
 
 
-def _timed(ours: Step, peer: Step, repeats: int) -> tuple[list[float], list[float]]:
+def timed(ours: Step, peer: Step, repeats: int) -> tuple[list[float], list[float]]:
     """Seconds of each, after one step of both that is not counted."""
     ours()
     peer()

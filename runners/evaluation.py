@@ -1,6 +1,7 @@
 """Answers of many trials over one model, in shared batches: generated, or the likeliest choice.
 
-Notation: K trials, B rows, P prompt positions, T input tokens.
+Notation: K trials, B rows, N choices of them, T input tokens, D tokens of a choice, H model
+width.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from runners.data.batching import Batch, Encoded, collate
-from runners.model.backbone import Backbone, Weights, device_of
-from runners.prompt.soft_prompt import PromptBank, prepend, stack
+from runners.data.batching import Encoded, collate, pad
+from runners.model.backbone import IGNORED, Backbone, Weights, device_of
+from runners.prompt.soft_prompt import PromptBank, Prompted, stack
 from runners.training.batch_sizes import TOKENS_A_BATCH
 
 
@@ -43,10 +44,10 @@ def answer(
     bank = _bank(asked)
     for places in _batches(asked, bank, tokens=tokens):
         rows = [asked[k].rows[i] for k, i in places]
-        _, embedded, mask = embed_rows(backbone, weights, bank, rows, [k for k, _ in places])
+        embedded, mask, prompts = embed_rows(backbone, weights, bank, rows, [k for k, _ in places])
         limit = max(asked[k].limit for k, _ in places)
-        generated = backbone.generate(weights, embedded, mask, limit=limit).tolist()
-        for (k, i), ids in zip(places, generated, strict=True):
+        generated = backbone.generate(weights, embedded, mask, limit=limit, prompts=prompts)
+        for (k, i), ids in zip(places, generated.tolist(), strict=True):
             answers[k][i] = ended(ids[: asked[k].limit], backbone.codec.end_id)
     return answers
 
@@ -68,17 +69,32 @@ def log_likelihoods(
     bank = _bank(asked)
     most = max(len(each) for rows in choices for each in rows)
     for places in _batches(asked, bank, tokens=tokens, copies=most):
-        owners = [k for k, i in places for _ in choices[k][i]]
-        rows = [
-            Encoded(input_ids=asked[k].rows[i].input_ids, target_ids=np.asarray(choice))
-            for k, i in places
-            for choice in choices[k][i]
-        ]
-        batch, embedded, mask = embed_rows(backbone, weights, bank, rows, owners)
-        losses = iter(backbone.losses(weights, embedded, mask, batch.targets).sum(dim=1).tolist())
-        for k, i in places:
-            found[k][i] = [-next(losses) for _ in choices[k][i]]
+        rows = [asked[k].rows[i] for k, i in places]
+        owners, offered = [k for k, _ in places], [choices[k][i] for k, i in places]
+        likelihoods = likelihoods_of_batch(backbone, weights, bank, rows, owners, offered)
+        for (k, i), each in zip(places, likelihoods, strict=True):
+            found[k][i] = each
     return found
+
+
+@torch.no_grad()
+def likelihoods_of_batch(
+    backbone: Backbone, weights: Weights, bank: PromptBank | None, rows: Sequence[Encoded],
+    owners: Sequence[int], choices: Choices,
+) -> list[list[float]]:  # fmt: skip
+    """As `log_likelihoods`, of rows of one batch, which are read once for all of their choices.
+
+    `owners` is that of `embed_rows`.
+    """
+    embedded, mask, prompts = embed_rows(backbone, weights, bank, rows, owners)
+    every = [(row, choice) for row, offered in enumerate(choices) for choice in offered]
+    targets = pad([np.asarray(choice) for _, choice in every], fill=IGNORED)  # [N, D]
+    losses = backbone.losses(
+        weights, embedded, mask, targets.to(mask.device), prompts=prompts,
+        of_row=torch.tensor([row for row, _ in every], device=mask.device),
+    )  # fmt: skip
+    sums = iter(losses.sum(dim=1).tolist())
+    return [[-next(sums) for _ in offered] for offered in choices]
 
 
 def _bank(asked: Sequence[Questions]) -> PromptBank | None:
@@ -90,17 +106,17 @@ def _bank(asked: Sequence[Questions]) -> PromptBank | None:
 def embed_rows(
     backbone: Backbone, weights: Weights, bank: PromptBank | None, rows: Sequence[Encoded],
     owners: Sequence[int],
-) -> tuple[Batch, Tensor, Tensor]:  # fmt: skip
-    """Rows as a batch, and embedded behind their prompts: [B, P + T, H], mask [B, P + T].
+) -> tuple[Tensor, Tensor, Prompted | None]:  # fmt: skip
+    """Rows as an embedded batch [B, T, H] with its mask [B, T], and their prompts.
 
     `owners` says which prompt of `bank` each row has; without a bank none has one.
     """
     batch = collate(rows, backbone.codec, device=device_of(weights))
-    embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
-    if bank:
-        of_row = torch.tensor(owners, device=mask.device)
-        embedded, mask = prepend(bank, of_row, embedded, mask)
-    return batch, embedded, mask
+    embedded = backbone.embed(weights, batch.input_ids)
+    if not bank:
+        return embedded, batch.mask, None
+    of_row = torch.tensor(owners, device=batch.mask.device)
+    return embedded, batch.mask, Prompted(bank=bank, of_row=of_row)
 
 
 def ended(ids: list[int], end_id: int) -> list[int]:

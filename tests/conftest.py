@@ -33,6 +33,9 @@ pytest_plugins = ("browser",)
 settings.register_profile("reproducible", derandomize=True, deadline=None)
 settings.load_profile("reproducible")
 
+# Ray gives its workers a niceness of 15, and beside busy processes they hardly get a core.
+os.environ.setdefault("RAY_worker_niceness", "0")
+
 ROOT = Path(__file__).resolve().parents[1]
 
 

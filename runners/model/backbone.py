@@ -1,6 +1,7 @@
 """The frozen model behind one small interface.
 
-Notation: B rows, T input tokens, D target tokens, H model width, V vocabulary.
+Notation: B rows, T input tokens, P prompt positions, D target tokens, N targets, H model
+width, V vocabulary.
 The trainer, evaluation and serving know only `Backbone`; encoder-decoders fill
 it in `t5_backbone`, decoder-only models in `causal_backbone`.
 """
@@ -15,6 +16,7 @@ from transformers.utils.logging import EmptyTqdm, set_tqdm_hook
 
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
+from runners.prompt.soft_prompt import Prompted
 
 Weights = Mapping[str, Tensor]
 """The weights of a model by their names in the checkpoint."""
@@ -70,26 +72,35 @@ class Backbone(Protocol):
         mask: Tensor,
         targets: Tensor,
         dropout: Dropout = NONE,
+        *,
+        prompts: Prompted | None = None,
+        of_row: Tensor | None = None,
     ) -> Tensor:
         """Cross-entropy of each target token in nats, 0 where the target is `IGNORED`.
 
-        embedded [B, T, H], mask [B, T], targets [B, D] -> [B, D].
+        embedded [B, T, H] behind `prompts`, mask [B, T], targets [N, D] -> [N, D]. Each
+        target is that of the row at its place, or of row `of_row` [N], which is read once
+        for all of its targets.
         """
 
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
-    ) -> Iterator[Tensor]:
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int],
+        prompts: Prompted | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
         """Greedy continuations, token by token: [B] at each step.
 
         A row ends with its end-of-sequence, or at its own limit of tokens, at least 1, and is
         given padding from then on. Ends after the step at which the last row ends.
-        embedded [B, T, H], mask [B, T], `limits` for each row.
+        embedded [B, T, H] behind `prompts`, mask [B, T], `limits` for each row.
         """
 
-    def generate(self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int) -> Tensor:
+    def generate(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int,
+        prompts: Prompted | None = None,
+    ) -> Tensor:  # fmt: skip
         """Greedy continuations of at most `limit` tokens, padded after end-of-sequence.
 
-        embedded [B, T, H], mask [B, T] -> [B, up to limit].
+        embedded [B, T, H] behind `prompts`, mask [B, T] -> [B, up to limit].
         """
 
 
@@ -97,11 +108,13 @@ class Greedy:
     """Writes in one piece what a `Backbone` continues token by token."""
 
     def generate(
-        self: Backbone, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int
-    ) -> Tensor:
+        self: Backbone, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int,
+        prompts: Prompted | None = None,
+    ) -> Tensor:  # fmt: skip
         """As `Backbone.generate`."""
         limits = [limit] * len(mask)
-        return torch.stack([*self.continuations(weights, embedded, mask, limits=limits)], dim=1)
+        steps = self.continuations(weights, embedded, mask, limits=limits, prompts=prompts)
+        return torch.stack([*steps], dim=1)
 
 
 def device_of(weights: Weights) -> torch.device:

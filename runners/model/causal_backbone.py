@@ -1,14 +1,18 @@
 """Decoder-only models behind the project's interface, through `AutoModelForCausalLM`.
 
-Notation: B rows, T input positions (prompt included), D target positions,
+Notation: B rows, T input positions, P prompt positions, D target positions, N targets,
 H model width, V vocabulary. Inputs are padded on the left, so that the last
 position of every row is the one that the first target token follows. Positions
 are counted over what is seen, so a row feels neither padding nor neighbours.
+
+What is before a token never sees it, so that a prompt is the same for all rows that
+go on from it, and a row for all of its choices: each is read once, into a cache whose
+gradients add up.
 """
 
 import copy
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -25,6 +29,8 @@ from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
 from runners.model.reading import read_config, read_model
+from runners.prompt.soft_prompt import Prompted
+from runners.training import batch_sizes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,8 +44,8 @@ class CausalBackbone(Greedy):
     source: str
     fingerprint: str
     dtype: torch.dtype
-    around: Callable[[PreTrainedModel], AbstractContextManager[object]] = nullcontext
-    """What the forward pass of `losses` runs in."""
+    around: Callable[[PreTrainedModel], AbstractContextManager[object]] | None = None
+    """What a forward pass with gradients runs in. Its layers may run twice, so none has a cache."""
 
     @property
     def width(self) -> int:
@@ -76,6 +82,9 @@ class CausalBackbone(Greedy):
         mask: Tensor,
         targets: Tensor,
         dropout: Dropout = NONE,
+        *,
+        prompts: Prompted | None = None,
+        of_row: Tensor | None = None,
     ) -> Tensor:
         """As `Backbone.losses`."""
         if dropout.rate:
@@ -85,24 +94,30 @@ class CausalBackbone(Greedy):
             )
         # The last token of a target is predicted and never read.
         read = targets[:, :-1]
-        after = self.embed(weights, read.clamp(min=0))  # [B, D - 1, H]
-        with self.around(self.module):
-            scores = self._scores(
-                weights,
-                torch.cat((embedded, after), dim=1),
-                torch.cat((mask, (read != IGNORED).to(mask.dtype)), dim=1),
-                last=targets.shape[1],
-            )  # [B, D, V]
+        after = self.embed(weights, read.clamp(min=0))  # [N, D - 1, H]
+        seen = (read != IGNORED).to(mask.dtype)
+        if of_row is not None:
+            scores = self._scores_of_choices(weights, embedded, mask, after, seen, prompts, of_row)
+        elif self.around and torch.is_grad_enabled():
+            if prompts:
+                embedded, mask = prompts.before(embedded, mask)
+            with self.around(self.module):
+                scores = self._scores_after(weights, embedded, mask, after, seen)
+        else:
+            embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+            scores = self._scores_after(weights, embedded, mask, after, seen, cache)
         return F.cross_entropy(
             scores.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
         )
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
-    ) -> Iterator[Tensor]:
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int],
+        prompts: Prompted | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
         """As `Backbone.continuations`."""
-        cache = DynamicCache(config=self.module.config)
+        embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+        cache = self._nothing_read() if cache is None else cache
         most = torch.tensor(limits, device=mask.device)
         rows = torch.arange(len(limits), device=mask.device)  # [R], those that are computed
         going = torch.ones_like(rows, dtype=torch.bool)
@@ -116,9 +131,61 @@ class CausalBackbone(Greedy):
                 return
             if (kept := fewer(going)) is not None:
                 rows, ids, going, mask = rows[kept], ids[kept], going[kept], mask[kept]
-                cache.batch_select_indices(kept)
+                _select(cache, kept)
             mask = F.pad(mask, (0, 1), value=1)
             embedded = self.embed(weights, ids[:, None])
+
+    def _behind(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, prompts: Prompted | None
+    ) -> tuple[Tensor, Tensor, DynamicCache | None]:
+        """Rows behind their prompts, or with a cache that has these, where that is less to read.
+
+        embedded [B, T, H], mask [B, T] -> [B, P + T, H] or [B, T, H], and [B, P + T].
+        """
+        if not prompts:
+            return embedded, mask, None
+        used, of_row = prompts.of_row.unique(return_inverse=True)
+        if batch_sizes.ROWS_A_PROMPT * len(used) > len(mask):
+            return *prompts.before(embedded, mask), None
+        cache = self._nothing_read()
+        vectors, seen = prompts.bank.vectors[used], prompts.bank.mask[used]
+        self._scores(weights, vectors.to(embedded.dtype), seen, last=0, cache=cache)
+        _select(cache, of_row)
+        return embedded, torch.cat((seen[of_row], mask), dim=1), cache
+
+    def _nothing_read(self) -> DynamicCache:
+        return DynamicCache(config=self.module.config)
+
+    def _scores_after(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, after: Tensor, seen: Tensor,
+        cache: DynamicCache | None = None,
+    ) -> Tensor:  # fmt: skip
+        """Scores of the token after each row, and after each of the tokens that follow it.
+
+        `after` [B, D - 1, H] with mask `seen` [B, D - 1] -> [B, D, V].
+        """
+        return self._scores(
+            weights, torch.cat((embedded, after), dim=1), torch.cat((mask, seen), dim=1),
+            last=after.shape[1] + 1, cache=cache,
+        )  # fmt: skip
+
+    def _scores_of_choices(
+        self, weights: Weights, embedded: Tensor, mask: Tensor, after: Tensor, seen: Tensor,
+        prompts: Prompted | None, of_row: Tensor,
+    ) -> Tensor:  # fmt: skip
+        """As `_scores_after`, with rows that are read once for all that follows them.
+
+        `after` [N, D - 1, H] follows row `of_row` [N] -> [N, D, V].
+        """
+        embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+        cache = self._nothing_read() if cache is None else cache
+        scores = self._scores(weights, embedded, mask, last=1, cache=cache)[of_row]  # [N, 1, V]
+        if not after.shape[1]:
+            return scores
+        _select(cache, of_row)
+        whole = torch.cat((mask[of_row], seen), dim=1)
+        more = self._scores(weights, after, whole, last=after.shape[1], cache=cache)
+        return torch.cat((scores, more), dim=1)
 
     def _scores(
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,
@@ -171,6 +238,11 @@ class CausalBackbone(Greedy):
     def _embedding_name(self) -> str:
         table = self.module.get_input_embeddings().weight
         return next(name for name, p in self.module.named_parameters() if p is table)
+
+
+def _select(cache: DynamicCache, rows: Tensor) -> None:
+    """Makes a cache that of some of its rows, which may come more than once; gradients add up."""
+    cache.reorder_cache(rows)  # type: ignore[arg-type]  # it wants a LongTensor
 
 
 def positions_of(config: Any) -> int | None:

@@ -61,7 +61,7 @@ def layers_recomputed(module: PreTrainedModel) -> Iterator[None]:
     that they have by then. Here weights may be lent to a module for one forward
     pass, so that each layer takes note of those it was called with.
     """
-    layers = _layers(module) if torch.is_grad_enabled() else []
+    layers = _layers(module)
     for layer in layers:
         layer.forward = _Recomputed(layer)
     try:

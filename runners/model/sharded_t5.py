@@ -28,6 +28,7 @@ from runners.model.dropout import NONE, Dropout
 from runners.model.shards import restored
 from runners.model.t5 import Layer
 from runners.model.t5_backbone import T5Backbone
+from runners.prompt.soft_prompt import Prompted
 
 _BIAS = "relative_attention_bias"
 """Lies in the first layer of a stack and is read by all of them."""
@@ -93,11 +94,18 @@ class ShardedT5(Greedy):
         mask: Tensor,
         targets: Tensor,
         dropout: Dropout = NONE,
+        *,
+        prompts: Prompted | None = None,
+        of_row: Tensor | None = None,
     ) -> Tensor:
         """As `Backbone.losses`: values of all rows, and gradients by this rank's own.
 
         FSDP2 takes the mean of gradients over ranks, so that each gives R times its share.
         """
+        if prompts:
+            embedded, mask = prompts.before(embedded, mask)
+        if of_row is not None:
+            embedded, mask = embedded[of_row], mask[of_row]
         own, is_due = self._own(targets)
         if dropout.rate:
             assert dropout.keys is not None
@@ -111,9 +119,12 @@ class ShardedT5(Greedy):
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
-    ) -> Iterator[Tensor]:
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int],
+        prompts: Prompted | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
         """As `Backbone.continuations`, which come once all are there."""
+        if prompts:
+            embedded, mask = prompts.before(embedded, mask)
         own, is_due = self._own(mask)
         own_limits = [limits[row] for row in own.tolist()]
 

@@ -24,6 +24,7 @@ from runners.model.dropout import NONE, Dropout
 from runners.model.family import Place
 from runners.model.reading import read_config, read_model
 from runners.model.t5 import ACTIVATIONS, Call, T5Dimensions, at_once
+from runners.prompt.soft_prompt import Prompted
 
 
 def _over(going: Tensor) -> bool:
@@ -75,9 +76,17 @@ class T5Backbone(Greedy):
         mask: Tensor,
         targets: Tensor,
         dropout: Dropout = NONE,
+        *,
+        prompts: Prompted | None = None,
+        of_row: Tensor | None = None,
     ) -> Tensor:
-        """As `Backbone.losses`."""
+        """As `Backbone.losses`; dropout is of rows that have one target each."""
+        if prompts:
+            embedded, mask = prompts.before(embedded, mask)
         encoded = t5.encode(self.shape, weights, embedded, mask, dropout, self.call)
+        if of_row is not None:
+            assert not dropout.rate
+            encoded, mask = encoded[of_row], mask[of_row]
         memory = t5.read_once(self.shape, encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
         hidden = t5.decode(self.shape, weights, shifted, memory, dropout, call=self.call)
@@ -86,9 +95,12 @@ class T5Backbone(Greedy):
 
     @torch.no_grad()
     def continuations(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int]
-    ) -> Iterator[Tensor]:
+        self, weights: Weights, embedded: Tensor, mask: Tensor, *, limits: Sequence[int],
+        prompts: Prompted | None = None,
+    ) -> Iterator[Tensor]:  # fmt: skip
         """As `Backbone.continuations`."""
+        if prompts:
+            embedded, mask = prompts.before(embedded, mask)
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE, self.call)
         memory = t5.remember(self.shape, weights, encoded, mask, self.call)
         cache = t5.Cache()

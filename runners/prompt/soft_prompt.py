@@ -1,4 +1,4 @@
-"""Soft prompts before embedded inputs: rows of one batch that carry their own prompt.
+"""Soft prompts before embedded inputs: rows of one batch that go on from their own prompt.
 
 Notation: K prompts, B rows, P positions of the longest prompt, T input tokens,
 H model width. Shorter prompts are padded on the left, where relative positions
@@ -24,6 +24,18 @@ class PromptBank:
     def positions(self) -> int:
         """P."""
         return self.vectors.shape[1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompted:
+    """Which prompt of a bank stands before each row of a batch: of_row [B]."""
+
+    bank: PromptBank
+    of_row: Tensor
+
+    def before(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Rows [B, T, H] with mask [B, T] behind their prompts: [B, P + T, H], [B, P + T]."""
+        return prepend(self.bank, self.of_row, embedded, mask)
 
 
 def stack(prompts: Sequence[Tensor]) -> PromptBank:

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from runners.data.batching import Encoded
-from runners.evaluation import Questions, embed_rows, log_likelihoods
+from runners.evaluation import embed_rows, likelihoods_of_batch
 from runners.model.backbone import Backbone
-from runners.prompt.soft_prompt import stack
+from runners.prompt.soft_prompt import PromptBank, stack
 from runners.serving.protocol import Answer, Query
 
 
@@ -86,15 +86,12 @@ def _rows(asked: Sequence[Asked]) -> list[Encoded]:
 @torch.no_grad()
 def _write(backbone: Backbone, asked: Sequence[Asked], emit: Emit) -> list[list[int]]:
     """Greedy answers, each ended or at its own limit."""
-    prompts = {id(each.prompt): each.prompt for each in asked}
-    places = {key: place for place, key in enumerate(prompts)}
-    owners = [places[id(each.prompt)] for each in asked]
-    bank = stack(list(prompts.values()))
-    _, embedded, mask = embed_rows(backbone, backbone.weights, bank, _rows(asked), owners)
+    weights, (bank, owners) = backbone.weights, _bank(asked)
+    embedded, mask, prompts = embed_rows(backbone, weights, bank, _rows(asked), owners)
     written: list[list[int]] = [[] for _ in asked]
     going = set(range(len(asked)))
     limits = [each.query.limit for each in asked]
-    for step in backbone.continuations(backbone.weights, embedded, mask, limits=limits):
+    for step in backbone.continuations(weights, embedded, mask, limits=limits, prompts=prompts):
         tokens = step.tolist()
         for row in sorted(going):
             written[row].append(tokens[row])
@@ -106,17 +103,13 @@ def _write(backbone: Backbone, asked: Sequence[Asked], emit: Emit) -> list[list[
 
 def _choose(backbone: Backbone, asked: Sequence[Asked]) -> list[list[float]]:
     """The log-likelihood of every choice of every query."""
-    questions = [
-        Questions(prompt=each.prompt, rows=[row], limit=1)
-        for each, row in zip(asked, _rows(asked), strict=True)
-    ]
-    choices = [[each.query.choices] for each in asked]
-    # Everything is one batch here: how large one may be was decided when it was put together.
-    everything = sum(each.copies for each in asked) * (
-        max(each.positions for each in asked) + max(each.tokens for each in asked)
-    )
-    most = max(each.copies for each in asked)
-    found = log_likelihoods(
-        backbone, backbone.weights, questions, choices, tokens=everything * most
-    )
-    return [rows[0] for rows in found]
+    bank, owners = _bank(asked)
+    choices = [each.query.choices for each in asked]
+    return likelihoods_of_batch(backbone, backbone.weights, bank, _rows(asked), owners, choices)
+
+
+def _bank(asked: Sequence[Asked]) -> tuple[PromptBank, list[int]]:
+    """The prompts that are asked for, each once, and the place of each query's own."""
+    distinct = {id(each.prompt): each.prompt for each in asked}
+    places = {key: place for place, key in enumerate(distinct)}
+    return stack(list(distinct.values())), [places[id(each.prompt)] for each in asked]

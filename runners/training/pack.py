@@ -24,7 +24,7 @@ from runners.data.positions import check_positions
 from runners.data.source import load_task_data, load_transfer_data
 from runners.model.backbone import Backbone, device_of
 from runners.model.dropout import NONE, Dropout, row_keys
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 from runners.training.judging import evaluate, evaluate_transfer, method_of
 from runners.training.memory import Room, Rooms
 from runners.training.method import METHODS
@@ -173,14 +173,12 @@ def _loss_sums(
     batch = collate(rows, backbone.codec, device=device)
     owner = torch.tensor(owners, device=device)  # [B]
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
-    prompts = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]
-    positions = 0
-    if prompts:
-        bank = stack(prompts)
-        positions = bank.positions
-        embedded, mask = prepend(bank, owner, embedded, mask)  # [B, P + T, H]
-    dropout = _dropout(runs, places, positions, device)
-    token_losses = backbone.losses(weights, embedded, mask, batch.targets, dropout)  # [B, D]
+    each = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]
+    prompts = Prompted(bank=stack(each), of_row=owner) if each else None
+    dropout = _dropout(runs, places, prompts.bank.positions if prompts else 0, device)
+    token_losses = backbone.losses(
+        weights, embedded, mask, batch.targets, dropout, prompts=prompts
+    )  # [B, D]
     sums = torch.zeros(len(runs), dtype=token_losses.dtype, device=device)
     return sums.index_add(0, owner, token_losses.sum(dim=1))
 

@@ -2,7 +2,7 @@
 
 A batch is padded to its longest row. On cores the rows of a large model go through it
 in parts of like length (runners.training.micro_batches), and then a row is padded
-little.
+little. A decoder-only model reads a prompt once for all of its rows in a part.
 """
 
 import math
@@ -12,7 +12,12 @@ from dataclasses import dataclass, field
 from runners.config import TUNES_MODEL, AdaptationConfig, TrialConfig
 from runners.data.text import WINDOW
 from runners.model.family import Family
-from runners.training.batch_sizes import FEWEST_POSITIONS, TOKENS_A_BATCH, WORTHWHILE
+from runners.training.batch_sizes import (
+    FEWEST_POSITIONS,
+    ROWS_A_PROMPT,
+    TOKENS_A_BATCH,
+    WORTHWHILE,
+)
 from sweeps.forecast.lengths import Lengths, lengths_of
 from sweeps.forecast.transformer import Batch, Precision, Transformer, Work, transformer_of
 
@@ -103,6 +108,7 @@ class _Trial:
         if config.training is None:
             return Work()
         rows, parts, positions = self._parts(config.training.batch_size)
+        positions += self._share_of_prompt(rows * self._sharing / parts)
         tunes = config.method in TUNES_MODEL
         batch = Batch(rows=rows, positions=positions, targets=self._lengths.target)
         step = model.step(batch, self._precision, tunes_model=tunes)
@@ -127,7 +133,8 @@ class _Trial:
     def _answers(self, lengths: Lengths) -> Work:
         positions = self._prompt + lengths.mean
         rows = max(1.0, TOKENS_A_BATCH / positions)
-        batch = Batch(rows=rows, positions=positions, targets=lengths.target)
+        read = self._share_of_prompt(rows) + lengths.mean
+        batch = Batch(rows=rows, positions=read, targets=lengths.target)
         ask = (
             self._model.generate if self._config.answer_by == "generation" else self._model.forward
         )
@@ -135,16 +142,22 @@ class _Trial:
         return ask(batch, self._precision) * (lengths.dev / rows)
 
     def _parts(self, rows: int) -> tuple[float, float, float]:
-        """Rows of the trial, parts that a step of all trials has, and positions of a row."""
+        """Rows of the trial, parts that a step of all trials has, and tokens of a row."""
         lengths, prompt, every = self._lengths, self._prompt, rows * self._sharing
-        whole = prompt + lengths.padded(every)
+        whole = lengths.padded(every)
         if self._on_gpu:
             return rows, 1, whole
         operations = 4 * self._model.parameters
         needed = max(FEWEST_POSITIONS, WORTHWHILE / operations)
         parts = max(1.0, every * (prompt + lengths.mean) / needed)
-        mean = prompt + lengths.mean
-        return rows, parts, mean + (whole - mean) / parts
+        return rows, parts, lengths.mean + (whole - lengths.mean) / parts
+
+    def _share_of_prompt(self, rows: float) -> float:
+        """Prompt positions that are computed for each row of a batch of so many."""
+        each = rows / min(self._sharing, rows)
+        if self._model.decoder or self._precision.recomputes or each < ROWS_A_PROMPT:
+            return self._prompt
+        return self._prompt / each
 
 
 def _optimizer(model: Transformer) -> Work:

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +11,7 @@ from runners.data.batching import Encoded
 from runners.evaluation import Questions, answer, log_likelihoods
 from runners.model.backbone import Weights
 from runners.model.t5_backbone import T5Backbone
+from runners.prompt.soft_prompt import Prompted
 
 END = 1
 LIMIT = 6
@@ -77,9 +77,13 @@ def test_no_batch_holds_more_tokens_than_allowed(backbone: T5Backbone, weights: 
     shapes: list[Sequence[int]] = []
 
     class Noted(T5Backbone):
-        def generate(self, weights: Weights, embedded: torch.Tensor, *rest: Any, limit: int) -> Any:
-            shapes.append(embedded.shape[:2])
-            return super().generate(weights, embedded, *rest, limit=limit)
+        def generate(
+            self, weights: Weights, embedded: torch.Tensor, mask: torch.Tensor, *, limit: int,
+            prompts: Prompted | None = None,
+        ) -> torch.Tensor:  # fmt: skip
+            assert prompts is not None
+            shapes.append(prompts.before(embedded, mask)[1].shape)
+            return super().generate(weights, embedded, mask, limit=limit, prompts=prompts)
 
     answer(Noted(**vars(backbone)), weights, _asked(backbone), tokens=200)
     assert sum(rows for rows, _ in shapes) == 45

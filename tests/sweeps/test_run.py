@@ -78,7 +78,7 @@ def attempts(store: Store) -> dict[str, set[str]]:
     }
 
 
-def until(fact: Callable[[], bool], seconds: float = 60) -> None:
+def until(fact: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until something is so."""
     last = time.monotonic() + seconds
     while not fact():

@@ -6,63 +6,33 @@ The reference is plain `transformers`, one unpadded row at a time.
 import copy
 import dataclasses
 import re
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
-    GPTNeoXConfig,
-    LlamaConfig,
     MambaConfig,
     PreTrainedModel,
-    Qwen2Config,
-    Qwen3Config,
     RwkvConfig,
     T5ForConditionalGeneration,
     UMT5Config,
 )
 
-from runners.model.backbone import IGNORED
 from runners.model.causal_backbone import APART, CausalBackbone, check_attention, load_causal
 from runners.model.codec import Codec
 from runners.model.dropout import Dropout
 from runners.model.family import Place
 from runners.model.t5_backbone import T5Backbone, load_t5
-from runners.prompt.soft_prompt import prepend, stack
 from tests.runners.conftest import Wrap
-
-SMALL: dict[str, Any] = {
-    "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
-    "num_attention_heads": 4, "max_position_embeddings": 128, "bos_token_id": 1, "eos_token_id": 1,
-    "pad_token_id": 0, "use_cache": True,
-}  # fmt: skip
-CONFIGS: dict[str, Callable[[], Any]] = {
-    "llama": lambda: LlamaConfig(**SMALL, num_key_value_heads=2, tie_word_embeddings=True),
-    "untied": lambda: LlamaConfig(**SMALL, num_key_value_heads=4, tie_word_embeddings=False),
-    "gpt_neox": lambda: GPTNeoXConfig(**SMALL, tie_word_embeddings=False),
-    "qwen2": lambda: Qwen2Config(**SMALL, num_key_value_heads=2, tie_word_embeddings=True),
-    "qwen3": lambda: Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=8),
-}
-LENGTHS = (9, 4, 7)
+from tests.runners.model.decoders import CONFIGS, alone, batched, random_decoder, rows
 
 
 @pytest.fixture(params=CONFIGS)
 def module(request: pytest.FixtureRequest) -> PreTrainedModel:
-    """A random model of each family, its weights far from zero."""
-    torch.manual_seed(0)
-    made: PreTrainedModel = AutoModelForCausalLM.from_config(
-        CONFIGS[request.param](), attn_implementation="eager"
-    )
-    for parameter in made.parameters():
-        parameter.requires_grad_(False)
-        if parameter.dim() > 1:
-            parameter.mul_(8)
-    return made.eval()
+    """A random model of each family."""
+    return random_decoder(request.param)
 
 
 @pytest.fixture
@@ -71,47 +41,17 @@ def causal(module: PreTrainedModel, as_causal: Wrap) -> CausalBackbone:
     return as_causal(module)
 
 
-def _rows(width: int) -> tuple[list[Tensor], list[Tensor], Tensor]:
-    """Inputs, prompts of unlike length, and targets [3, D] of unlike length."""
-    generator = torch.Generator().manual_seed(1)
-    inputs = [torch.randint(3, 600, (length,), generator=generator) for length in LENGTHS]
-    prompts = [torch.randn(length, width, generator=generator) for length in (5, 2, 3)]
-    targets = torch.randint(3, 600, (3, 4), generator=generator)
-    targets[1, 2:] = IGNORED
-    return inputs, prompts, targets
-
-
-def _batched(
-    causal: CausalBackbone, inputs: list[Tensor], prompts: list[Tensor]
-) -> tuple[Tensor, Tensor]:
-    """All rows in one batch, padded as `collate` pads, each with its prompt."""
-    longest = max(map(len, inputs))
-    ids = torch.stack([F.pad(row, (longest - len(row), 0)) for row in inputs])
-    mask = torch.stack([F.pad(torch.ones_like(row), (longest - len(row), 0)) for row in inputs])
-    embedded = causal.embed(causal.weights, ids)
-    return prepend(stack(prompts), torch.arange(len(inputs)), embedded, mask)
-
-
-def _alone(module: PreTrainedModel, prompt: Tensor, ids: Tensor, targets: Tensor) -> Tensor:
-    """Losses of one unpadded row by plain `transformers`."""
-    targets = targets[targets != IGNORED]
-    embed = module.get_input_embeddings()
-    whole = torch.cat((prompt, embed(ids), embed(targets[:-1])))[None]
-    scores = module(inputs_embeds=whole).logits[0, -len(targets) :]
-    return F.cross_entropy(scores, targets, reduction="none")
-
-
 def test_losses_and_gradients_are_those_of_rows_alone(
     module: PreTrainedModel, causal: CausalBackbone
 ) -> None:
     """Catches a position counted over padding, a mask that leaks, or a target off by one."""
-    inputs, prompts, targets = _rows(causal.width)
+    inputs, prompts, targets = rows(causal.width)
     ours = [prompt.clone().requires_grad_() for prompt in prompts]
-    losses = causal.losses(causal.weights, *_batched(causal, inputs, ours), targets)
+    losses = causal.losses(causal.weights, *batched(causal, inputs, ours), targets)
     losses.sum().backward()
     theirs = [prompt.clone().requires_grad_() for prompt in prompts]
     for row, (prompt, ids) in enumerate(zip(theirs, inputs, strict=True)):
-        expected = _alone(module, prompt, ids, targets[row])
+        expected = alone(module, prompt, ids, targets[row])
         expected.sum().backward()
         torch.testing.assert_close(losses[row, : len(expected)], expected, rtol=1e-4, atol=1e-4)
         assert not losses[row, len(expected) :].any()
@@ -122,8 +62,8 @@ def test_greedy_answers_are_those_of_rows_alone(
     module: PreTrainedModel, causal: CausalBackbone
 ) -> None:
     """Catches a cache that is read at other positions than it was written."""
-    inputs, prompts, _ = _rows(causal.width)
-    ours = causal.generate(causal.weights, *_batched(causal, inputs, prompts), limit=5)
+    inputs, prompts, _ = rows(causal.width)
+    ours = causal.generate(causal.weights, *batched(causal, inputs, prompts), limit=5)
     for row, (prompt, ids) in enumerate(zip(prompts, inputs, strict=True)):
         embedded = torch.cat((prompt, module.get_input_embeddings()(ids)))[None]
         said: list[int] = []
@@ -137,8 +77,8 @@ def test_greedy_answers_are_those_of_rows_alone(
 
 def test_a_row_that_ends_is_padded_while_others_go_on(causal: CausalBackbone) -> None:
     """Catches text after end-of-sequence, or a batch that stops with its first row."""
-    inputs, prompts, _ = _rows(causal.width)
-    batch = _batched(causal, inputs, prompts)
+    inputs, prompts, _ = rows(causal.width)
+    batch = batched(causal, inputs, prompts)
     before = causal.generate(causal.weights, *batch, limit=4)
     first = int(before[0, 0])
     tokenizer = copy.deepcopy(causal.codec.tokenizer)
@@ -155,8 +95,8 @@ def test_rows_go_on_as_they_were_where_others_are_left_out(
     causal: CausalBackbone, limits: tuple[int, ...]
 ) -> None:
     """Catches a cache, a mask or a position that is another row's once half have ended."""
-    inputs, prompts, _ = _rows(causal.width)
-    batch = _batched(causal, inputs, prompts)
+    inputs, prompts, _ = rows(causal.width)
+    batch = batched(causal, inputs, prompts)
     whole = causal.generate(causal.weights, *batch, limit=6).tolist()
     steps = [*causal.continuations(causal.weights, *batch, limits=limits)]
     ends = [min(limit, (*row, 1).index(1) + 1) for row, limit in zip(whole, limits, strict=True)]
@@ -168,9 +108,9 @@ def test_rows_go_on_as_they_were_where_others_are_left_out(
 
 def test_weights_that_train_get_gradients_and_the_others_stay(causal: CausalBackbone) -> None:
     """Catches model tuning that runs on the frozen weights, tied ones in particular."""
-    inputs, prompts, targets = _rows(causal.width)
+    inputs, prompts, targets = rows(causal.width)
     training = {name: w.clone().requires_grad_() for name, w in causal.weights.items()}
-    batch = _batched(causal, inputs, prompts)
+    batch = batched(causal, inputs, prompts)
     losses = causal.losses(training, *batch, targets)
     losses.sum().backward()
     assert all(w.grad is not None and w.grad.abs().sum() > 0 for w in training.values())
@@ -182,8 +122,8 @@ def test_weights_that_train_get_gradients_and_the_others_stay(causal: CausalBack
 def test_training_in_bfloat16_keeps_its_weights_in_float32(causal: CausalBackbone) -> None:
     """Catches a compute dtype that rounds the weights that train, or that nothing computes in."""
     half = dataclasses.replace(causal, dtype=torch.bfloat16)
-    inputs, prompts, targets = _rows(causal.width)
-    embedded, mask = _batched(half, inputs, prompts)
+    inputs, prompts, targets = rows(causal.width)
+    embedded, mask = batched(half, inputs, prompts)
     assert embedded.dtype is torch.bfloat16
     training = {name: w.clone().requires_grad_() for name, w in causal.weights.items()}
     losses = half.losses(training, embedded, mask, targets)
@@ -194,11 +134,9 @@ def test_training_in_bfloat16_keeps_its_weights_in_float32(causal: CausalBackbon
 
 def test_dropout_is_refused(causal: CausalBackbone) -> None:
     """Catches a rate that a record states and no mask applies."""
-    inputs, prompts, targets = _rows(causal.width)
+    inputs, prompts, targets = rows(causal.width)
     with pytest.raises(ValueError, match=r"^dropout: 0\.1 is not there for decoder-only models"):
-        causal.losses(
-            causal.weights, *_batched(causal, inputs, prompts), targets, Dropout(rate=0.1)
-        )
+        causal.losses(causal.weights, *batched(causal, inputs, prompts), targets, Dropout(rate=0.1))
 
 
 def test_every_weight_is_counted_once(module: PreTrainedModel, causal: CausalBackbone) -> None:
@@ -215,8 +153,8 @@ def test_a_checkpoint_is_loaded_as_it_was_saved(
     loaded = load_causal(
         Place(path=tmp_path), codec=causal.codec, fingerprint="f", dtype=torch.float32
     )
-    inputs, prompts, targets = _rows(causal.width)
-    batch = _batched(causal, inputs, prompts)
+    inputs, prompts, targets = rows(causal.width)
+    batch = batched(causal, inputs, prompts)
     expected = causal.losses(causal.weights, *batch, targets)
     torch.testing.assert_close(loaded.losses(loaded.weights, *batch, targets), expected)
 

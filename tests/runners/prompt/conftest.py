@@ -36,7 +36,7 @@ from runners.data.batching import Encoded, collate
 from runners.model.causal_backbone import CausalBackbone
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone, shape_of
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 
 VOCABULARY, END = 700, 1
 OF_T5: dict[str, Any] = {
@@ -174,20 +174,14 @@ class Subject:
     backbone: T5Backbone | CausalBackbone
     precision: Precision
 
-    def prompted(
-        self, prompts: Sequence[Tensor], owner: Sequence[int], rows: Sequence[Encoded]
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """All rows as one batch, row i behind `prompts[owner[i]]`: embedded, mask, targets."""
-        batch = collate(rows, self.backbone.codec)
-        embedded = self.backbone.embed(self.backbone.weights, batch.input_ids)
-        whole = prepend(stack(prompts), torch.tensor(owner), embedded, batch.mask)
-        return *whole, batch.targets
-
     def losses(
         self, prompts: Sequence[Tensor], owner: Sequence[int], rows: Sequence[Encoded]
     ) -> Tensor:
-        """Our losses of all rows in one batch [B, D]."""
-        return self.backbone.losses(self.backbone.weights, *self.prompted(prompts, owner, rows))
+        """Our losses of all rows in one batch [B, D], row i behind `prompts[owner[i]]`."""
+        batch, weights = collate(rows, self.backbone.codec), self.backbone.weights
+        embedded = self.backbone.embed(weights, batch.input_ids)
+        before = Prompted(bank=stack(prompts), of_row=torch.tensor(owner))
+        return self.backbone.losses(weights, embedded, batch.mask, batch.targets, prompts=before)
 
     def answers(
         self,
@@ -198,8 +192,10 @@ class Subject:
         limit: int,
     ) -> list[list[int]]:
         """Our greedy answers to all rows in one batch, padded after end-of-sequence."""
-        embedded, mask, _ = self.prompted(prompts, owner, rows)
-        said = self.backbone.generate(self.backbone.weights, embedded, mask, limit=limit)
+        batch, weights = collate(rows, self.backbone.codec), self.backbone.weights
+        embedded = self.backbone.embed(weights, batch.input_ids)
+        before = Prompted(bank=stack(prompts), of_row=torch.tensor(owner))
+        said = self.backbone.generate(weights, embedded, batch.mask, limit=limit, prompts=before)
         answers: list[list[int]] = said.tolist()
         return answers
 

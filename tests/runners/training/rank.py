@@ -19,6 +19,7 @@ from runners.config import AdaptationConfig, TrialConfig, from_mapping
 from runners.model.loading import CPU, load_backbone
 from runners.model.sharded_t5 import trainable
 from runners.model.shards import gathered
+from runners.prompt.soft_prompt import Prompted, stack
 from runners.store import Store
 from runners.training.adafactor import Adafactor
 from runners.training.adaptation import adapt
@@ -109,11 +110,28 @@ def written(ranks: Ranks) -> Tensor:
     return torch.stack([*steps], dim=1)
 
 
+def weighed(ranks: Ranks) -> Tensor:
+    """Losses of seven choices of four rows behind two prompts: [7, 3]."""
+    read = load_backbone(config(), Store("unused"), Catalogue())
+    backbone = Layout(ranks=ranks, recomputes=False).of(read, CPU)
+    generator = torch.Generator().manual_seed(6)
+    ids = torch.randint(3, 600, (4, 12), generator=generator)
+    choices = torch.randint(3, 600, (7, 3), generator=generator)
+    bank = stack([torch.randn(n, backbone.width, generator=generator) for n in (2, 5)])
+    weights = trainable(backbone)
+    with torch.no_grad():
+        return backbone.losses(
+            weights, backbone.embed(weights, ids), torch.ones_like(ids), choices,
+            prompts=Prompted(bank=bank, of_row=torch.tensor([1, 0, 0, 1])),
+            of_row=torch.tensor([0, 0, 1, 2, 2, 3, 3]),
+        )  # fmt: skip
+
+
 def write(ranks: Ranks, folder: Path) -> None:
-    """Answers of unlike length."""
-    found = written(ranks)
+    """Answers of unlike length, and likelihoods of choices."""
+    found = {"ids": written(ranks), "losses": weighed(ranks)}
     if ranks.is_first:
-        save_file({"ids": found}, folder / "written.safetensors")
+        save_file(found, folder / "written.safetensors")
 
 
 SHAPES = {"factored": (200, 130), "odd": (131, 128), "small": (7, 5), "vector": (10,)}

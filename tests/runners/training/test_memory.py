@@ -12,6 +12,7 @@ from runners.catalogue import Catalogue
 from runners.config import TrialConfig
 from runners.data.batching import Encoded
 from runners.model.t5_backbone import T5Backbone
+from runners.prompt.soft_prompt import Prompted
 from runners.store import Store
 from runners.training.language_model import gradients
 from runners.training.memory import Room, Rooms, is_out_of_memory
@@ -34,16 +35,17 @@ class Small(T5Backbone):
 
     def losses(self, weights: Any, embedded: Tensor, *rest: Any, **more: Any) -> Tensor:
         """As ever, or out of memory."""
-        self._check(embedded)
+        self._check(embedded, **more)
         return super().losses(weights, embedded, *rest, **more)
 
     def generate(self, weights: Any, embedded: Tensor, *rest: Any, **more: Any) -> Tensor:
         """As ever, or out of memory."""
-        self._check(embedded)
+        self._check(embedded, **more)
         return super().generate(weights, embedded, *rest, **more)
 
-    def _check(self, embedded: Tensor) -> None:
-        if embedded.shape[0] * embedded.shape[1] > self.fits:
+    def _check(self, embedded: Tensor, prompts: Prompted | None = None, **_: Any) -> None:
+        before = prompts.bank.positions if prompts else 0
+        if embedded.shape[0] * (before + embedded.shape[1]) > self.fits:
             raise self.error
 
 

@@ -92,6 +92,14 @@ def test_ranks_write_as_one_process_does(rank: ModuleType, trained: Path) -> Non
     assert torch.equal(found, rank.written(ALONE))
 
 
+def test_ranks_weigh_choices_as_one_process_does(rank: ModuleType, trained: Path) -> None:
+    """Catches a choice that is weighed behind another rank's row or prompt."""
+    found = load_file(trained / "written.safetensors")["losses"]
+    expected = rank.weighed(ALONE)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    assert float(expected.std()) > 0.1
+
+
 @pytest.mark.parametrize("recomputes", [False, True])
 def test_ranks_train_as_one_process_does(rank: ModuleType, trained: Path, recomputes: bool) -> None:
     """Catches gradients that are divided by the ranks, rows that are read twice or by nobody,

@@ -1,0 +1,82 @@
+"""Small decoder-only models with random weights, rows for them, and `transformers` on one row."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import (
+    AutoModelForCausalLM,
+    GPTNeoXConfig,
+    LlamaConfig,
+    PreTrainedModel,
+    Qwen2Config,
+    Qwen3Config,
+)
+
+from runners.model.backbone import IGNORED
+from runners.model.causal_backbone import CausalBackbone
+from runners.prompt.soft_prompt import prepend, stack
+
+SMALL: dict[str, Any] = {
+    "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "max_position_embeddings": 128, "bos_token_id": 1, "eos_token_id": 1,
+    "pad_token_id": 0, "use_cache": True,
+}  # fmt: skip
+CONFIGS: dict[str, Callable[[], Any]] = {
+    "llama": lambda: LlamaConfig(**SMALL, num_key_value_heads=2, tie_word_embeddings=True),
+    "untied": lambda: LlamaConfig(**SMALL, num_key_value_heads=4, tie_word_embeddings=False),
+    "gpt_neox": lambda: GPTNeoXConfig(**SMALL, tie_word_embeddings=False),
+    "qwen2": lambda: Qwen2Config(**SMALL, num_key_value_heads=2, tie_word_embeddings=True),
+    "qwen3": lambda: Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=8),
+}
+LENGTHS = (9, 4, 7)
+
+
+def random_decoder(kind: str) -> PreTrainedModel:
+    """A frozen model of one of `CONFIGS`, its weights far from zero."""
+    torch.manual_seed(0)
+    made: PreTrainedModel = AutoModelForCausalLM.from_config(
+        CONFIGS[kind](), attn_implementation="eager"
+    )
+    for parameter in made.parameters():
+        parameter.requires_grad_(False)
+        if parameter.dim() > 1:
+            parameter.mul_(8)
+    return made.eval()
+
+
+def rows(width: int) -> tuple[list[Tensor], list[Tensor], Tensor]:
+    """Inputs, prompts of unlike length, and targets [3, D] of unlike length."""
+    generator = torch.Generator().manual_seed(1)
+    inputs = [torch.randint(3, 600, (length,), generator=generator) for length in LENGTHS]
+    prompts = [torch.randn(length, width, generator=generator) for length in (5, 2, 3)]
+    targets = torch.randint(3, 600, (3, 4), generator=generator)
+    targets[1, 2:] = IGNORED
+    return inputs, prompts, targets
+
+
+def padded(causal: CausalBackbone, inputs: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """All rows in one batch, padded as `collate` pads: embedded [B, T, H], mask [B, T]."""
+    longest = max(map(len, inputs))
+    ids = torch.stack([F.pad(row, (longest - len(row), 0)) for row in inputs])
+    mask = torch.stack([F.pad(torch.ones_like(row), (longest - len(row), 0)) for row in inputs])
+    return causal.embed(causal.weights, ids), mask
+
+
+def batched(
+    causal: CausalBackbone, inputs: list[Tensor], prompts: list[Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The same, each behind its own prompt."""
+    embedded, mask = padded(causal, inputs)
+    return prepend(stack(prompts), torch.arange(len(inputs)), embedded, mask)
+
+
+def alone(module: PreTrainedModel, prompt: Tensor, ids: Tensor, targets: Tensor) -> Tensor:
+    """Losses of one unpadded row by plain `transformers`."""
+    targets = targets[targets != IGNORED]
+    embed = module.get_input_embeddings()
+    whole = torch.cat((prompt, embed(ids), embed(targets[:-1])))[None]
+    scores = module(inputs_embeds=whole).logits[0, -len(targets) :]
+    return F.cross_entropy(scores, targets, reduction="none")
