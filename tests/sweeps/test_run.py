@@ -192,6 +192,7 @@ def test_a_verdict_says_what_to_do() -> None:
     assert verdict("s", counts).startswith(said)
 
 
+@pytest.mark.slow
 def test_two_workers_lose_one_and_a_grown_sweep_runs_its_new_cells(
     start_sweep: Start, tmp_path: Path
 ) -> None:
