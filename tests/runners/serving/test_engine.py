@@ -8,13 +8,16 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, LlamaConfig
 
 from runners.catalogue import Catalogue
+from runners.model.backbone import Backbone
 from runners.model.codec import Codec
 from runners.model.loading import load_pretrained
 from runners.model.t5_backbone import T5Backbone
 from runners.serving.engine import Asked, respond
 from runners.serving.protocol import Query
+from tests.runners.conftest import Wrap
 
 LENGTHS = (1, 2, 5, 11, 20)
 END = 1
@@ -24,15 +27,34 @@ _question = st.tuples(
 )
 
 
+@pytest.fixture(scope="module", params=["t5", "decoder"])
+def either(request: pytest.FixtureRequest, loud: T5Backbone, as_causal: Wrap) -> Backbone:
+    """A T5 and a decoder-only model, random, of the width of the prompts."""
+    if request.param == "t5":
+        return loud
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=700, hidden_size=loud.width, intermediate_size=40, num_hidden_layers=2,
+        num_attention_heads=3, max_position_embeddings=128, bos_token_id=END, eos_token_id=END,
+    )  # fmt: skip
+    decoder = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    for parameter in decoder.parameters():
+        parameter.requires_grad_(False)
+        if parameter.dim() > 1:
+            parameter.mul_(8)
+    decoder.lm_head.weight[END] *= 3
+    return as_causal(decoder)
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.lists(_question, min_size=1, max_size=12))
 def test_written_answers_of_any_mix_are_those_of_each_question_alone(
-    loud: T5Backbone, make_asked: Callable[..., Asked], questions: list[tuple[int, int, int, int]]
+    either: Backbone, make_asked: Callable[..., Asked], questions: list[tuple[int, int, int, int]]
 ) -> None:
     """Catches a neighbour, a padding or a limit of another row that is felt, in any mix."""
     asked = [make_asked(p, t, seed=s, limit=n) for p, t, s, n in questions]
-    together = respond(loud, asked)
-    assert [each.ids for each in together] == [respond(loud, [each])[0].ids for each in asked]
+    together = respond(either, asked)
+    assert [each.ids for each in together] == [respond(either, [each])[0].ids for each in asked]
     assert {each.batch for each in together} == {len(asked)}
     assert {each.prompts for each in together} == {len({p for p, *_ in questions})}
 
@@ -40,14 +62,14 @@ def test_written_answers_of_any_mix_are_those_of_each_question_alone(
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.tuples(_question, st.integers(1, 4)), min_size=1, max_size=8))
 def test_chosen_answers_of_any_mix_are_those_of_each_question_alone(
-    loud: T5Backbone,
+    either: Backbone,
     make_asked: Callable[..., Asked],
     questions: list[tuple[tuple[int, int, int, int], int]],
 ) -> None:
     """Catches a likelihood that is of another row's choice, or that counts padding."""
     asked = [make_asked(p, t, seed=s, choices=c) for (p, t, s, _), c in questions]
-    for each, found in zip(asked, respond(loud, asked), strict=True):
-        alone = respond(loud, [each])[0].log_likelihoods
+    for each, found in zip(asked, respond(either, asked), strict=True):
+        alone = respond(either, [each])[0].log_likelihoods
         assert found.log_likelihoods == pytest.approx(alone, rel=1e-5, abs=1e-5)
         assert len(alone) == len(each.query.choices)
 
