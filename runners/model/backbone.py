@@ -59,6 +59,10 @@ class Backbone(Protocol):
     def positions(self) -> int | None:
         """The most that a row may have, prompt and answer included; None where any number goes."""
 
+    @property
+    def reads_prompts_once(self) -> bool:
+        """Whether `losses` computes a prompt once for all of its rows, and not along with each."""
+
     def embedding_table(self) -> Tensor:
         """The frozen input embedding [V, H]."""
 
@@ -106,6 +110,11 @@ class Backbone(Protocol):
 
 class Greedy:
     """Writes in one piece what a `Backbone` continues token by token."""
+
+    @property
+    def reads_prompts_once(self) -> bool:
+        """Not where prompts see the input that follows them."""
+        return False
 
     def generate(
         self: Backbone, weights: Weights, embedded: Tensor, mask: Tensor, *, limit: int,

@@ -64,6 +64,11 @@ class CausalBackbone(Greedy):
     def positions(self) -> int | None:
         return positions_of(self.module.config)
 
+    @property
+    def reads_prompts_once(self) -> bool:
+        """As `Backbone.reads_prompts_once`, where each prompt has rows enough."""
+        return self.around is None
+
     def embedding_table(self) -> Tensor:
         pieces = torch.arange(len(self.codec.tokenizer), device=device_of(self.weights))
         with torch.no_grad():

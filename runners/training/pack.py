@@ -129,12 +129,16 @@ def train_step(
     """
     rows = [run.rows() for run in runs]
     prompt_length = max(run.config.prompt_length or 0 for run in runs)
+    # A prompt that is read once a part is no work of its rows, and wants parts of many rows.
+    once = backbone.reads_prompts_once
+    along = 0 if once else prompt_length
     return in_parts(
         lambda parts: _gradients(backbone, runs, rows, parts),
-        [prompt_length + len(row.input_ids) for own in rows for row in own],
+        [along + len(row.input_ids) for own in rows for row in own],
         parameters=backbone.parameter_count,
         device=device_of(backbone.weights),
         room=room,
+        owners=[k for k, own in enumerate(rows) for _ in own] if once else None,
     )
 
 

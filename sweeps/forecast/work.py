@@ -149,15 +149,19 @@ class _Trial:
             return rows, 1, whole
         operations = 4 * self._model.parameters
         needed = max(FEWEST_POSITIONS, WORTHWHILE / operations)
-        parts = max(1.0, every * (prompt + lengths.mean) / needed)
+        along = 0 if self._reads_once else prompt
+        parts = max(1.0, every * (along + lengths.mean) / needed)
         return rows, parts, lengths.mean + (whole - lengths.mean) / parts
 
     def _share_of_prompt(self, rows: float) -> float:
         """Prompt positions that are computed for each row of a batch of so many."""
         each = rows / min(self._sharing, rows)
-        if self._model.decoder or self._precision.recomputes or each < ROWS_A_PROMPT:
-            return self._prompt
-        return self._prompt / each
+        return self._prompt / each if self._reads_once and each >= ROWS_A_PROMPT else self._prompt
+
+    @property
+    def _reads_once(self) -> bool:
+        """Whether prompts are computed once for all of their rows."""
+        return not (self._model.decoder or self._precision.recomputes)
 
 
 def _optimizer(model: Transformer) -> Work:

@@ -1,6 +1,7 @@
 """Parts of a step: every row once, few positions wasted, the gradients of the whole."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -9,11 +10,15 @@ from hypothesis import strategies as st
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
+from runners.model.causal_backbone import CausalBackbone
+from runners.model.recomputation import recomputing
 from runners.model.t5_backbone import T5Backbone
 from runners.training import micro_batches as module
 from runners.training.batch_sizes import FEWEST_POSITIONS, WORTHWHILE
 from runners.training.micro_batches import micro_batches, padded
 from runners.training.pack import start, train_step
+from tests.runners.conftest import Wrap
+from tests.runners.model.decoders import random_decoder
 
 Make = Callable[..., TrialConfig]
 CPU = torch.device("cpu")
@@ -88,3 +93,46 @@ def test_a_step_in_parts_is_the_step_of_the_whole(
     widths = [5 + len(row.input_ids) for run in runs for row in run.rows()]
     assert len(micro_batches(widths, device=CPU, parameters=backbone.parameter_count)) > 2
     torch.testing.assert_close(found[1], found[0], rtol=1e-4, atol=1e-6)
+
+
+@given(widths=WIDTHS, trials=st.integers(1, 6))
+def test_rows_of_a_trial_stay_together_where_parts_read_prompts(
+    widths: list[int], trials: int
+) -> None:
+    """Catches a prompt that is read by every part, for rows of all trials lie in each."""
+    owners = [row % trials for row in range(len(widths))]
+    parts = micro_batches(widths, device=CPU, parameters=LARGE, owners=owners)
+    assert sorted(row for part in parts for row in part) == list(range(len(widths)))
+    if len(parts) > 1:
+        read = sum(len({owners[row] for row in part}) for part in parts)
+        assert read < len(parts) + len({*owners})
+        assert all(2 * padded(part, widths) >= FEWEST_POSITIONS for part in parts)
+
+
+def test_prompts_of_a_decoder_only_model_are_no_work_of_its_rows(
+    as_causal: Wrap, config: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches parts of two rows behind a long prompt, which each of them then reads."""
+    monkeypatch.setattr(module, "WORTHWHILE", 0.0)
+    monkeypatch.setattr(module, "FEWEST_POSITIONS", 60)
+    causal = as_causal(random_decoder("llama"))
+    seen: list[tuple[int, int]] = []
+
+    class Noted(CausalBackbone):
+        def losses(self, *given: Any, prompts: Any = None, **more: Any) -> torch.Tensor:
+            seen.append((len(prompts.of_row), len(prompts.of_row.unique())))
+            return super().losses(*given, prompts=prompts, **more)
+
+    configs = [
+        config(task=task, batch_size=16, prompt_length=60, prompt_init="random_uniform")
+        for task in ("cb", "copa")
+    ]
+    found = []
+    for backbone in (Noted(**vars(causal)), recomputing(causal)):
+        runs = [start([each], backbone, Catalogue()) for each in configs]
+        losses = train_step(backbone, runs)
+        found.append((losses, [run.parameters["prompt"].grad for run in runs]))
+    assert sum(rows for rows, _ in seen) == 32
+    assert len(seen) > 2
+    assert all(rows >= 2 * prompts for rows, prompts in seen)
+    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-5)
