@@ -45,7 +45,7 @@ REACHED, MOVED = 0.45, 0.7
 """Shares of the two peaks: matrix products of T5 (nai-t5 reports 0.37 on an H100), copies."""
 LAUNCH_SECONDS = 6e-6
 """From one kernel to the next where Python starts them."""
-CORE = Peak(bfloat16=0.05, float32=0.035, bandwidth=8)
+CORE = Peak(bfloat16=0.05, float32=0.06, bandwidth=8)
 """One core of a server of these years; bfloat16 differs tenfold between kinds."""
 CORE_LAUNCH_SECONDS = 8e-6
 SPREAD = {"gpu": 2.0, "cpu": 3.0}

@@ -82,6 +82,9 @@ def lengths_of(config: TrialConfig, task: str | None = None) -> Lengths:
     known = _KNOWN.get(config.data_source, {})
     found = known.get(task or config.task, _UNKNOWN)
     most, target = config.input_length, config.target_length
+    asked = config.dev_examples or found.dev
+    # The embedded world makes as many as are asked for; what nobody has counted may have them.
+    is_full = config.data_source != MICROWORLD and found is not _UNKNOWN
     # The examples of a few-shot prompt are inputs and targets themselves.
     copies = 1 + (config.shots or 0)
     return Lengths(
@@ -90,5 +93,5 @@ def lengths_of(config: TrialConfig, task: str | None = None) -> Lengths:
         of_128=min(copies * found.of_128, most),
         longest=min(copies * found.longest, most),
         target=min(found.target, target),
-        dev=found.dev if config.dev_examples is None else config.dev_examples,
+        dev=min(found.dev, asked) if is_full else asked,
     )

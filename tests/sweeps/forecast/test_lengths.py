@@ -41,3 +41,12 @@ def test_no_length_is_beyond_the_limits_of_a_trial() -> None:
     found = lengths_of(_trial("squad", "squad", input_length=300))
     assert found.of_32 == found.longest == 300
     assert found.mean == 220
+
+
+def test_no_more_dev_rows_are_answered_than_there_are() -> None:
+    """Catches CB's 56 rows forecast as 300, and fewer than are asked for of what has them."""
+    assert lengths_of(_trial("superglue", "cb", dev_examples=300)).dev == 56
+    assert lengths_of(_trial("superglue", "cb", dev_examples=30)).dev == 30
+    assert lengths_of(_trial("superglue", "cb")).dev == 56
+    assert lengths_of(_trial("superglue", "nobody's", dev_examples=5000)).dev == 5000
+    assert lengths_of(_trial(MICROWORLD, "cb", dev_examples=5000)).dev == 5000
