@@ -18,6 +18,7 @@ from runners.model.family import Place
 from runners.model.loading import load_pretrained
 from runners.model.recomputation import recomputing
 from runners.model.t5_backbone import T5Backbone
+from tests.runners.model.kept import noted
 
 SIZES = ((5, 20, 3), (6, 31, 4))
 """Rows, positions and target positions of batches that one compilation has to serve."""
@@ -48,13 +49,7 @@ def found(backbone: Backbone, size: tuple[int, int, int], rate: float) -> tuple[
 
 def held(backbone: Backbone) -> int:
     """Elements that are kept for the backward pass."""
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        kept[tensor.data_ptr()] = tensor.numel()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with noted() as kept:
         losses_of(backbone, SIZES[0], 0.1)
     return sum(kept.values())
 

@@ -28,6 +28,7 @@ from runners.model.backbone import Backbone
 from runners.model.recomputation import recomputing
 from runners.model.t5_backbone import T5Backbone
 from tests.runners.conftest import Wrap
+from tests.runners.model.kept import noted
 
 HALF = torch.bfloat16
 ROUNDING = 2.0**-8
@@ -118,15 +119,9 @@ def test_values_and_gradients_are_those_of_torch(
 def test_no_more_is_kept_than_the_factors() -> None:
     """Catches copies in float32 that wait for the backward pass: three times the memory."""
     x, weight = (torch.randn(8, 8, dtype=HALF).requires_grad_() for _ in range(2))
-    kept: list[Tensor] = []
-
-    def note(tensor: Tensor) -> Tensor:
-        kept.append(tensor)
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with noted() as kept:
         products.linear(x, weight)
-    assert {each.data_ptr() for each in kept} == {x.data_ptr(), weight.data_ptr()}
+    assert {*kept} == {x.data_ptr(), weight.data_ptr()}
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])

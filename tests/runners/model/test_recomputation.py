@@ -16,6 +16,7 @@ from runners.model.dropout import NONE, Dropout, row_keys
 from runners.model.recomputation import recomputing
 from runners.model.t5_backbone import T5Backbone
 from tests.runners.conftest import Wrap
+from tests.runners.model.kept import noted
 
 SMALL: dict[str, Any] = {
     "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 3,
@@ -57,13 +58,7 @@ def _trained(backbone: Backbone, dropout: Dropout = NONE) -> tuple[list[Tensor],
     ids, mask, targets = _batch()
     before = torch.randn(3, 9, backbone.width, generator=torch.Generator().manual_seed(2))
     before.requires_grad_()
-    kept: dict[int, int] = {}
-
-    def note(tensor: Tensor) -> Tensor:
-        kept[tensor.data_ptr()] = tensor.numel()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+    with noted() as kept:
         embedded = backbone.embed(weights, ids) + before
         loss = backbone.losses(weights, embedded, mask, targets, dropout).sum()
     found = torch.autograd.grad(loss, [*weights.values(), before])
