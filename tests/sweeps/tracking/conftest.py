@@ -1,7 +1,7 @@
 """A sweep with results in a store, and a folder for its runs."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,12 +96,15 @@ class Tracked:
 
 
 @pytest.fixture
-def tracked(text: str, store: Store, tmp_path: Path) -> Tracked:
+def tracked(text: str, store: Store, tmp_path: Path) -> Iterator[Tracked]:
     """A sweep of which nothing is done, tracked offline."""
     spec = parse(text.replace("results/small", store.root), path="small.yaml")
     store.write_manifest(spec.name, manifest(spec, code="c0de"))
     tracking = Tracking(folder=str(tmp_path / "runs"), mode="offline")
-    return Tracked(spec=spec, store=store, tracking=tracking)
+    found = Tracked(spec=spec, store=store, tracking=tracking)
+    yield found
+    # A run that is left open keeps its id from the runs of the next test.
+    found.runs.settle()
 
 
 @pytest.fixture
