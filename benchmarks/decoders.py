@@ -8,7 +8,6 @@ does it, so that the factor can be split.
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
 from functools import cache
 from unittest import mock
 
@@ -18,13 +17,12 @@ from peft import PromptTuningConfig, TaskType, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from benchmarks.shape import FAST, Shape, codec_of, padded
-from benchmarks.steps import Step, adafactor_step, timed
+from benchmarks.steps import Step, adafactor_step, prompt_run, timed
 from benchmarks.table import Line
 from runners.data.batching import Encoded
 from runners.model.causal_backbone import CausalBackbone
 from runners.training import batch_sizes
 from runners.training.pack import train_step
-from runners.training.trial import Member, TrialRun
 
 LENGTHS = (13, 16, 18, 20, 22, 24, 26, 28, 29, 31, 33, 35, 38, 41, 44, 51)
 """Tokens of SST-2's dev inputs in SmolLM2's vocabulary: the middles of sixteenths of 872 rows."""
@@ -80,20 +78,11 @@ def _ours(prompt: int, *, trials: int, along: bool = False) -> Step:
         source="random", fingerprint="", dtype=FAST,
     )  # fmt: skip
     config = Shape(size="small", lengths=LENGTHS).config(prompt_length=prompt)
-    runs = [
-        TrialRun(
-            members=(Member(config=config, data=None),),  # type: ignore[arg-type]
-            train=_rows(), data="", kept=frozenset(),
-            parameters={"prompt": torch.randn(prompt, backbone.width)},
-        )
-        for _ in range(trials)
-    ]  # fmt: skip
+    runs = [prompt_run(config, _rows(), backbone.width) for _ in range(trials)]
+    least = math.inf if along else batch_sizes.ROWS_A_PROMPT
 
     def step() -> None:
-        with ExitStack() as stack:
-            if along:
-                never = mock.patch.object(batch_sizes, "ROWS_A_PROMPT", math.inf)
-                stack.enter_context(never)
+        with mock.patch.object(batch_sizes, "ROWS_A_PROMPT", least):
             for run, loss in zip(runs, train_step(backbone, runs), strict=True):
                 run.update(loss)
 

@@ -14,6 +14,7 @@ from transformers.optimization import Adafactor as PeerAdafactor
 
 from benchmarks.shape import FAST, FAST_NAME, TARGET, Shape, padded, stock_flops
 from benchmarks.table import Line, in_turn, seconds
+from runners.config import TrialConfig
 from runners.data.batching import Encoded
 from runners.model.backbone import Backbone, Weights
 from runners.model.compilation import compiling
@@ -78,17 +79,22 @@ def _our_prompt(shape: Shape, prompt: int, *, compiles: bool = False) -> Step:
     if compiles:
         backbone = compiling(backbone)
     config = shape.config(prompt_length=prompt)
-    run = TrialRun(
-        members=(Member(config=config, data=None),),  # type: ignore[arg-type]
-        train=shape.rows(), data="", kept=frozenset(),
-        parameters={"prompt": torch.randn(prompt, backbone.width)},
-    )  # fmt: skip
+    run = prompt_run(config, shape.rows(), backbone.width)
 
     def step() -> None:
         [loss] = train_step(backbone, [run])
         run.update(loss)
 
     return step
+
+
+def prompt_run(config: TrialConfig, rows: list[Encoded], width: int) -> TrialRun:
+    """A trial with a random prompt, whose batch is these rows."""
+    return TrialRun(
+        members=(Member(config=config, data=None),),  # type: ignore[arg-type]
+        train=rows, data="", kept=frozenset(),
+        parameters={"prompt": torch.randn(config.prompt_length or 0, width)},
+    )  # fmt: skip
 
 
 def peer_prompt(shape: Shape, prompt: int) -> Step:

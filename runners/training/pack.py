@@ -128,27 +128,30 @@ def train_step(
     in nats a token.
     """
     rows = [run.rows() for run in runs]
-    prompt_length = max(run.config.prompt_length or 0 for run in runs)
     # A prompt that is read once a part is no work of its rows, and wants parts of many rows.
     once = backbone.reads_prompts_once
-    along = 0 if once else prompt_length
+    along = 0 if once else max(run.config.prompt_length or 0 for run in runs)
+    owners = [k for k, own in enumerate(rows) for _ in own]
     return in_parts(
-        lambda parts: _gradients(backbone, runs, rows, parts),
+        lambda parts: _gradients(backbone, runs, rows, owners, parts),
         [along + len(row.input_ids) for own in rows for row in own],
         parameters=backbone.parameter_count,
         device=device_of(backbone.weights),
         room=room,
-        owners=[k for k, own in enumerate(rows) for _ in own] if once else None,
+        owners=owners if once else None,
     )
 
 
 def _gradients(
-    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]], parts: Parts
-) -> list[float]:
-    """Adds up losses and gradients over parts, which say where their rows stand among all."""
+    backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]],
+    owners: Sequence[int], parts: Parts,
+) -> list[float]:  # fmt: skip
+    """Adds up losses and gradients over parts, which say where their rows stand among all.
+
+    `owners` says which run each of all rows is of.
+    """
     for parameter in (p for run in runs for p in run.parameters.values()):
         parameter.grad = None
-    owners = [k for k, own in enumerate(rows) for _ in own]
     every = [row for own in rows for row in own]
     tokens = torch.tensor(
         [sum(len(row.target_ids) for row in own) for own in rows],

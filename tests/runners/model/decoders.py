@@ -35,11 +35,14 @@ LENGTHS = (9, 4, 7)
 
 
 def random_decoder(kind: str) -> PreTrainedModel:
-    """A frozen model of one of `CONFIGS`, its weights far from zero."""
+    """A frozen model of one of `CONFIGS`."""
+    return random_model(CONFIGS[kind]())
+
+
+def random_model(config: Any) -> PreTrainedModel:
+    """A frozen model, its weights far from zero."""
     torch.manual_seed(0)
-    made: PreTrainedModel = AutoModelForCausalLM.from_config(
-        CONFIGS[kind](), attn_implementation="eager"
-    )
+    made: PreTrainedModel = AutoModelForCausalLM.from_config(config, attn_implementation="eager")
     for parameter in made.parameters():
         parameter.requires_grad_(False)
         if parameter.dim() > 1:

@@ -25,20 +25,7 @@ from runners.model.codec import Codec
 from runners.model.dropout import Dropout
 from runners.model.family import Place
 from runners.model.t5_backbone import T5Backbone, load_t5
-from tests.runners.conftest import Wrap
-from tests.runners.model.decoders import CONFIGS, alone, batched, random_decoder, rows
-
-
-@pytest.fixture(params=CONFIGS)
-def module(request: pytest.FixtureRequest) -> PreTrainedModel:
-    """A random model of each family."""
-    return random_decoder(request.param)
-
-
-@pytest.fixture
-def causal(module: PreTrainedModel, as_causal: Wrap) -> CausalBackbone:
-    """The same model behind the interface."""
-    return as_causal(module)
+from tests.runners.model.decoders import alone, batched, rows
 
 
 def test_losses_and_gradients_are_those_of_rows_alone(

@@ -15,23 +15,10 @@ from runners.model.causal_backbone import CausalBackbone
 from runners.model.recomputation import recomputing
 from runners.prompt.soft_prompt import Prompted, stack
 from runners.training import batch_sizes
-from tests.runners.conftest import Wrap
-from tests.runners.model.decoders import CONFIGS, alone, padded, random_decoder, rows
+from tests.runners.model.decoders import alone, padded, rows
 
 OWNERS = (1, 0, 1, 1, 0, 1)
 """Prompts of two lengths, of which each is read once for all of its rows; a third has none."""
-
-
-@pytest.fixture(params=CONFIGS)
-def module(request: pytest.FixtureRequest) -> PreTrainedModel:
-    """A random model of each family."""
-    return random_decoder(request.param)
-
-
-@pytest.fixture
-def causal(module: PreTrainedModel, as_causal: Wrap) -> CausalBackbone:
-    """The same model behind the interface."""
-    return as_causal(module)
 
 
 def _together(causal: CausalBackbone) -> tuple[list[Tensor], list[Tensor], Tensor]:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import AutoModelForCausalLM, LlamaConfig
+from transformers import LlamaConfig
 
 from runners.catalogue import Catalogue
 from runners.model.backbone import Backbone
@@ -18,6 +18,7 @@ from runners.model.t5_backbone import T5Backbone
 from runners.serving.engine import Asked, respond
 from runners.serving.protocol import Query
 from tests.runners.conftest import Wrap
+from tests.runners.model.decoders import random_model
 
 LENGTHS = (1, 2, 5, 11, 20)
 END = 1
@@ -32,16 +33,11 @@ def either(request: pytest.FixtureRequest, loud: T5Backbone, as_causal: Wrap) ->
     """A T5 and a decoder-only model, random, of the width of the prompts."""
     if request.param == "t5":
         return loud
-    torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=700, hidden_size=loud.width, intermediate_size=40, num_hidden_layers=2,
         num_attention_heads=3, max_position_embeddings=128, bos_token_id=END, eos_token_id=END,
     )  # fmt: skip
-    decoder = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
-    for parameter in decoder.parameters():
-        parameter.requires_grad_(False)
-        if parameter.dim() > 1:
-            parameter.mul_(8)
+    decoder = random_model(config)
     decoder.lm_head.weight[END] *= 3
     return as_causal(decoder)
 
