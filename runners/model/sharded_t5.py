@@ -128,8 +128,11 @@ class ShardedT5(Greedy):
         own, is_due = self._own(mask)
         own_limits = [limits[row] for row in own.tolist()]
 
+        # Every rank calls the same layers, whatever the limits of its own rows.
+        called = dataclasses.replace(self._called, longest=lambda _: max(limits))
+
         def answers(lent: Weights, embedded: Tensor, mask: Tensor) -> Tensor:
-            steps = self._called.continuations(lent, embedded, mask, limits=own_limits)
+            steps = called.continuations(lent, embedded, mask, limits=own_limits)
             return torch.stack([*steps], dim=1)
 
         mine = self._run(weights, answers, embedded[own], mask[own])

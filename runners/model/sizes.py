@@ -1,4 +1,4 @@
-"""The shape of a T5, and how many weights it has.
+"""The shape of a T5, how many weights it has, and which way its decoder reads the encoder.
 
 A leaf: it imports neither torch nor transformers, so that a spec can be checked
 and planned without them.
@@ -8,6 +8,23 @@ F feed-forward width.
 """
 
 from dataclasses import dataclass
+
+_THIN = 3
+"""What a multiplication costs in products of a few rows, to that in products by weights.
+
+Measured on one core in float32: with heads of 64 either way takes the same from 24 to 48
+positions on, with heads of 32 from 16 to 24, forward and backward as token by token.
+"""
+
+
+def reads_source(positions: float, head_width: float) -> bool:
+    """Whether so few decoder positions D read the encoder's output itself, for less work.
+
+    Keys and values of T positions take 2 T H A multiplications, whoever reads them. Each
+    position that attends to the output as it is takes 2 T H for every head; so it is
+    D heads against A, times what products of few rows cost more.
+    """
+    return positions * _THIN <= head_width
 
 
 @dataclass(frozen=True, kw_only=True)

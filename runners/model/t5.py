@@ -23,6 +23,7 @@ from torch import Tensor
 from runners.model import products
 from runners.model.backbone import Weights, at_least_float32
 from runners.model.dropout import NONE, Dropout
+from runners.model.sizes import reads_source
 
 MASKED = -1e9
 """Added to the attention score of a position that may not be seen."""
@@ -54,28 +55,31 @@ class T5Dimensions:
     """Whether the output layer is the input embedding, as in T5 1.0, and its input is scaled."""
 
 
-Read = Tensor | tuple[Tensor, Tensor]
-"""What a decoder layer reads of the encoder: its output [B, T, H], or keys and values of it."""
+KeysValues = tuple[Tensor, Tensor]
+"""Keys and values of one layer, each [B, N, T, C]."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
     """What the decoder reads of the encoder.
 
-    `layers` has for each layer keys and values [B, N, T, C], or what it makes them
-    of; a bias [B, 1, 1, T] hides padding.
+    `read` is the encoder's output [B, T, H], which every layer reads, or keys and values
+    of it for each layer; a bias [B, 1, 1, T] hides padding.
     """
 
-    layers: tuple[Read, ...]
+    read: Tensor | tuple[KeysValues, ...]
     bias: Tensor
+
+    def of_layer(self, number: int) -> Tensor | KeysValues:
+        """What a layer of the decoder reads."""
+        return self.read if isinstance(self.read, Tensor) else self.read[number]
 
     def of_rows(self, places: Tensor) -> "Memory":
         """That of some rows, by their places."""
-        layers = tuple(
-            read[places] if isinstance(read, Tensor) else (read[0][places], read[1][places])
-            for read in self.layers
-        )
-        return Memory(layers=layers, bias=self.bias[places])
+        if isinstance(self.read, Tensor):
+            return Memory(read=self.read[places], bias=self.bias[places])
+        read = tuple((keys[places], values[places]) for keys, values in self.read)
+        return Memory(read=read, bias=self.bias[places])
 
 
 class Layer(Protocol):
@@ -132,21 +136,27 @@ def _encoder_layer(
     return _feed_forward(shape, weights, f"{name}.1", hidden, dropout)
 
 
-def read_once(shape: T5Dimensions, encoded: Tensor, mask: Tensor) -> Memory:
-    """What the decoder reads where it is called but once: each layer makes its own keys."""
-    return Memory(layers=(encoded,) * shape.decoder_layers, bias=_mask_bias(mask).to(encoded.dtype))
+def memory_of(encoded: Tensor, mask: Tensor) -> Memory:
+    """The encoder's output as what the decoder reads, which makes of it what it needs."""
+    return Memory(read=encoded, bias=_mask_bias(mask).to(encoded.dtype))
 
 
 def remember(
-    shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor, call: Call = at_once
-) -> Memory:
-    """What the decoder's cross-attention reads, computed once for any number of decoder calls."""
+    shape: T5Dimensions, weights: Weights, encoded: Tensor, mask: Tensor, *, positions: int,
+    call: Call = at_once,
+) -> Memory:  # fmt: skip
+    """What the decoder reads in a call for each of so many positions at most, one after another.
+
+    Keys and values of each layer, once for all calls, unless they are never made.
+    """
+    if reads_source(positions, shape.head_width):
+        return memory_of(encoded, mask)
     layer = partial(_what_is_read, shape)
     keys_values = tuple(
         call(f"decoder.block.{number}", layer, weights, NONE, encoded)
         for number in range(shape.decoder_layers)
     )
-    return Memory(layers=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+    return Memory(read=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
 
 
 def _what_is_read(
@@ -205,18 +215,18 @@ def decode(
     causal = torch.full((new, length), MASKED, device=hidden.device).triu(1 + past)
     bias = _position_bias(shape, weights, "decoder", length, bidirectional=False, queries=new)
     bias = (bias + causal).to(hidden.dtype)  # [1, N, D, S + D]
-    for number, read in enumerate(memory.layers):
+    for number in range(shape.decoder_layers):
         extend = partial(cache.extend, number) if cache else None
         layer = partial(_decoder_layer, shape, extend)
-        biases = bias, memory.bias
-        hidden = call(f"decoder.block.{number}", layer, weights, dropout, hidden, biases, read)
+        read = (bias, memory.bias), memory.of_layer(number)
+        hidden = call(f"decoder.block.{number}", layer, weights, dropout, hidden, *read)
     return dropout(_norm(shape, weights, "decoder.final_layer_norm", hidden), "decoder.out")
 
 
 def _decoder_layer(
     shape: T5Dimensions, extend: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] | None,
     name: str, weights: Weights, dropout: Dropout,
-    hidden: Tensor, biases: tuple[Tensor, Tensor], read: Read,
+    hidden: Tensor, biases: tuple[Tensor, Tensor], read: Tensor | KeysValues,
 ) -> Tensor:  # fmt: skip
     """A layer: [B, D, H] -> [B, D, H].
 
@@ -232,9 +242,12 @@ def _decoder_layer(
     hidden = hidden + dropout(attended, f"{name}.0")
     normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
     cross = f"{name}.1.EncDecAttention"
-    if isinstance(read, Tensor):
-        read = _keys_values(shape, cross, weights, read)
-    attended = _attend(shape, weights, cross, normed, read, read_bias, dropout)
+    if isinstance(read, Tensor) and reads_source(normed.shape[1], shape.head_width):
+        attended = _attend_source(shape, weights, cross, normed, read, read_bias, dropout)
+    else:
+        if isinstance(read, Tensor):
+            read = _keys_values(shape, cross, weights, read)
+        attended = _attend(shape, weights, cross, normed, read, read_bias, dropout)
     hidden = hidden + dropout(attended, f"{name}.1")
     return _feed_forward(shape, weights, f"{name}.2", hidden, dropout)
 
@@ -288,6 +301,37 @@ def _attend(
     scores = products.matmul(queries, keys.transpose(2, 3)) + bias
     shares = dropout.attention(F.softmax(scores, dim=-1), name)
     read = products.matmul(shares, values).transpose(1, 2).flatten(2)  # [B, D, N * C]
+    return _linear(read, weights[f"{name}.o.weight"])
+
+
+def _attend_source(
+    shape: T5Dimensions,
+    weights: Weights,
+    name: str,
+    x: Tensor,
+    source: Tensor,
+    bias: Tensor,
+    dropout: Dropout,
+) -> Tensor:
+    """`_attend` to keys and values of a source [B, T, H], which are never made.
+
+    q . (W_k s) = (W_k^T q) . s, and the shares' mean of W_v s is W_v of their mean of s; so what
+    is as long as the source is multiplied by D * N vectors of a row and by no weights.
+    """
+    by_head = (shape.heads, shape.head_width, source.shape[2])
+    to_keys = weights[f"{name}.k.weight"].to(x.dtype).view(by_head)  # [N, C, H]
+    to_values = weights[f"{name}.v.weight"].to(x.dtype).view(by_head)
+    rows, positions = x.shape[:2]
+    queries = _linear(x, weights[f"{name}.q.weight"]).view(-1, *by_head[:2]).transpose(0, 1)
+    asked = products.matmul(queries, to_keys).view(shape.heads, rows, positions, -1)
+    asked = asked.transpose(0, 1).flatten(1, 2)  # [B, N * D, H]
+    scores = products.matmul(asked, source.transpose(1, 2))
+    scores = scores.view(rows, shape.heads, positions, -1) + bias
+    shares = dropout.attention(F.softmax(scores, dim=-1), name)
+    means = products.matmul(shares.flatten(1, 2), source)  # [B, N * D, H]
+    means = means.view(rows, shape.heads, positions, -1).transpose(0, 1).flatten(1, 2)
+    read = products.matmul(means, to_values.transpose(1, 2))  # [N, B * D, C]
+    read = read.view(shape.heads, rows, positions, -1).permute(1, 2, 0, 3).flatten(2)
     return _linear(read, weights[f"{name}.o.weight"])
 
 

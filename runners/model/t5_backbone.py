@@ -45,6 +45,8 @@ class T5Backbone(Greedy):
     """How its layers are called."""
     is_over: Callable[[Tensor], bool] = _over
     """Whether answers end where these rows [B] go on."""
+    longest: Callable[[Sequence[int]], int] = max
+    """Tokens of the longest answer that there may be, of the limits of these rows."""
 
     @property
     def width(self) -> int:
@@ -87,7 +89,7 @@ class T5Backbone(Greedy):
         if of_row is not None:
             assert not dropout.rate
             encoded, mask = encoded[of_row], mask[of_row]
-        memory = t5.read_once(self.shape, encoded, mask)
+        memory = t5.memory_of(encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
         hidden = t5.decode(self.shape, weights, shifted, memory, dropout, call=self.call)
         scores = t5.logits(self.shape, weights, hidden).transpose(1, 2)  # [B, V, D]
@@ -102,7 +104,9 @@ class T5Backbone(Greedy):
         if prompts:
             embedded, mask = prompts.before(embedded, mask)
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE, self.call)
-        memory = t5.remember(self.shape, weights, encoded, mask, self.call)
+        memory = t5.remember(
+            self.shape, weights, encoded, mask, positions=self.longest(limits), call=self.call
+        )
         cache = t5.Cache()
         most = torch.tensor(limits, device=embedded.device)
         rows = torch.arange(len(limits), device=embedded.device)  # [R], those that are computed

@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from runners.model.family import Family, Rung
+from runners.model.sizes import reads_source
 
 BYTES = {"float32": 4, "bfloat16": 2}
 """Of one number, by `compute_dtype`."""
@@ -132,7 +133,8 @@ class Transformer:
         a, f, n, v = self.attention, self.feed_forward, self.heads, self.vocabulary
         encoder = t * (norm * h + projected * a + gated * f) + shares * n * t * t
         decoder = d * (1.5 * norm * h + (4 + 2 * trains) * size * a + gated * f)
-        decoder += shares * n * d * (t + d) + 2 * size * t * a
+        decoder += shares * n * d * (t + d)
+        decoder += size * (2 * n * d * h if self._reads_source(d) else 2 * t * a)
         ends = t * h * (8 + 4 * size) + d * v * 10
         hashed = n * t * t * (9 + 2 * size) if precision.dropout else n * t * t * 3 * size
         busiest = max(hashed, d * v * 8, t * f * 4 * size)
@@ -146,6 +148,8 @@ class Transformer:
         """Bytes of a batch that is answered: attention of a layer, and what the decoder reads."""
         size, t, d = precision.bytes, batch.positions, batch.targets
         read = 2 * size * t * self.attention * (self.decoder or self.encoder)
+        if self._reads_source(d):
+            read = size * t * self.width
         layer = 4 * size * self.heads * t * t + 4 * size * t * self.feed_forward
         return batch.rows * (read + layer + 8 * size * t * self.width + 6 * d * self.vocabulary)
 
@@ -159,10 +163,21 @@ class Transformer:
             self.feed_forward,
         )
         weights = self.encoder * 2 * t * (4 * h * a + 3 * h * f)
-        weights += self.decoder * (2 * d * (6 * h * a + 3 * h * f) + 4 * t * h * a)
+        weights += self.decoder * 2 * d * (6 * h * a + 3 * h * f)
         weights += 2 * d * h * self.vocabulary
-        attention = self.encoder * 4 * t * t * a + self.decoder * 4 * d * (t + d) * a
+        attention = self.encoder * 4 * t * t * a + self.decoder * 4 * d * d * a
+        if self._reads_source(d):
+            # Each head attends to vectors of width H, and they come from and go through weights.
+            weights += self.decoder * 4 * d * h * a
+            attention += self.decoder * 4 * d * t * h * self.heads
+        else:
+            weights += self.decoder * 4 * t * h * a
+            attention += self.decoder * 4 * d * t * a
         return weights, attention
+
+    def _reads_source(self, targets: float) -> bool:
+        """As `runners.model.sizes.reads_source`; a decoder-only model has nothing else to read."""
+        return bool(self.decoder) and reads_source(targets, self.attention / self.heads)
 
     def _traffic(self, batch: Batch, precision: Precision) -> float:
         size, t, d = precision.bytes, batch.positions, batch.targets

@@ -6,29 +6,42 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
 from runners.model.backbone import IGNORED, Weights
 from runners.model.dropout import NONE, Dropout
-from runners.model.t5 import Cache, Layer, decode, encode, relative_buckets, remember
+from runners.model.sizes import reads_source
+from runners.model.t5 import Cache, Layer, decode, encode, memory_of, relative_buckets, remember
 from runners.model.t5_backbone import T5Backbone
 
+FEW, MANY = 2, 5
+"""Target positions that read the encoder's output itself, and those that read keys and values."""
+either_way = pytest.mark.parametrize("positions", [FEW, MANY])
 
-def _batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+
+def test_both_ways_to_read_the_encoder_are_tested(backbone: T5Backbone) -> None:
+    """Catches a model or a rule under which one of them is compared with nothing."""
+    assert reads_source(FEW, backbone.shape.head_width)
+    assert not reads_source(MANY, backbone.shape.head_width)
+
+
+def _batch(positions: int = MANY) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(3, 600, (4, 40), generator=generator)
     mask = (torch.arange(40) < torch.tensor([[40], [30], [7], [22]])).long()
     targets = torch.randint(3, 600, (4, 5), generator=generator)
-    targets[1, 3:] = IGNORED
-    return ids, mask, targets
+    targets[1, 1:] = IGNORED
+    return ids, mask, targets[:, :positions].contiguous()
 
 
+@either_way
 def test_losses_and_input_gradients_are_those_of_transformers(
-    model: T5ForConditionalGeneration, backbone: T5Backbone
+    model: T5ForConditionalGeneration, backbone: T5Backbone, positions: int
 ) -> None:
     """Catches any slip of the arithmetic: a scale, a norm, a bias, a mask, a shift of targets."""
-    ids, mask, targets = _batch()
+    ids, mask, targets = _batch(positions)
     ours = backbone.embed(backbone.weights, ids).requires_grad_()
     losses = backbone.losses(backbone.weights, ours, mask, targets)
     losses.sum().backward()
@@ -40,11 +53,12 @@ def test_losses_and_input_gradients_are_those_of_transformers(
     torch.testing.assert_close(ours.grad, theirs.grad, rtol=1e-4, atol=1e-6)
 
 
+@either_way
 def test_weight_gradients_are_those_of_transformers(
-    model: T5ForConditionalGeneration, backbone: T5Backbone
+    model: T5ForConditionalGeneration, backbone: T5Backbone, positions: int
 ) -> None:
     """Catches a weight that is detached or read twice, which model tuning would not learn."""
-    ids, mask, targets = _batch()
+    ids, mask, targets = _batch(positions)
     weights = {name: w.clone().requires_grad_() for name, w in backbone.weights.items()}
     backbone.losses(weights, backbone.embed(weights, ids), mask, targets).sum().backward()
     model.zero_grad()
@@ -54,16 +68,17 @@ def test_weight_gradients_are_those_of_transformers(
         torch.testing.assert_close(weights[name].grad, parameter.grad, rtol=1e-3, atol=1e-4)
 
 
+@either_way
 def test_greedy_answers_are_those_of_generate(
-    model: T5ForConditionalGeneration, backbone: T5Backbone
+    model: T5ForConditionalGeneration, backbone: T5Backbone, positions: int
 ) -> None:
     """Catches a start token, an end or a position that differs between training and decoding."""
     ids, mask, _ = _batch()
     embedded = backbone.embed(backbone.weights, ids)
     expected = model.generate(
-        inputs_embeds=embedded, attention_mask=mask, max_new_tokens=6, do_sample=False
+        inputs_embeds=embedded, attention_mask=mask, max_new_tokens=positions, do_sample=False
     )
-    found = backbone.generate(backbone.weights, embedded, mask, limit=6)
+    found = backbone.generate(backbone.weights, embedded, mask, limit=positions)
     assert found.tolist() == expected[:, 1:].tolist()
 
 
@@ -88,12 +103,15 @@ def test_relative_buckets_are_those_of_transformers(bidirectional: bool) -> None
     assert torch.equal(found, expected)
 
 
-def test_a_decoder_with_a_cache_says_what_it_says_without(backbone: T5Backbone) -> None:
+@either_way
+def test_a_decoder_with_a_cache_says_what_it_says_without(
+    backbone: T5Backbone, positions: int
+) -> None:
     """Catches a cached position, a bias or a mask that is one off, which greedy ids may hide."""
     ids, mask, targets = _batch()
     weights, shape = backbone.weights, backbone.shape
     encoded = encode(shape, weights, backbone.embed(weights, ids), mask, NONE)
-    memory = remember(shape, weights, encoded, mask)
+    memory = remember(shape, weights, encoded, mask, positions=positions)
     read = targets.clamp(min=0)
     whole = decode(shape, weights, read, memory, NONE)
     for cuts in ((1, 1, 1, 1, 1), (2, 3), (4, 1)):
@@ -159,9 +177,39 @@ def test_what_a_decoder_reads_lies_as_it_is_multiplied(backbone: T5Backbone) -> 
     encoded = encode(
         backbone.shape, backbone.weights, backbone.embed(backbone.weights, ids), mask, NONE
     )
-    memory = remember(backbone.shape, backbone.weights, encoded, mask)
-    for read in (*memory.layers, *memory.of_rows(torch.tensor([2, 0])).layers):
-        assert all(each.is_contiguous() for each in read)
+    memory = remember(backbone.shape, backbone.weights, encoded, mask, positions=MANY)
+    for each in (memory, memory.of_rows(torch.tensor([2, 0]))):
+        for read in map(each.of_layer, range(backbone.shape.decoder_layers)):
+            assert all(part.is_contiguous() for part in read)
+
+
+def test_dropout_is_the_same_whichever_way_the_encoder_is_read(backbone: T5Backbone) -> None:
+    """Catches shares that are dropped for other heads or positions, or once too often."""
+    ids, mask, targets = _batch(FEW)
+    weights, shape = backbone.weights, backbone.shape
+    encoded = encode(shape, weights, backbone.embed(weights, ids), mask, NONE)
+    dropout = Dropout(rate=0.3, keys=torch.arange(4))
+    found = [
+        decode(
+            shape, weights, targets.clamp(min=0),
+            remember(shape, weights, encoded, mask, positions=positions), dropout,
+        )
+        for positions in (FEW, MANY)
+    ]  # fmt: skip
+    torch.testing.assert_close(*found, rtol=1e-5, atol=1e-5)
+
+
+def test_few_positions_have_no_keys_and_values_made_for_them(backbone: T5Backbone) -> None:
+    """Catches work on every input position in each decoder layer, for a short answer."""
+    ids, mask, _ = _batch()
+    embedded = backbone.embed(backbone.weights, ids)
+    encoded = encode(backbone.shape, backbone.weights, embedded, mask, NONE)
+    memory = memory_of(encoded, mask)
+    read = torch.zeros(4, FEW, dtype=torch.int64)
+    with FlopCounterMode(display=False) as counter:
+        decode(backbone.shape, backbone.weights, read, memory, NONE)
+    made = 2 * 2 * encoded.numel() * backbone.shape.heads * backbone.shape.head_width
+    assert counter.get_total_flops() < backbone.shape.decoder_layers * made
 
 
 class _Ending:

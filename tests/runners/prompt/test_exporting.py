@@ -147,7 +147,7 @@ def _logits(
         backbone.embed(backbone.weights, ids), torch.ones_like(ids),
     )  # fmt: skip
     encoded = t5.encode(backbone.shape, backbone.weights, embedded, mask, NONE)
-    memory = t5.remember(backbone.shape, backbone.weights, encoded, mask)
+    memory = t5.memory_of(encoded, mask)
     hidden = t5.decode(backbone.shape, backbone.weights, start, memory, NONE)
     return t5.logits(backbone.shape, backbone.weights, hidden)
 

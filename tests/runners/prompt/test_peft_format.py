@@ -80,7 +80,7 @@ def _prompted_t5(backbone: T5Backbone, prompt: Tensor) -> Tensor:
         mask,
     )  # fmt: skip
     encoded = t5.encode(backbone.shape, backbone.weights, embedded, seen, NONE)
-    memory = t5.remember(backbone.shape, backbone.weights, encoded, seen)
+    memory = t5.memory_of(encoded, seen)
     hidden = t5.decode(backbone.shape, backbone.weights, decoder, memory, NONE)
     return t5.logits(backbone.shape, backbone.weights, hidden)
 

@@ -60,7 +60,11 @@ def _start(count: int, folder: Path, *commands: str) -> list[subprocess.Popen[st
 
 
 def _finish(ranks: Sequence[subprocess.Popen[str]]) -> None:
-    said = [process.communicate(timeout=SECONDS)[1] for process in ranks]
+    try:
+        said = [process.communicate(timeout=SECONDS)[1] for process in ranks]
+    finally:
+        for process in ranks:
+            process.kill()
     assert [process.returncode for process in ranks] == [0] * COUNT, "\n".join(said)
 
 
