@@ -35,7 +35,9 @@ class Prompted:
 
     def before(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Rows [B, T, H] with mask [B, T] behind their prompts: [B, P + T, H], [B, P + T]."""
-        return prepend(self.bank, self.of_row, embedded, mask)
+        vectors = self.bank.vectors[self.of_row].to(embedded.dtype)  # [B, P, H]
+        seen = self.bank.mask[self.of_row]  # [B, P]
+        return torch.cat((vectors, embedded), dim=1), torch.cat((seen, mask), dim=1)
 
 
 def stack(prompts: Sequence[Tensor]) -> PromptBank:
@@ -45,15 +47,3 @@ def stack(prompts: Sequence[Tensor]) -> PromptBank:
     lengths = torch.tensor([p.shape[0] for p in prompts], device=vectors.device)
     places = torch.arange(longest, device=vectors.device)
     return PromptBank(vectors=vectors, mask=(places >= longest - lengths[:, None]).to(torch.int64))
-
-
-def prepend(
-    bank: PromptBank, prompt_of_row: Tensor, embedded: Tensor, mask: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Each row's own prompt before its embedded input.
-
-    prompt_of_row [B], embedded [B, T, H], mask [B, T] -> [B, P + T, H], [B, P + T].
-    """
-    vectors = bank.vectors[prompt_of_row].to(embedded.dtype)  # [B, P, H]
-    seen = bank.mask[prompt_of_row]  # [B, P]
-    return torch.cat((vectors, embedded), dim=1), torch.cat((seen, mask), dim=1)

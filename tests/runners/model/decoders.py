@@ -17,7 +17,7 @@ from transformers import (
 
 from runners.model.backbone import IGNORED
 from runners.model.causal_backbone import CausalBackbone
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 
 SMALL: dict[str, Any] = {
     "vocab_size": 700, "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2,
@@ -73,7 +73,8 @@ def batched(
 ) -> tuple[Tensor, Tensor]:
     """The same, each behind its own prompt."""
     embedded, mask = padded(causal, inputs)
-    return prepend(stack(prompts), torch.arange(len(inputs)), embedded, mask)
+    every = Prompted(bank=stack(prompts), of_row=torch.arange(len(inputs)))
+    return every.before(embedded, mask)
 
 
 def alone(module: PreTrainedModel, prompt: Tensor, ids: Tensor, targets: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ from runners.prompt.exporting import (
 )
 from runners.prompt.npy_format import read_npy, write_npy
 from runners.prompt.peft_format import CONFIG, read_peft
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 from runners.record import TrialRecord
 from runners.store import DefectError, Store
 
@@ -142,10 +142,8 @@ def test_peft_over_the_written_model_gives_the_logits_of_the_trial(
 def _logits(
     backbone: T5Backbone, prompt: torch.Tensor, ids: torch.Tensor, start: torch.Tensor
 ) -> torch.Tensor:
-    embedded, mask = prepend(
-        stack([prompt]), torch.zeros(len(ids), dtype=torch.int64),
-        backbone.embed(backbone.weights, ids), torch.ones_like(ids),
-    )  # fmt: skip
+    behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(len(ids), dtype=torch.int64))
+    embedded, mask = behind.before(backbone.embed(backbone.weights, ids), torch.ones_like(ids))
     encoded = t5.encode(backbone.shape, backbone.weights, embedded, mask, NONE)
     memory = t5.memory_of(encoded, mask)
     hidden = t5.decode(backbone.shape, backbone.weights, start, memory, NONE)

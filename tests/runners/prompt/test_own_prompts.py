@@ -22,7 +22,7 @@ from runners.config import from_mapping
 from runners.model.checkpoint import LADDER
 from runners.model.loading import load_backbone
 from runners.prompt.exporting import prompt_of
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 from runners.prompt_tuning import DEFAULTS
 from runners.record import TrialRecord
 from runners.store import Store
@@ -99,10 +99,8 @@ def _ours(record: TrialRecord, here: Path, ids: Tensor) -> Tensor:
     catalogue = load_catalogue(here / "spec.yaml")
     backbone = load_backbone(from_mapping(record.config), store, catalogue)
     prompt = torch.from_numpy(prompt_of(record, store))
-    embedded, mask = prepend(
-        stack([prompt]), torch.zeros(len(ids), dtype=torch.int64),
-        backbone.embed(backbone.weights, ids), torch.ones_like(ids),
-    )  # fmt: skip
+    behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(len(ids), dtype=torch.int64))
+    embedded, mask = behind.before(backbone.embed(backbone.weights, ids), torch.ones_like(ids))
     every = torch.arange(700)[None].expand(len(ids), -1)
     losses = [
         backbone.losses(backbone.weights, embedded, mask, every[:, token : token + 1])

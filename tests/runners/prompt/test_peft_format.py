@@ -22,7 +22,7 @@ from runners.model import t5
 from runners.model.dropout import NONE
 from runners.model.t5_backbone import T5Backbone
 from runners.prompt.peft_format import CONFIG, WEIGHTS, Base, read_peft, write_peft
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 from tests.runners.conftest import Wrap
 
 # `transformers` 5 renames a property that PEFT 0.21 still asks for by its old name.
@@ -75,10 +75,8 @@ def _t5_rows() -> tuple[Tensor, Tensor, Tensor]:
 @torch.no_grad()
 def _prompted_t5(backbone: T5Backbone, prompt: Tensor) -> Tensor:
     ids, mask, decoder = _t5_rows()
-    embedded, seen = prepend(
-        stack([prompt]), torch.zeros(3, dtype=torch.int64), backbone.embed(backbone.weights, ids),
-        mask,
-    )  # fmt: skip
+    behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(3, dtype=torch.int64))
+    embedded, seen = behind.before(backbone.embed(backbone.weights, ids), mask)
     encoded = t5.encode(backbone.shape, backbone.weights, embedded, seen, NONE)
     memory = t5.memory_of(encoded, seen)
     hidden = t5.decode(backbone.shape, backbone.weights, decoder, memory, NONE)
@@ -117,10 +115,8 @@ def test_peft_answers_as_a_prompted_t5_does(
         input_ids=ids, attention_mask=mask, max_new_tokens=6, do_sample=False, eos_token_id=1,
         pad_token_id=0,
     )  # fmt: skip
-    embedded, seen = prepend(
-        stack([prompt]), torch.zeros(3, dtype=torch.int64), backbone.embed(backbone.weights, ids),
-        mask,
-    )  # fmt: skip
+    behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(3, dtype=torch.int64))
+    embedded, seen = behind.before(backbone.embed(backbone.weights, ids), mask)
     ours = backbone.generate(backbone.weights, embedded, seen, limit=6)
     assert theirs[:, 1:].tolist() == ours.tolist()
 
@@ -137,10 +133,8 @@ def test_peft_gives_the_logits_of_a_prompted_llama(
     ids = torch.randint(3, 600, (2, 6), generator=torch.Generator().manual_seed(2))
     mask = torch.ones_like(ids)
     with torch.no_grad():
-        embedded, seen = prepend(
-            stack([prompt]), torch.zeros(2, dtype=torch.int64), causal.embed(causal.weights, ids),
-            mask,
-        )  # fmt: skip
+        behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(2, dtype=torch.int64))
+        embedded, seen = behind.before(causal.embed(causal.weights, ids), mask)
         ours = causal._scores(causal.weights, embedded, seen, last=6)
         told = causal.generate(causal.weights, embedded, seen, limit=5)
     loaded = PeftModel.from_pretrained(copy.deepcopy(llama), str(folder)).eval()

@@ -16,7 +16,7 @@ from runners.model.dropout import NONE, Dropout
 from runners.model.sizes import T5Shape
 from runners.model.t5 import T5Dimensions
 from runners.model.t5_backbone import T5Backbone
-from runners.prompt.soft_prompt import prepend, stack
+from runners.prompt.soft_prompt import Prompted, stack
 
 META = torch.device("meta")
 PRODUCTS = {"mm", "addmm", "bmm"}
@@ -101,7 +101,8 @@ def _count(
     with FlopCounterMode(display=False) as products, ledger:
         embedded, mask = backbone.embed(weights, ids), torch.ones_like(ids)
         if length:
-            embedded, mask = prepend(stack([prompt]), owners, embedded, mask)
+            behind = Prompted(bank=stack([prompt]), of_row=owners)
+            embedded, mask = behind.before(embedded, mask)
         backbone.losses(weights, embedded, mask, asked, masks).sum().backward()
     return Counted(
         operations=products.get_total_flops(), traffic=ledger.traffic, kernels=ledger.kernels,
