@@ -28,7 +28,6 @@ COMMANDS = (
     "sweeps", "analysis", "promptscale", "runners.prompts", "runners.prompt_tuning",
     "runners.model_tuning", "runners.lm_adaptation", "runners.pretraining", "runners.skills",
 )  # fmt: skip
-SEEDS = 25
 
 
 def measure(trials: int, repeats: int) -> Iterator[Line]:
@@ -69,15 +68,17 @@ def run(module: str, *words: str) -> str:
 
 def _spec(store: Path, trials: int) -> dict[str, Any]:
     """A crossed sweep of at least so many trials, none of which needs an adaptation."""
-    sizes, tasks = ["60k", "200k", "600k", "2m"], ["boolq", "cb", "record", "rte"]
-    lengths = -(-trials // (len(sizes) * len(tasks) * SEEDS))
+    sizes, lengths = ["60k", "200k", "600k", "2m"], [1, 5, 20, 100, 150]
+    tasks = ["boolq", "cb", "copa", "multirc", "record", "rte", "wic", "wsc"]
+    inits = ["random_uniform", "sampled_vocab", "class_label"]
+    seeds = -(-trials // (len(sizes) * len(lengths) * len(tasks) * len(inits)))
     defaults = {
         "prompt_length": 1, "prompt_init": "random_uniform",
         "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0,
     }  # fmt: skip
     axes = {name: [value] for name, value in defaults.items()} | {
-        "model_size": sizes, "task": tasks, "prompt_length": [*range(1, lengths + 1)],
-        "seed": [*range(SEEDS)],
+        "model_size": sizes, "task": tasks, "prompt_length": lengths, "prompt_init": inits,
+        "seed": [*range(seeds)],
     }  # fmt: skip
     return {
         "name": "done", "design": "complete", "model_family": "nano", "axes": axes,
