@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from analysis.frame import CHANCE_TOLERANCE
 
@@ -138,7 +138,7 @@ def model_parameters(frame: pd.DataFrame) -> pd.Series:
 
 def _half_width(sd: Any, n: Any) -> Any:
     """Half a t interval; NaN for one value, whose quantile has 0 degrees of freedom."""
-    return stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * sd / np.sqrt(n)
+    return stdtrit(n - 1, (1 + CONFIDENCE) / 2) * sd / np.sqrt(n)
 
 
 def _refuse_twins(rows: pd.DataFrame) -> None:

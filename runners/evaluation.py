@@ -14,7 +14,7 @@ from torch import Tensor
 from runners.data.batching import Encoded, collate, pad
 from runners.model.backbone import IGNORED, Backbone, Weights, device_of
 from runners.prompt.soft_prompt import PromptBank, Prompted, stack
-from runners.training.batch_sizes import TOKENS_A_BATCH
+from runners.training.batch_sizes import answered_at_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,17 +29,26 @@ class Questions:
     limit: int
 
 
+def tokens_a_batch(backbone: Backbone) -> int:
+    """Prompt and input positions of one evaluation batch of a model, where there is room."""
+    return answered_at_once(
+        backbone.parameter_count, on_gpu=device_of(backbone.weights).type != "cpu",
+        reads_prompts_once=backbone.reads_prompts_once,
+    )  # fmt: skip
+
+
 @torch.no_grad()
 def answer(
-    backbone: Backbone, weights: Weights, asked: Sequence[Questions], *,
-    tokens: int = TOKENS_A_BATCH,
+    backbone: Backbone, weights: Weights, asked: Sequence[Questions], *, tokens: int | None = None
 ) -> list[list[list[int]]]:  # fmt: skip
     """Generated token ids of every row of every trial, in the order asked.
 
     Rows of all trials are sorted by length and share batches; a row's answer
     depends on its own prompt and input alone. It ends with its end-of-sequence
-    id, or without one where it was cut.
+    id, or without one where it was cut. A batch has at most so many `tokens`, by default
+    those of `tokens_a_batch`.
     """
+    tokens = tokens or tokens_a_batch(backbone)
     answers: list[list[list[int]]] = [[[]] * len(questions.rows) for questions in asked]
     bank = _bank(asked)
     for places in _batches(asked, bank, tokens=tokens):
@@ -59,12 +68,13 @@ Choices = Sequence[Sequence[Sequence[int]]]
 @torch.no_grad()
 def log_likelihoods(
     backbone: Backbone, weights: Weights, asked: Sequence[Questions], choices: Sequence[Choices],
-    *, tokens: int = TOKENS_A_BATCH,
+    *, tokens: int | None = None,
 ) -> list[list[list[float]]]:  # fmt: skip
     """The log-likelihood in nats of every choice of every row of every trial.
 
-    That of a choice is the sum over its tokens.
+    That of a choice is the sum over its tokens; `tokens` are as those of `answer`.
     """
+    tokens = tokens or tokens_a_batch(backbone)
     found: list[list[list[float]]] = [[[]] * len(questions.rows) for questions in asked]
     bank = _bank(asked)
     most = max(len(each) for rows in choices for each in rows)

@@ -7,11 +7,10 @@ from typing import Any
 from torch import Tensor
 
 from runners.data.source import DevData
-from runners.evaluation import Questions, answer, log_likelihoods
+from runners.evaluation import Questions, answer, log_likelihoods, tokens_a_batch
 from runners.model.backbone import Backbone, Weights, device_of
 from runners.model.sharded_t5 import ShardedT5
 from runners.prompt.neighbours import near_prompt
-from runners.training.batch_sizes import TOKENS_A_BATCH
 from runners.training.memory import Room
 from runners.training.method import METHODS, Method
 from runners.training.trial import TrialRun
@@ -77,8 +76,9 @@ def _judged(
     ]
     answering = _chosen if answer_by == "likelihood" else _generated
     data = [each for _, each in exams]
+    whole = tokens_a_batch(backbone)
     return (room or Room()).fit(
-        lambda most: min(most or TOKENS_A_BATCH, TOKENS_A_BATCH),
+        lambda most: min(most or whole, whole),
         lambda tokens: answering(backbone, weights, asked, data, tokens),
         # With one token a batch every row is alone.
         largest=lambda tokens: tokens if tokens > 1 else 0,

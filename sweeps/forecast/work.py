@@ -15,8 +15,8 @@ from runners.model.family import Family
 from runners.training.batch_sizes import (
     FEWEST_POSITIONS,
     ROWS_A_PROMPT,
-    TOKENS_A_BATCH,
     WORTHWHILE,
+    answered_at_once,
 )
 from sweeps.forecast.lengths import Lengths, lengths_of
 from sweeps.forecast.transformer import Batch, Precision, Transformer, Work, transformer_of
@@ -132,7 +132,10 @@ class _Trial:
 
     def _answers(self, lengths: Lengths) -> Work:
         positions = self._prompt + lengths.mean
-        rows = max(1.0, TOKENS_A_BATCH / positions)
+        most = answered_at_once(
+            self._model.parameters, on_gpu=self._on_gpu, reads_prompts_once=self._reads_once
+        )
+        rows = max(1.0, most / positions)
         read = self._share_of_prompt(rows) + lengths.mean
         batch = Batch(rows=rows, positions=read, targets=lengths.target)
         ask = (
