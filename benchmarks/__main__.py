@@ -15,8 +15,12 @@ import os
 import warnings
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from benchmarks.table import Line, show
+
+if TYPE_CHECKING:
+    from benchmarks.sweeps import Study
 
 Part = Callable[[bool, int], Iterator[Line]]
 """Lines of a part, from whether it is only tried and how often it is repeated."""
@@ -71,22 +75,27 @@ def _decoders(tiny: bool, repeats: int) -> Iterator[Line]:
 
 
 def _sweeps(tiny: bool, repeats: int) -> Iterator[Line]:
-    from benchmarks.sweeps import Study, measure
+    from benchmarks.sweeps import Study
 
-    ladder = Study(name="ladder", sizes=("60k", "200k", "600k", "2m"))
-    tried = Study(name="tiny", sizes=("60k",), lengths=(5,), tasks=("wic",), steps=10, adaptation=2)
-    return measure(tried, 1) if tiny else measure(ladder, repeats)
+    return _swept(Study(name="ladder", sizes=("60k", "200k", "600k", "2m")), tiny, repeats)
 
 
 def _long_sweeps(tiny: bool, repeats: int) -> Iterator[Line]:
-    from benchmarks.sweeps import Study, measure
+    from benchmarks.sweeps import Study
 
     # So long that what a trial of the peer needs to start is less than a tenth of its time.
     long = Study(
         name="long", sizes=("600k", "2m"), lengths=(20,), tasks=("boolq", "rte"), steps=1000
     )
-    tried = Study(name="tiny", sizes=("60k",), lengths=(5,), tasks=("wic",), steps=20, adaptation=2)
-    return measure(tried, 1) if tiny else measure(long, repeats)
+    return _swept(long, tiny, repeats)
+
+
+def _swept(study: "Study", tiny: bool, repeats: int) -> Iterator[Line]:
+    """The lines of a study, or where it is only tried those of the smallest."""
+    from benchmarks.sweeps import Study, measure
+
+    tried = Study(name="tiny", sizes=("60k",), lengths=(5,), tasks=("wic",), steps=10, adaptation=2)
+    return measure(tried, 1) if tiny else measure(study, repeats)
 
 
 def _answers(tiny: bool, repeats: int) -> Iterator[Line]:

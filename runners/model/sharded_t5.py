@@ -129,7 +129,7 @@ class ShardedT5(Greedy):
         own_limits = [limits[row] for row in own.tolist()]
 
         # Every rank calls the same layers, whatever the limits of its own rows.
-        called = dataclasses.replace(self._called, longest=lambda _: max(limits))
+        called = dataclasses.replace(self._called, longest=max(limits))
 
         def answers(lent: Weights, embedded: Tensor, mask: Tensor) -> Tensor:
             steps = called.continuations(lent, embedded, mask, limits=own_limits)

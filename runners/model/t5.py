@@ -12,7 +12,7 @@ neither its padding nor its neighbours.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -149,14 +149,15 @@ def remember(
 
     Keys and values of each layer, once for all calls, unless they are never made.
     """
+    memory = memory_of(encoded, mask)
     if reads_source(positions, shape.head_width):
-        return memory_of(encoded, mask)
+        return memory
     layer = partial(_what_is_read, shape)
     keys_values = tuple(
         call(f"decoder.block.{number}", layer, weights, NONE, encoded)
         for number in range(shape.decoder_layers)
     )
-    return Memory(read=keys_values, bias=_mask_bias(mask).to(encoded.dtype))
+    return replace(memory, read=keys_values)
 
 
 def _what_is_read(
@@ -242,11 +243,11 @@ def _decoder_layer(
     hidden = hidden + dropout(attended, f"{name}.0")
     normed = _norm(shape, weights, f"{name}.1.layer_norm", hidden)
     cross = f"{name}.1.EncDecAttention"
-    if isinstance(read, Tensor) and reads_source(normed.shape[1], shape.head_width):
+    if isinstance(read, Tensor) and not reads_source(normed.shape[1], shape.head_width):
+        read = _keys_values(shape, cross, weights, read)
+    if isinstance(read, Tensor):
         attended = _attend_source(shape, weights, cross, normed, read, read_bias, dropout)
     else:
-        if isinstance(read, Tensor):
-            read = _keys_values(shape, cross, weights, read)
         attended = _attend(shape, weights, cross, normed, read, read_bias, dropout)
     hidden = hidden + dropout(attended, f"{name}.1")
     return _feed_forward(shape, weights, f"{name}.2", hidden, dropout)

@@ -45,8 +45,8 @@ class T5Backbone(Greedy):
     """How its layers are called."""
     is_over: Callable[[Tensor], bool] = _over
     """Whether answers end where these rows [B] go on."""
-    longest: Callable[[Sequence[int]], int] = max
-    """Tokens of the longest answer that there may be, of the limits of these rows."""
+    longest: int | None = None
+    """Tokens of the longest answer, where other rows than its own are answered beside them."""
 
     @property
     def width(self) -> int:
@@ -104,8 +104,9 @@ class T5Backbone(Greedy):
         if prompts:
             embedded, mask = prompts.before(embedded, mask)
         encoded = t5.encode(self.shape, weights, embedded, mask, NONE, self.call)
+        positions = self.longest or max(limits)
         memory = t5.remember(
-            self.shape, weights, encoded, mask, positions=self.longest(limits), call=self.call
+            self.shape, weights, encoded, mask, positions=positions, call=self.call
         )
         cache = t5.Cache()
         most = torch.tensor(limits, device=embedded.device)

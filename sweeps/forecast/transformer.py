@@ -147,9 +147,8 @@ class Transformer:
     def answering(self, batch: Batch, precision: Precision) -> float:
         """Bytes of a batch that is answered: attention of a layer, and what the decoder reads."""
         size, t, d = precision.bytes, batch.positions, batch.targets
-        read = 2 * size * t * self.attention * (self.decoder or self.encoder)
-        if self._reads_source(d):
-            read = size * t * self.width
+        layers = self.decoder or self.encoder
+        read = size * t * (self.width if self._reads_source(d) else 2 * self.attention * layers)
         layer = 4 * size * self.heads * t * t + 4 * size * t * self.feed_forward
         return batch.rows * (read + layer + 8 * size * t * self.width + 6 * d * self.vocabulary)
 

@@ -29,7 +29,7 @@ def test_a_decoder_only_model_reads_a_prompt_once_for_all_of_its_rows(sharing: i
     longer = [_operations("pythia", "160m", each, sharing=sharing) for each in (1, 100)]
     assert 1.01 < longer[1] / longer[0] < 1.5
     encoded = [_operations("t5", "small", each, sharing=sharing) for each in (1, 100)]
-    assert encoded[1] / encoded[0] > 2.5
+    assert encoded[1] / encoded[0] > 2.9
 
 
 def test_a_prompt_of_few_rows_is_read_with_each_of_them() -> None:
