@@ -74,13 +74,14 @@ def cell_scores(rows: pd.DataFrame) -> pd.DataFrame:
     """
     _refuse_twins(rows)
     keys = [*CELL, "seed"]
-    groups = rows.assign(
-        is_done=rows["status"] == "done", lacking=rows["task"].where(rows["status"] != "done")
-    ).groupby(keys, dropna=False, sort=False)
+    is_done = rows["status"] == "done"
+    groups = rows.assign(is_done=is_done).groupby(keys, dropna=False, sort=False)
     table = groups.agg(
         score=("score", "mean"), chance=("chance", "mean"), invalid=("invalid", "mean"),
-        planned=("task", "size"), done=("is_done", "sum"), lacking=("lacking", _words),
+        planned=("task", "size"), done=("is_done", "sum"),
     ).reset_index()  # fmt: skip
+    lacking = rows.loc[~is_done, "task"].groupby(groups.ngroup()[~is_done]).agg(" ".join)
+    table["lacking"] = lacking.reindex(table.index, fill_value="")
     for name in ("score", "chance", "invalid"):
         known = groups[name].count().reset_index(drop=True)
         whole = (table["done"] == table["planned"]) & (known == table["planned"])
@@ -149,7 +150,3 @@ def _refuse_twins(rows: pd.DataFrame) -> None:
             f"trials {first}: same cell, task and seed but other settings; "
             "a panel compares cells at the same settings, so give each its own sweep"
         )
-
-
-def _words(values: pd.Series) -> str:
-    return " ".join(values.dropna())

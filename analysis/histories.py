@@ -31,7 +31,8 @@ def load_histories(
     done = frame[frame["status"] == "done"]
     if "measured" in done:
         done = done[done["measured"].isna()]
-    for trial in done.to_dict("records"):
+    named = [name for name in (*_TRIAL, "train_steps", "seconds") if name in done]
+    for trial in done[named].to_dict("records"):
         try:
             found = read(store, trial["trial_id"], HISTORY)
         except BrokenFile as error:

@@ -16,7 +16,9 @@ from analysis.figures.layout import (
     AXES_INCHES,
     abreast,
     columns_of,
+    draw_seeds,
     mark_missing,
+    seed_columns,
     shifted,
     tick_sizes,
 )
@@ -126,16 +128,7 @@ def _draw_line(axes: Axes, line: Line, chart: Chart) -> None:
         low = low.where(low > 0, _least(line))
     high = (mean + sd).clip(upper=chart.ceiling)
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
-    for name in seed_columns(line.table):
-        axes.plot(
-            x, line.table[name].astype("float64"), color=look.color, marker=".", markersize=3.2,
-            markeredgewidth=0, linestyle="none", zorder=2,
-        )  # fmt: skip
-
-
-def seed_columns(table: pd.DataFrame) -> list[str]:
-    """The columns of a line that hold single seeds."""
-    return [str(name) for name in table.columns[table.columns.str.fullmatch(r"seed_\d+")]]
+    draw_seeds(axes, x, line.table, look)
 
 
 def _least(line: Line) -> float:

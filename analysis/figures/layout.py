@@ -51,6 +51,26 @@ def tick_sizes(axes: Axes, counts: Sequence[float]) -> None:
         axes.set_xlim(counts[0] / 3, counts[0] * 3)
 
 
+def draw_seeds(
+    axes: Axes, x: pd.Series, line: pd.DataFrame, look: Look, transform: Transform | None = None
+) -> None:
+    """A point for each of `x` and each seed that `line` has a column of.
+
+    They are one artist: what a figure takes goes by how many artists it has.
+    """
+    scores = line[seed_columns(line)].to_numpy(dtype="float64", na_value=np.nan)
+    places = np.repeat(x.to_numpy(dtype="float64"), scores.shape[1])
+    axes.plot(
+        places, scores.ravel(), color=look.color, marker=".", markersize=3.2, markeredgewidth=0,
+        linestyle="none", zorder=2, transform=transform or axes.transData,
+    )  # fmt: skip
+
+
+def seed_columns(table: pd.DataFrame) -> list[str]:
+    """The columns of a line that hold single seeds."""
+    return [str(name) for name in table.columns[table.columns.str.fullmatch(r"seed_\d+")]]
+
+
 def mark_missing(
     axes: Axes, x: pd.Series, line: pd.DataFrame, look: Look, shift: Transform
 ) -> None:

@@ -14,7 +14,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from analysis.figures.layout import abreast, columns_of, mark_missing, shifted, sideways, tick_sizes
+from analysis.figures.layout import (
+    abreast,
+    columns_of,
+    draw_seeds,
+    mark_missing,
+    shifted,
+    sideways,
+    tick_sizes,
+)
 from analysis.figures.notes import (
     INTERVAL_SEEDS,
     NOTE_LINE,
@@ -127,19 +135,8 @@ def show_intervals(axes: Axes, panels: Sequence[Panel]) -> None:
 
 def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:
     """Every seed's score, beside the mean so that it is not hidden by it."""
-    x = line["model_parameters"].astype("float64")
-    for name in line.columns[line.columns.str.fullmatch(r"seed_\d+")]:
-        axes.plot(
-            x,
-            line[name],
-            color=look.color,
-            marker=".",
-            markersize=3.2,
-            markeredgewidth=0,
-            linestyle="none",
-            transform=axes.transData + shifted(axes, sideways(place)),
-            zorder=2,
-        )
+    beside = axes.transData + shifted(axes, sideways(place))
+    draw_seeds(axes, line["model_parameters"], line, look, transform=beside)
 
 
 def _draw_chance(axes: Axes, chance: float) -> None:

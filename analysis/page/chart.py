@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ablation.axis import Value
-from analysis.figures.layout import abreast, sideways
+from analysis.figures.layout import abreast, seed_columns, sideways
 from analysis.figures.notes import INTERVAL_SEEDS
 from analysis.panels import Panel
 from analysis.style import in_short, looks
@@ -85,7 +85,7 @@ class Chart:
 def score_range(panels: Iterable[Panel]) -> tuple[float, float]:
     """The lowest and highest score that the panels show, so that they share an axis."""
     shown = [panel.table["mean"] for panel in panels]
-    shown += [column for panel in panels for _, column in _seed_columns(panel.table)]
+    shown += [panel.table[name] for panel in panels for name in seed_columns(panel.table)]
     shown += [pd.Series([panel.chance]) for panel in panels]
     known = pd.concat(shown).dropna() if shown else pd.Series(dtype=float)
     if known.empty:
@@ -169,8 +169,8 @@ def _line(
             for x, row in known if row["n"] >= INTERVAL_SEEDS
         ),
         seeds=tuple(
-            (round(x + aside, 1), y_of(score)) for _, column in _seed_columns(rows)
-            for x, score in zip(xs, column, strict=True) if not pd.isna(score)
+            (round(x + aside, 1), y_of(score)) for name in seed_columns(rows)
+            for x, score in zip(xs, rows[name], strict=True) if not pd.isna(score)
         ),
         missing=tuple(
             round(x + POINT * abreast(place, count), 1)
@@ -230,8 +230,3 @@ def _told(row: pd.Series) -> str:
     whole = f", 95% interval {row['low']:.1f} to {row['high']:.1f}"
     bar = whole if row["n"] >= INTERVAL_SEEDS else ""
     return f"{size}: {row['mean']:.1f}{spread}{bar}, {seeds}"
-
-
-def _seed_columns(table: pd.DataFrame) -> list[tuple[str, pd.Series]]:
-    names = [name for name in table.columns if str(name).startswith("seed_")]
-    return [(str(name), table[name]) for name in names]

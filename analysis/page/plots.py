@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures import chart as printed
-from analysis.figures.layout import abreast
+from analysis.figures.layout import abreast, seed_columns
 from analysis.page.chart import (
     BOTTOM,
     HEIGHT,
@@ -85,7 +85,7 @@ def _values(chart: printed.Chart) -> Iterator[float]:
     for line in chart.lines:
         numbers = _plain(line.table)
         low, high = numbers["mean"] - numbers["sd"].fillna(0.0), numbers["mean"] + numbers["sd"]
-        seeds = [numbers[name] for name in printed.seed_columns(numbers)]
+        seeds = [numbers[name] for name in seed_columns(numbers)]
         low, high = low.clip(lower=chart.floor), high.clip(upper=chart.ceiling)
         for column in (numbers["mean"], low, high, *seeds):
             yield from column.dropna()
@@ -93,7 +93,7 @@ def _values(chart: printed.Chart) -> Iterator[float]:
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
     """The table with NaN for what is not known, whatever the columns were."""
-    return table.astype(dict.fromkeys(["x", "mean", "sd", *printed.seed_columns(table)], "float64"))
+    return table.astype(dict.fromkeys(["x", "mean", "sd", *seed_columns(table)], "float64"))
 
 
 def round_ticks(low: float, high: float) -> list[float]:
@@ -164,7 +164,7 @@ def _line(
         bands=tuple(band(_edges(part, chart), y_of) for part in parts if len(part) > 1),
         bars=(),
         seeds=tuple(
-            (x, y_of(score)) for name in printed.seed_columns(rows)
+            (x, y_of(score)) for name in seed_columns(rows)
             for x, score in zip(xs, rows[name], strict=True) if not pd.isna(score)
         ),
         missing=tuple(
