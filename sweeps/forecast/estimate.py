@@ -297,8 +297,9 @@ class _Estimate:
         key = (*self._workload.key(config), slots, ranks)
         if key not in self._memories:
             self._memories[key] = memory.of_trial(
-                config, self._family, slots=slots, ranks=ranks, recomputes=self._recomputes
-            )
+                config, self._family, slots=slots, on_gpu=self._workload.on_gpu, ranks=ranks,
+                recomputes=self._recomputes,
+            )  # fmt: skip
         return self._memories[key]
 
     def _ranks(self, pack: Pack) -> int:

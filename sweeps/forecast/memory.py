@@ -9,10 +9,9 @@ from dataclasses import dataclass
 
 from runners.config import TUNES_MODEL, AdaptationConfig, TrialConfig
 from runners.model.family import Family
-from runners.training.batch_sizes import TOKENS_A_BATCH
 from sweeps.forecast.lengths import lengths_of
 from sweeps.forecast.transformer import Batch, Precision, Transformer, transformer_of
-from sweeps.forecast.work import adaptation_batch, precision_of
+from sweeps.forecast.work import adaptation_batch, positions_answered, precision_of
 
 SURROUNDINGS = 1.0e9
 """What a process with torch holds besides: its code, and on a GPU the CUDA context."""
@@ -51,8 +50,9 @@ class Memory:
 
 
 def of_trial(
-    config: TrialConfig, family: Family, *, slots: int, ranks: int = 1, recomputes: bool = False
-) -> Memory:
+    config: TrialConfig, family: Family, *, slots: int, on_gpu: bool, ranks: int = 1,
+    recomputes: bool = False,
+) -> Memory:  # fmt: skip
     """A pack of `slots` trials such as this one in its batch, with rows as long as they come.
 
     Of one of `ranks` workers that train a whole model together.
@@ -64,7 +64,7 @@ def of_trial(
     tunes = config.method in TUNES_MODEL
     slots = 1 if tunes else slots
     one = Batch(rows=1, positions=positions, targets=lengths.target)
-    asked = max(1.0, TOKENS_A_BATCH / positions)
+    asked = max(1.0, positions_answered(model, precision, on_gpu=on_gpu) / positions)
     answers = model.answering(one, precision)
     row, rows = answers, asked
     if tunes:

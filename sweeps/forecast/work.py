@@ -87,6 +87,17 @@ def adaptation_batch(config: AdaptationConfig) -> Batch:
     return Batch(rows=config.batch_size, positions=half, targets=half)
 
 
+def positions_answered(model: Transformer, precision: Precision, *, on_gpu: bool) -> int:
+    """Prompt and input positions of an evaluation batch, as runners.evaluation has it."""
+    once = _reads_prompts_once(model, precision)
+    return answered_at_once(model.parameters, on_gpu=on_gpu, reads_prompts_once=once)
+
+
+def _reads_prompts_once(model: Transformer, precision: Precision) -> bool:
+    """Whether prompts are computed once for all of their rows."""
+    return not (model.decoder or precision.recomputes)
+
+
 class _Trial:
     """One trial's parts, for one model."""
 
@@ -101,6 +112,7 @@ class _Trial:
         self._lengths = lengths_of(config)
         self._prompt = config.prompt_length or 0
         self._precision = precision
+        self._reads_once = _reads_prompts_once(model, precision)
 
     def training(self) -> Work:
         """Every step; nothing where nothing trains."""
@@ -132,9 +144,7 @@ class _Trial:
 
     def _answers(self, lengths: Lengths) -> Work:
         positions = self._prompt + lengths.mean
-        most = answered_at_once(
-            self._model.parameters, on_gpu=self._on_gpu, reads_prompts_once=self._reads_once
-        )
+        most = positions_answered(self._model, self._precision, on_gpu=self._on_gpu)
         rows = max(1.0, most / positions)
         read = self._share_of_prompt(rows) + lengths.mean
         batch = Batch(rows=rows, positions=read, targets=lengths.target)
@@ -160,11 +170,6 @@ class _Trial:
         """Prompt positions that are computed for each row of a batch of so many."""
         each = rows / min(self._sharing, rows)
         return self._prompt / each if self._reads_once and each >= ROWS_A_PROMPT else self._prompt
-
-    @property
-    def _reads_once(self) -> bool:
-        """Whether prompts are computed once for all of their rows."""
-        return not (self._model.decoder or self._precision.recomputes)
 
 
 def _optimizer(model: Transformer) -> Work:
