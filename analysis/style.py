@@ -66,6 +66,32 @@ _OTHERS = (
     Look(color="#7f7f7f", marker="P", linestyle=(0, (2, 2))),
     Look(color="#c51b7d", marker="*", linestyle=(0, (1, 2.5))),
 )
+_COUNT = len(_OTHERS)
+
+
+def colour_of(place: int) -> int:
+    """Which colour a place has in the order in which `looks` gives them out, 0 the default's."""
+    return (place - 1) % _COUNT + 1 if place else 0
+
+
+def marker_of(place: int) -> int:
+    """Which marker a place has in the order in which `looks` gives them out, 0 the default's."""
+    return sum(divmod(place - 1, _COUNT)) % _COUNT + 1 if place else 0
+
+
+def _look_at(place: int) -> Look:
+    """The look at a place from 1 on: no other has both its colour and its marker.
+
+    Nor has another both its marker and its line style, which are what a grey print shows.
+    """
+    line = place - 1 + 2 * ((place - 1) // _COUNT)
+    return Look(
+        color=_OTHERS[colour_of(place) - 1].color, marker=_OTHERS[marker_of(place) - 1].marker,
+        linestyle=_OTHERS[line % _COUNT].linestyle,
+    )  # fmt: skip
+
+
+_LOOKS = (DEFAULT_LOOK, *map(_look_at, range(1, _COUNT**2 + 1)))
 
 
 ASIDE = (
@@ -91,20 +117,22 @@ def paper() -> Iterator[None]:
 def looks(values: Sequence[Any], default: Any) -> dict[Any, Look]:
     """A look for each of `values`, the green x for `default`.
 
+    The first have a colour, a marker and a line style of their own; those after them have the
+    colours again, each with another one's marker and line style.
     Raises ValueError where there are more values than looks that differ.
     """
     others = [value for value in values if value != default]
-    if len(others) > len(_OTHERS):
+    if len(others) >= len(_LOOKS):
         raise ValueError(
-            f"{len(others)} settings beside the default: only {len(_OTHERS)} can be told apart in "
-            "one panel; draw fewer values of this axis"
+            f"{len(others)} settings beside the default: only {len(_LOOKS) - 1} can be told apart "
+            "in one panel; draw fewer values of this axis"
         )
-    return {default: DEFAULT_LOOK} | dict(zip(others, _OTHERS, strict=False))
+    return dict(zip([default, *others], _LOOKS, strict=False))
 
 
 def place_of(look: Look) -> int:
     """The place of a look in the order in which `looks` gives them out, 0 the default's."""
-    return (DEFAULT_LOOK, *_OTHERS).index(look)
+    return _LOOKS.index(look)
 
 
 def in_sentence(label: str) -> str:

@@ -18,8 +18,10 @@ _SAMPLE = 0.5
 _LETTER, _DIGIT = 0.049, 0.063
 _SEEDS, _APART = 5.0, 2.5
 """Points from a mean to the points of its seeds, and from those to the next line's."""
-_MARK = 5.0
-"""Points from one empty mark to the next."""
+_NEAR = 8
+"""Places of seeds, after which the next lines begin at the mean again."""
+_MARK, _MARKS = 5.0, 40.0
+"""Points from one empty mark to the next, and from the first to the last at most."""
 
 
 def columns_of(labels: Sequence[str]) -> list[list[str]]:
@@ -102,14 +104,19 @@ def _hollow(color: str) -> dict[str, Any]:
 def sideways(place: int) -> float:
     """Points (1/72 inch) from the mean of line `place` to its seeds, which it would hide.
 
-    Left and right in turn, further out for later lines.
+    Left and right in turn, further out for later lines, so far as no other size is near.
     """
-    return (_SEEDS + _APART * (place // 2)) * (1 if place % 2 else -1)
+    return (_SEEDS + _APART * (place % _NEAR // 2)) * (1 if place % 2 else -1)
 
 
 def abreast(place: int, count: int) -> float:
     """Points by which the empty mark of line `place` of `count` stands beside its size."""
-    return _MARK * (place - (count - 1) / 2)
+    return among(place, count, _MARK, _MARKS)
+
+
+def among(place: int, count: int, apart: float, most: float) -> float:
+    """The place of one of `count` that stand `apart` about 0, or nearer where they take `most`."""
+    return min(apart, most / count) * (place - (count - 1) / 2)
 
 
 def shifted(axes: Axes, points: float) -> Transform:

@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection
 
 from analysis.figures.layout import (
     abreast,
+    among,
     columns_of,
     draw_seeds,
     mark_missing,
@@ -35,8 +36,8 @@ from analysis.overlays import Overlay
 from analysis.panels import Panel
 from analysis.style import ALERT, QUIET, Look
 
-_DODGE = 1.6
-"""Points between the intervals of neighbouring lines."""
+_DODGE, _DODGED = 1.6, 13.0
+"""Points between the intervals of neighbouring lines, and of all of them at most."""
 X_LABEL = 0.42
 """Inches below the axes that ticks and label of x take."""
 
@@ -64,7 +65,7 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         line = placed[placed[panel.axis.name] == value]
         look = caption.looks[value]
         _draw_line(axes, line, caption.labels[value], look)
-        _draw_intervals(axes, line, look, place - (len(panel.values) - 1) / 2)
+        _draw_intervals(axes, line, look, among(place, len(panel.values), _DODGE, _DODGED))
         _draw_seeds(axes, line, look, place)
         x = line["model_parameters"].astype("float64")
         mark_missing(axes, x, line, look, shifted(axes, abreast(place, len(panel.values))))
@@ -97,8 +98,8 @@ def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
 
 
-def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look, place: float) -> None:
-    """The t interval of each mean that has seeds enough, beside those of the other lines.
+def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look, points: float) -> None:
+    """The t interval of each mean that has seeds enough, moved by so many points along x.
 
     How far the axis reaches is no business of theirs: `show_intervals` sees to that.
     """
@@ -106,7 +107,7 @@ def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look, place: float) ->
     ends = [[(x, low), (x, high)] for x, low, high in _ends(rows)]
     bars = LineCollection(
         ends, colors=look.color, linewidths=0.8, zorder=2,
-        transform=axes.transData + shifted(axes, _DODGE * place),
+        transform=axes.transData + shifted(axes, points),
     )  # fmt: skip
     axes.add_collection(bars, autolim=False)
 

@@ -12,17 +12,17 @@ import numpy as np
 import pandas as pd
 
 from ablation.axis import Value
-from analysis.figures.layout import abreast, seed_columns, sideways
+from analysis.figures.layout import abreast, among, seed_columns, sideways
 from analysis.figures.notes import INTERVAL_SEEDS
 from analysis.panels import Panel
-from analysis.style import in_short, looks
+from analysis.style import colour_of, in_short, looks, marker_of
 
 WIDTH, HEIGHT = 460.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 40.0
 _EDGE = 0.07
 """Share of the width that stays free left and right of the outermost sizes."""
-_DODGE = 2.5
-"""From the interval of one line to that of the next, along x."""
+_DODGE, _DODGED = 2.5, 20.0
+"""From the interval of one line to the next along x, and of the first to the last at most."""
 POINT = 1.5
 """In this drawing, a point of the printed figure."""
 _STEPS = (1.0, 2.0, 5.0, 10.0, 20.0, 25.0, 50.0)
@@ -54,7 +54,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One value of the axis; `look` is its place in the order of looks, 0 the default setting.
+    """One value of the axis; `look` is its place among `analysis.style.looks`, 0 the default.
 
     `paths` are the pieces of the line, `band` one standard deviation to either
     side of them, both as points of SVG. `bars` are t intervals: x, upper and lower end.
@@ -69,6 +69,16 @@ class Line:
     seeds: tuple[tuple[float, float], ...]
     missing: tuple[float, ...]
     """Places along x of cells without any complete seed."""
+
+    @property
+    def colour(self) -> int:
+        """Which colour of the page it has, and line style with it."""
+        return colour_of(self.look)
+
+    @property
+    def marker(self) -> int:
+        """Which symbol of the page it has."""
+        return marker_of(self.look)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +167,7 @@ def _line(
         for x, row in known
     )  # fmt: skip
     parts = list(pieces(xs, rows))
-    dodged, aside = _DODGE * (place - (count - 1) / 2), POINT * sideways(place)
+    dodged, aside = among(place, count, _DODGE, _DODGED), POINT * sideways(place)
     return Line(
         label=label,
         look=look,

@@ -3,7 +3,15 @@
 import matplotlib as mpl
 import pytest
 
-from analysis.style import DEFAULT_LOOK, in_short, looks, paper
+from analysis.style import (
+    DEFAULT_LOOK,
+    colour_of,
+    in_short,
+    looks,
+    marker_of,
+    paper,
+    place_of,
+)
 
 
 def test_default_is_the_green_x_and_no_two_lines_look_alike() -> None:
@@ -26,8 +34,28 @@ def test_value_keeps_its_look_when_a_later_one_is_added() -> None:
 
 def test_more_lines_than_looks_are_refused() -> None:
     """Two lines that share a look."""
-    with pytest.raises(ValueError, match="9 settings beside the default: only 7 can be told apart"):
-        looks(list(range(10)), 0)
+    with pytest.raises(ValueError, match="50 settings beside the default: only 49 can be told"):
+        looks(list(range(51)), 0)
+
+
+def test_many_lines_are_told_apart_in_colour_and_in_grey() -> None:
+    """An axis of nine values, by which no figure of a sweep was drawn; two that look alike."""
+    found = looks(list(range(50)), 0)
+
+    assert len({(look.color, look.marker) for look in found.values()}) == 50
+    assert len({(look.marker, str(look.linestyle)) for look in found.values()}) == 50
+    assert {value: found[value] for value in range(8)} == looks(list(range(8)), 0)
+
+
+def test_page_has_the_colour_and_the_marker_of_the_figure() -> None:
+    """A page whose lines look otherwise than those of the file beside it."""
+    found = list(looks(list(range(50)), 0).values())
+
+    assert [place_of(look) for look in found] == list(range(50))
+    for feature, place in (("color", colour_of), ("marker", marker_of)):
+        first = [getattr(look, feature) for look in found[:8]]
+        shown = [first[place(at)] for at in range(50)]
+        assert shown == [getattr(look, feature) for look in found]
 
 
 @pytest.mark.parametrize(

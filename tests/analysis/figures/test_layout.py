@@ -17,3 +17,11 @@ def test_seeds_stand_beside_their_mean() -> None:
     places = [sideways(place) for place in range(5)]
     assert len(set(places)) == 5
     assert min(map(abs, places)) >= 5.0
+
+
+def test_many_lines_stay_near_their_size() -> None:
+    """Points and empty marks of one size that stand at the next one."""
+    assert {abs(sideways(place)) for place in range(50)} == {5.0, 7.5, 10.0, 12.5}
+    places = [abreast(place, 50) for place in range(50)]
+    assert places == sorted(places)
+    assert places[-1] - places[0] < 40
