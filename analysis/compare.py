@@ -12,6 +12,7 @@ from ablation.axes import ABLATED
 from ablation.claim_names import CLAIMS
 from ablation.method import AXIS as METHOD
 from ablation.published import FAMILY, Published, published
+from analysis.ensembles import ALL
 from analysis.findings import Findings
 from analysis.tables.claims import Claim
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
@@ -40,6 +41,8 @@ def comparison(found: Findings, tolerance: float = TOLERANCE) -> pd.DataFrame:
 
 _FIGURES = {axis.figure.lower().replace(" ", "_"): axis.name for axis in (METHOD, *ABLATED)}
 """The axis of each figure that can be digitised."""
+_SHIFTED_FROM = "squad"
+"""What the models of Table 1 were tuned for."""
 _SAME_SIZE = 0.05
 _EXACT = {"trainable": 0.0, "total": 0.0, "percent": 1e-5}
 """How far the metrics of Table 4 may be off: shares are cut or rounded at five digits."""
@@ -79,6 +82,8 @@ def _key(number: Published) -> Key:
 def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
     """Every mean that a published number may be of, by its key, and its seeds."""
     for row in domain_shift_table(found.frame).to_dict("records"):
+        if row["task"] != _SHIFTED_FROM:
+            continue
         for method in ("model_tuning", "prompt_tuning"):
             key = ("table_1", row["model_size"], row["evaluated"], method, row["metric"], None)
             yield key, row.get(f"{method}_mean", float("nan")), row.get(f"{method}_n", 0)
@@ -86,11 +91,21 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
         for metric in ("accuracy", "f1"):
             key = ("table_2", row["model_size"], row["evaluated"], row["method"], metric, None)
             yield key, row[f"{metric}_mean"], row["n"]
-    for row in found.ensembles.to_dict("records"):
+    voted = found.ensembles.to_dict("records")
+    whole = {size for size in {row["model_size"] for row in voted} if _is_superglue(voted, size)}
+    for row in voted:
+        if row["task"] == ALL and row["model_size"] not in whole:
+            continue
         for column in ("average", "best", "ensemble"):
             key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"], None)
             yield key, row[column], row["voters"]
     yield from _measured_by_length(found)
+
+
+def _is_superglue(voted: Sequence[Mapping[Any, Any]], size: str) -> bool:
+    """Whether the mean of a size is over the tasks that the published mean is over."""
+    wanted = {each.evaluated for each in published() if each.quantity == "table_3_average"}
+    return wanted == {row["task"] for row in voted if row["model_size"] == size}
 
 
 def _measured_by_length(found: Findings) -> Iterator[tuple[Key, float, float]]:

@@ -6,6 +6,7 @@ metric or provenance value that a trial has not is missing (NaN or NA), never 0.
 Metrics of a transfer task are columns `<task>/<metric>`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.manifest import Manifest, PlannedTrial
-from analysis.trial_files import is_number
+from analysis.trial_files import Key, is_count, is_number
 from runners.config import RULES
 from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
@@ -38,6 +39,18 @@ _NEEDED = {
     "failure": "str",
     "message": "str",
 }
+_OWN = frozenset({"trial_id", "status", "panels", "attempt", "failure", "message"})
+"""Columns that say what became of a trial, which no record may write over."""
+_NUMBER = Key(rule="a number", fits=is_number)
+_TEXT = Key(rule="a text", fits=lambda value: isinstance(value, str))
+_COUNT = Key(rule="a count", fits=is_count)
+_READ = {
+    "model_parameters": Key(rule="a count of 1 or more", fits=lambda v: is_count(v) and v > 0),
+    "trainable_parameters": _COUNT, "pack": _COUNT, "seconds": _NUMBER, "neighbours.": _NUMBER,
+    "code": _TEXT, "data": _TEXT, "base_checkpoint": _TEXT, "device": _TEXT, "started": _TEXT,
+    "versions.": _TEXT, "transfer_data.": _TEXT,
+}  # fmt: skip
+"""What provenance has to be where something reads it; names before a full stop mean all inside."""
 _TRANSFER_DATA = "transfer_data."
 _FINGERPRINTED = {
     "data": ("data_source", "task", "train_examples", "dev_examples", "asked"),
@@ -74,6 +87,7 @@ def load_trials(manifest: Manifest, store: Store) -> Trials:
         for trial in manifest.trials
         for id_ in [trial.trial_id]
     ]
+    rows = _of_one_shape(rows)
     broken = [row for row in rows if row["status"] == "broken"]
     notes = [f"trial {row['trial_id']} is left out: {row['message']}" for row in broken]
     told = {row["message"] for row in broken}
@@ -123,9 +137,10 @@ def _defect(trial: PlannedTrial, record: TrialRecord) -> str | None:
     other = sorted(name for name, value in record.config.items() if trial.config[name] != value)
     if other:
         return f"its config differs from the manifest in {', '.join(other)}"
-    taken = sorted((set(record.metrics) | set(record.provenance)) & set(RULES))
-    if taken:
-        return f"its metrics or provenance reuse the config keys {', '.join(taken)}"
+    stated = set(record.metrics) | set(record.provenance)
+    for names, kind in ((RULES, "config keys"), (_OWN, "names of columns")):
+        if taken := sorted(stated & set(names)):
+            return f"its metrics or provenance reuse the {kind} {', '.join(taken)}"
     return _value_defect(record)
 
 
@@ -136,10 +151,44 @@ def _value_defect(record: TrialRecord) -> str | None:
     score = record.metrics.get("score")
     if score is None or not 0 <= score <= 100:
         return f"its score is {score!r}, not a number from 0 to 100"
-    parameters = record.provenance.get("model_parameters")
-    if not isinstance(parameters, int) or parameters < 1:
-        return f"its model_parameters are {parameters!r}, not a count of 1 or more"
+    stated = {"model_parameters": None, **_flat(record.provenance)}
+    for name, value in stated.items():
+        head, inside, _ = name.partition(".")
+        key = _READ.get(head + inside)
+        if key is not None and not key.fits(value):
+            return f"its {name} {'are' if name.endswith('s') else 'is'} {value!r}, not {key.rule}"
     return None
+
+
+def _of_one_shape(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows, of which those that state another size of a model than most do are broken.
+
+    Where as many state one as another, those that come first in the sweep are right.
+    """
+    counts: dict[tuple[str, str], Counter[int]] = {}
+    for row in rows:
+        if row["status"] == "done":
+            counts.setdefault(_shape(row), Counter())[row["model_parameters"]] += 1
+    most = {shape: found.most_common(1)[0] for shape, found in counts.items()}
+    return [
+        row
+        if row["status"] != "done" or row["model_parameters"] == most[_shape(row)][0]
+        else _broken(row, *most[_shape(row)])
+        for row in rows
+    ]
+
+
+def _shape(row: Mapping[str, Any]) -> tuple[str, str]:
+    return row["model_family"], row["model_size"]
+
+
+def _broken(row: Mapping[str, Any], parameters: int, trials: int) -> dict[str, Any]:
+    kept = {name: value for name, value in row.items() if name in RULES or name in _OWN}
+    return kept | {
+        "status": "broken",
+        "message": f"its model_parameters are {row['model_parameters']}, where {trials} trials of "
+        f"{row['model_size']} state {parameters}; keep other shapes in a store of their own",
+    }
 
 
 def _flat(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,7 +46,8 @@ def is_number(value: object) -> bool:
     return abs(value) <= _LARGEST if isinstance(value, int) else math.isfinite(value)
 
 
-def _is_count(value: object) -> bool:
+def is_count(value: object) -> bool:
+    """Whether a value is a whole number of 0 or more."""
     return isinstance(value, int) and is_number(value) and value >= 0
 
 
@@ -63,7 +64,7 @@ def _is_text(value: object) -> bool:
 
 
 _TEXT = Key(rule="a text", fits=_is_text)
-_COUNT = Key(rule="a whole number of 0 or more", fits=_is_count)
+_COUNT = Key(rule="a whole number of 0 or more", fits=is_count)
 _ASIDE = Key(rule="a number", fits=lambda value: value is None or is_number(value), needed=False)
 _TEXTS = "a list of texts"
 

@@ -92,6 +92,10 @@ def _metrics(record: TrialRecord, **values: Any) -> dict[str, Any]:
     return {"metrics": {**record.metrics, **values}}
 
 
+def _origin(record: TrialRecord, **values: Any) -> dict[str, Any]:
+    return {"provenance": {**record.provenance, **values}}
+
+
 BROKEN: list[tuple[Callable[[TrialRecord], dict[str, Any]], str]] = [
     (lambda _: {"stage": "lm_adaptation"}, "its stage is 'lm_adaptation', not 'tuning'"),
     (
@@ -110,6 +114,17 @@ BROKEN: list[tuple[Callable[[TrialRecord], dict[str, Any]], str]] = [
         lambda r: {"provenance": {**r.provenance, "model_parameters": None}},
         "its model_parameters are None, not a count of 1 or more",
     ),
+    # A column of seconds that is text; a mean over texts; a list that is asked whether it is NaN.
+    (lambda r: _origin(r, seconds="12s"), "its seconds are '12s', not a number"),
+    (
+        lambda r: _origin(r, neighbours={"best": "x"}),
+        "its neighbours.best is 'x', not a number",
+    ),
+    (lambda r: _origin(r, device=["a", "b"]), "its device is ['a', 'b'], not a text"),
+    (
+        lambda r: _origin(r, status="missing"),
+        "its metrics or provenance reuse the names of columns status",
+    ),
 ]
 
 
@@ -127,6 +142,27 @@ def test_record_that_cannot_be_used_is_told_and_the_rest_is_used(
     assert list(trials.frame["status"][:2]) == ["broken", "done"]
     assert trials.frame["score"].isna()[0]
     assert trials.notes == (f"trial {first.trial_id} is left out: {message}",)
+
+
+def test_one_record_of_another_shape_does_not_keep_a_sweep_from_being_drawn(
+    small: Any, record: Any
+) -> None:
+    """One imported trial by which every panel, table and page is an error."""
+    other, *rest = [config for config in small.configs if config.model_size == "60k"]
+    small.commit(other, **_origin(record(other, 60.0), model_parameters=61_999))
+    small.run(rest)
+
+    trials = small.trials()
+
+    status = trials.frame.set_index("trial_id")["status"]
+    assert status[other.trial_id] == "broken"
+    assert set(status[[config.trial_id for config in rest]]) == {"done"}
+    assert trials.frame.set_index("trial_id").loc[other.trial_id, ["score"]].isna().all()
+    (note,) = trials.notes
+    assert note == (
+        f"trial {other.trial_id} is left out: its model_parameters are 61999, where {len(rest)} "
+        "trials of 60k state 62000; keep other shapes in a store of their own"
+    )
 
 
 def test_record_that_cannot_be_read_is_told_and_the_rest_is_used(small: Any) -> None:
