@@ -76,7 +76,12 @@ def _verdict(claim: Claim) -> str:
     if claim.holds is None:
         return f"{claim.name}: is not measured: {claim.effect}"
     answer = "holds" if claim.holds else "fails"
-    return f"{claim.name}: {answer}: {claim.effect}, {claim.measured.mean:.1f}"
+    found = claim.measured
+    seeds = f"n = {found.n}"
+    if not math.isnan(found.low):
+        seeds = f"95% interval {found.low:.1f} to {found.high:.1f}, {seeds}"
+    certain = "" if claim.certain is not False else "; the interval does not decide it"
+    return f"{claim.name}: {answer}: {claim.effect}, {found.mean:.1f} ({seeds}){certain}"
 
 
 def _published(found: Findings, table: pd.DataFrame) -> str:

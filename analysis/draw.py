@@ -61,10 +61,23 @@ def draw_sweep(found: Findings, folder: Path) -> Drawing:
         return Drawing(panels={}, claims=(), paths=paths, notes=(), winners=best)
     with paper():
         figures = [path for picture in pictures(found) for path in _save(picture, found, folder)]
-    tables = write_tables(found, folder)
-    return Drawing(
-        panels=found.panels, claims=found.claims, paths=(*figures, *tables), notes=found.notes
-    )
+    paths = (*figures, *write_tables(found, folder))
+    notes = (*found.notes, *_left_over(folder, paths))
+    return Drawing(panels=found.panels, claims=found.claims, paths=paths, notes=notes)
+
+
+def _left_over(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
+    """A note on figures and tables in the folder that an earlier drawing has left there."""
+    drawn = {path.name for path in paths}
+    others = {
+        path.stem for path in folder.iterdir()
+        if path.name.startswith(("figure_", "table_")) and path.name not in drawn
+    }  # fmt: skip
+    if others:
+        yield (
+            f"{', '.join(sorted(others))}: in {folder} from an earlier drawing, and not of this one; "
+            "remove what is no longer wanted"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from analysis.manifest import Manifest
 from analysis.page.pictures import Further, Group, further
 from analysis.page.sections import Finding, PanelFigure, Study, Table, study_of
 from analysis.source import Sweep
-from analysis.tables.printed import Printed
+from analysis.tables.printed import Printed, markdown_lines
 
 TITLE_LETTERS = 128
 """The longest title of a report that W&B takes."""
@@ -227,13 +227,8 @@ def _claims(findings: Sequence[Finding]) -> Table:
 
 def markdown(table: Table | Printed) -> str:
     """A table as Markdown."""
-    lines = [table.heads, ("---",) * len(table.heads), *table.rows]
-    text = "\n".join(f"| {' | '.join(_cell(cell) for cell in line)} |" for line in lines)
+    text = "\n".join(markdown_lines(table.heads, table.rows))
     return f"{text}\n\n{table.note}".rstrip()
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _number_ids(part: Any, count: list[int]) -> None:

@@ -93,9 +93,13 @@ class Chart:
 
 
 def score_range(panels: Iterable[Panel]) -> tuple[float, float]:
-    """The lowest and highest score that the panels show, so that they share an axis."""
+    """The lowest and highest score that the panels show, bands too, so that they share an axis."""
+    panels = list(panels)
     shown = [panel.table["mean"] for panel in panels]
     shown += [panel.table[name] for panel in panels for name in seed_columns(panel.table)]
+    for sign in (-1, 1):
+        ends = [panel.table["mean"] + sign * panel.table["sd"] for panel in panels]
+        shown += [end.clip(0.0, 100.0) for end in ends]
     shown += [pd.Series([panel.chance]) for panel in panels]
     known = pd.concat(shown).dropna() if shown else pd.Series(dtype=float)
     if known.empty:
@@ -173,7 +177,7 @@ def _line(
         look=look,
         points=points,
         paths=tuple(joined((x, y_of(row["mean"])) for x, row in part) for part in parts),
-        bands=tuple(band(_edges(part), y_of) for part in parts if len(part) > 1),
+        bands=tuple(band(edges(part), y_of) for part in parts if len(part) > 1),
         bars=tuple(
             (round(x + dodged, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
             for x, row in known if row["n"] >= INTERVAL_SEEDS
@@ -214,10 +218,12 @@ def band(edges: Sequence[tuple[float, float, float]], y_of: ToY) -> str:
     return joined([*upper, *lower])
 
 
-def _edges(piece: Piece) -> list[tuple[float, float, float]]:
-    """One standard deviation to either side of each mean."""
+def edges(
+    piece: Piece, least: float = 0.0, most: float = 100.0
+) -> list[tuple[float, float, float]]:
+    """One standard deviation to either side of each mean, within what can be measured."""
     spread = [(x, float(row["mean"]), sd_of(row) or 0.0) for x, row in piece]
-    return [(x, mean - sd, mean + sd) for x, mean, sd in spread]
+    return [(x, max(least, mean - sd), min(most, mean + sd)) for x, mean, sd in spread]
 
 
 def sd_of(row: pd.Series) -> float | None:

@@ -9,7 +9,7 @@ import base64
 import functools
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -80,10 +80,10 @@ class Reader:
     _attempts: dict[str, str] = field(default_factory=dict)
     _lines: dict[tuple[str, str, str], list[dict[str, Any]]] = field(default_factory=dict)
 
-    def trials(self) -> dict[str, Trial]:
-        """Every committed trial by its id."""
+    def trials(self, planned: Collection[str]) -> dict[str, Trial]:
+        """Every committed trial of those that are planned, by its id."""
         # What is unreadable among records has its note in the frame already.
-        records = [r for r in self.store.records([]) if r.stage == "tuning"]
+        records = [r for r in self.store.records([]) if r.trial_id in planned]
         self._attempts = {record.trial_id: record.attempt for record in records}
         return {record.trial_id: self._trial(record) for record in records}
 

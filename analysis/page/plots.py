@@ -20,11 +20,11 @@ from analysis.page.chart import (
     TOP,
     Chart,
     Line,
-    Piece,
     Point,
     Tick,
     ToY,
     band,
+    edges,
     joined,
     pieces,
     places,
@@ -153,6 +153,8 @@ def _line(
     parts = list(pieces(xs, rows))
     known = [(x, row) for part in parts for x, row in part]
     drawn = [[(x, y_of(row["mean"])) for x, row in part] for part in parts]
+    least = -math.inf if chart.floor is None else chart.floor
+    most = math.inf if chart.ceiling is None else chart.ceiling
     return Line(
         label=line.label, look=place_of(line.look),
         points=tuple(
@@ -161,7 +163,7 @@ def _line(
             for x, row in known
         ),
         paths=tuple(map(joined, drawn)),
-        bands=tuple(band(_edges(part, chart), y_of) for part in parts if len(part) > 1),
+        bands=tuple(band(edges(part, least, most), y_of) for part in parts if len(part) > 1),
         bars=(),
         seeds=tuple(
             (x, y_of(score)) for name in seed_columns(rows)
@@ -172,14 +174,6 @@ def _line(
             for x, mean in zip(xs, rows["mean"], strict=True) if pd.isna(mean)
         ),
     )  # fmt: skip
-
-
-def _edges(piece: Piece, chart: printed.Chart) -> list[tuple[float, float, float]]:
-    """One standard deviation to either side, and nothing beyond what can be measured."""
-    least = -math.inf if chart.floor is None else chart.floor
-    most = math.inf if chart.ceiling is None else chart.ceiling
-    spread = [(x, float(row["mean"]), sd_of(row) or 0.0) for x, row in piece]
-    return [(x, max(least, mean - sd), min(most, mean + sd)) for x, mean, sd in spread]
 
 
 def _is_whole(row: pd.Series) -> bool:

@@ -176,7 +176,7 @@
     for (const tick of [0, 25, 50, 75, 100]) axes.append(make("line", { x1: left, x2: width - 12, y1: y(tick / 100), y2: y(tick / 100) }), make("text", { x: left - 6, y: y(tick / 100) + 3.5, "text-anchor": "end" }, String(tick)));
     for (const row of [history[0], history.at(-1)]) axes.append(make("text", { x: x(row.step), y: height - 8, "text-anchor": "middle" }, String(row.step)));
     svg.append(axes);
-    const losses = history.filter((row) => "train_loss" in row);
+    const losses = history.filter((row) => Number.isFinite(row.train_loss));
     const most = Math.max(...losses.map((row) => row.train_loss), 1e-9);
     const lines = [["look0", history, (row) => row.score / 100, (row) => `step ${row.step}: score ${number(row.score)}`]];
     if (losses.length) lines.push(["look2", losses, (row) => row.train_loss / most, (row) => `step ${row.step}: loss ${number(row.train_loss, 3)}`]);
@@ -264,7 +264,10 @@
     const mark = byHash.get(location.hash);
     if (!mark) { if (dialog.open) dialog.close(); return; }
     const id = location.hash.slice("#trial-".length);
-    dialog.replaceChildren(...content(id, await unpack(taskOf(mark)), mark));
+    const chunk = await unpack(taskOf(mark));
+    /* Another trial may have been asked for while this one was unpacked. */
+    if (byHash.get(location.hash) !== mark) return;
+    dialog.replaceChildren(...content(id, chunk, mark));
     opener = mark;
     if (!dialog.open) dialog.showModal();
     dialog.scrollTop = 0;
@@ -280,9 +283,11 @@
   openTrial();
 
   /* A page of a running sweep looks for a newer one, but not under somebody's hands. */
-  const seconds = Number(document.body.dataset.refresh);
+  const seconds = Number(document.body.dataset.refresh), REST = 60000;
+  let touched = -Infinity;
+  for (const type of ["keydown", "pointerdown", "pointermove", "wheel"]) addEventListener(type, () => { touched = performance.now(); }, { passive: true });
   if (seconds) setInterval(() => {
-    const busy = dialog.open || filters.contains(document.activeElement);
+    const busy = dialog.open || filters.contains(document.activeElement) || performance.now() - touched < REST;
     if (!busy) location.reload();
   }, seconds * 1000);
 })();

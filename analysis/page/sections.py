@@ -173,10 +173,14 @@ def _tasks(panel: Panel) -> Table:
     rows = []
     for task in panel.tasks:
         found = [means.get((task, *column)) for column in columns]
-        chance = next((number(row["chance"]) for row in found if row), NOTHING)
+        levels = (row["chance"] for row in found if row)
+        chance = next((number(level) for level in levels if not pd.isna(level)), NOTHING)
         rows.append((TASK.label_of(task), chance, *(_task_score(row) for row in found)))
     heads = [f"{size} {METHOD.label_of(method).lower()}" for size, method in columns]
-    note = "Means over seeds; ° is a mean whose 95% interval does not lie above chance."
+    note = (
+        "Means over seeds, (n of m) where seeds are missing; ° is a mean whose 95% interval does "
+        "not lie above chance."
+    )
     return Table(
         title="Every task", heads=("Task", "Chance", *heads), rows=tuple(rows), note=note
     )  # fmt: skip
@@ -186,7 +190,9 @@ def _task_score(row: Mapping[Any, Any] | None) -> str:
     if row is None:
         return NOTHING
     at_chance = row["at_chance"]
-    return number(row["mean"]) + ("°" if not pd.isna(at_chance) and at_chance else "")
+    mark = "°" if not pd.isna(at_chance) and at_chance else ""
+    some = row["n"] < row["planned_seeds"]
+    return number(row["mean"]) + mark + (f" ({row['n']} of {row['planned_seeds']})" if some else "")
 
 
 def _spreads(panels: Sequence[Panel]) -> Table:

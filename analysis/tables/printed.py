@@ -4,7 +4,7 @@ A printed table is rows of words; what is missing is a dash, and a mean over few
 than planned says so. The numbers in full are in the CSV of the same name.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ _RUNTIME = (
     f"converged or is not done. {AT_CHANCE.capitalize()}: 1% below the mean best score is no "
     "more than a constant answer gets, so that nothing has converged. Seconds are a trial's "
     "own time in proportion to its steps, where packs share the machine."
+)
+_CLAIMED = (
+    "Paired by seed. A claim holds where the mean meets the rule, and is certain where the whole "
+    "t interval is on that side of it."
 )
 _NEAR = (
     "Cosine to the nearest piece of the vocabulary, mean over positions, at the start and "
@@ -57,9 +61,22 @@ class Printed:
 
 def markdown(table: Printed) -> str:
     """The table for a page of Markdown, with title and note."""
-    lines = [_row(table.heads), _row(["---", *["---:"] * (len(table.heads) - 1)])]
-    lines += [_row([cell.replace("|", "\\|") for cell in row]) for row in table.rows]
+    lines = markdown_lines(table.heads, table.rows)
     return "\n".join([f"**{table.title}**", "", *lines, "", table.note, ""])
+
+
+def markdown_lines(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table's lines in Markdown, its cells as they are and not as Markdown reads them."""
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return [_row(heads), _row(rule), *(_row([*map(_as_it_is, row)]) for row in rows)]
+
+
+_MARKS = {letter: f"\\{letter}" for letter in "\\`*_[]|"} | {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+"""What Markdown reads as something else than itself, such as in pieces of a vocabulary."""
+
+
+def _as_it_is(cell: str) -> str:
+    return "".join(_MARKS.get(letter, letter) for letter in cell.replace("\n", " "))
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -134,7 +151,7 @@ _PAIRED = "Differences are prompt tuning less model tuning, paired by seed, with
 
 
 def _layouts(tables: Mapping[str, pd.DataFrame]) -> Layouts:
-    return {**_transferred(tables), **_measured(), **_near()}
+    return {**_transferred(tables), **_measured(), **_near(), **_claimed()}
 
 
 def _transferred(tables: Mapping[str, pd.DataFrame]) -> Layouts:
@@ -257,6 +274,29 @@ def _near() -> Layouts:
             ],
         ),
     }  # fmt: skip
+
+
+def _claimed() -> Layouts:
+    """The claims of the paper as effects."""
+    return {
+        "claims": (
+            "The claims of the paper", _CLAIMED,
+            [
+                ("Claim", lambda row: str(row["claim"])),
+                ("Effect", lambda row: str(row["effect"])),
+                ("Mean", lambda row: _number(row["mean"])),
+                ("95% interval", lambda row: _interval(row["low"], row["high"])),
+                ("Seeds", lambda row: _count(row["n"])),
+                ("Must be", lambda row: str(row["rule"])),
+                ("Holds", lambda row: str(row["holds"])),
+                ("Certain", lambda row: str(row["certain"])),
+            ],
+        )
+    }  # fmt: skip
+
+
+def _interval(low: Any, high: Any) -> str:
+    return NOTHING if pd.isna(low) else f"{low:.1f} to {high:.1f}"
 
 
 def _task(name: str) -> str:

@@ -31,8 +31,8 @@ FIGURES = [
     "figure_robustness",
     "figure_runtime",
 ]
-PRINTED = ["table_4_parameters", "table_5_runtimes", "tasks"]
-TABLES = ["cells", "claims", "gaps", "missing", "spreads", "trials", *PRINTED]
+PRINTED = ["claims", "table_4_parameters", "table_5_runtimes", "tasks"]
+TABLES = ["cells", "gaps", "missing", "spreads", "trials", *PRINTED]
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +68,20 @@ def test_every_figure_and_table_is_drawn(drawn: Path) -> None:
     wanted |= {f"{name}.{kind}" for name in PRINTED for kind in ("md", "tex")}
     wanted |= {"tables.md", "notes.txt"}
     assert {path.name for path in drawn.iterdir()} == wanted | {f"{name}.csv" for name in TABLES}
+
+
+def test_what_an_earlier_drawing_left_is_told(
+    small: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A figure of trials that were withdrawn since, beside today's and taken for one of them."""
+    small.run()
+    assert main(["figures", small.store.root, "--out", str(tmp_path)]) == 0
+    assert "earlier drawing" not in capsys.readouterr().out
+    for name in ("figure_3a_prompt_length.png", "figure_3a_prompt_length.csv", "mine.png"):
+        (tmp_path / name).touch()
+    assert main(["figures", small.store.root, "--out", str(tmp_path)]) == 0
+    told = f"note: figure_3a_prompt_length: in {tmp_path} from an earlier drawing"
+    assert told in capsys.readouterr().out
 
 
 def test_table_behind_a_figure_has_what_is_drawn(drawn: Path) -> None:

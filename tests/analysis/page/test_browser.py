@@ -34,6 +34,8 @@ def page(
         lines = "".join(json.dumps(row) + "\n" for row in told)
         (attempt.folder / "predictions.jsonl").write_text(lines)
         steps = [{"step": s, "train_loss": 1.5, "score": 40.0 + s} for s in (5, 10)]
+        if config.seed == 0:
+            steps.insert(0, {"step": 0, "train_loss": None, "score": 30.0})
         text = "".join(json.dumps(row) + "\n" for row in steps)
         (attempt.folder / "history.jsonl").write_text(text)
         near = [["▁a", "b"], ["▁x", "y"], ["▁a", "c"]] if config.prompt_length == 20 else []
@@ -171,6 +173,33 @@ def test_a_mark_leads_to_its_trial(shown: Any, whole: Any) -> None:
     assert "1 of 2 answers are not their target" in shown.texts("#errors")[0]
     assert shown.texts(".answers li") == ["<b>or</b> not?True ✗ wanted False"]
     assert shown.run("return document.querySelectorAll('#trial polyline').length") == 2
+
+
+def test_a_point_without_a_loss_is_no_point_of_the_losses(shown: Any, whole: Any) -> None:
+    """A trial that cannot be opened, for the score of its start has no training loss."""
+    config = next(c for c in whole.configs if c.seed == 0)
+    shown.run(f"document.querySelector('a[href=\"#trial-{config.trial_id}\"]').click()")
+    shown.until("return document.getElementById('trial').open")
+    counts = "return [...document.querySelectorAll('#trial .line')].map(e => e.children.length - 1)"
+    assert shown.run(counts) == [3, 2]
+    assert shown.errors() == []
+
+
+def test_a_watched_page_is_not_drawn_anew_under_somebodys_hands(
+    browser: Any, small: Any, tmp_path: Path
+) -> None:
+    """A chart that loses the reader's place each time the page is current again."""
+    small.run(small.configs[:4])
+    sweep = open_sweep(small.store.root)
+    path = tmp_path / "page.html"
+    write(build(sweep, Reader(store=sweep.store), refresh=1).html, path)
+    browser.open(path)
+    browser.press("Tab")
+    browser.run("window.met = 0; setInterval(() => { window.met += 1; }, 500)")
+    browser.until("return window.met > 4")
+    browser.open(path)
+    browser.run("window.met = 1")
+    browser.until("return window.met === undefined")
 
 
 def test_a_trial_shows_what_its_prompt_is_near_to(shown: Any, whole: Any) -> None:

@@ -95,3 +95,16 @@ def test_intervals_are_drawn_from_three_seeds_on_and_end_at_the_edge(frame_of: F
     assert TOP <= upper < lower <= HEIGHT - BOTTOM
     two = build_panel(frame_of(), method.AXIS)
     assert all(not line.bars for line in chart_of(two, "prompt_tuning", (0, 100)).lines)
+
+
+def test_bands_end_where_scores_do(frame_of: Frame) -> None:
+    """A band to 102 of 100 points, or one that is drawn over what stands above its chart."""
+    frame = frame_of(scorer=lambda config: 100.0 if config.seed else 90.0)
+    panel = build_panel(frame, method.AXIS)
+    scores = score_range([panel])
+    assert scores == pytest.approx((95 - 50**0.5, 100.0))
+    bands = [band for line in chart_of(panel, "prompt_tuning", scores).lines for band in line.bands]
+    heights = [float(place.split(",")[1]) for band in bands for place in band.split()]
+    assert len(heights) == 2 * 2 * 3
+    assert min(heights) >= TOP
+    assert max(heights) <= HEIGHT - BOTTOM

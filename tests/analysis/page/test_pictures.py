@@ -103,17 +103,25 @@ def test_files_are_read_once_however_often_a_page_is_built(
 def test_another_attempt_is_read_anew(small: Any, record: Callable[..., Any]) -> None:
     """Curves of a result that was withdrawn, in a page that is watched."""
     small.run()
+    planned = {config.trial_id for config in small.configs}
     reader = Reader(store=small.store)
-    reader.trials()
+    reader.trials(planned)
     config = small.configs[0]
     before = reader.lines(small.store, config.trial_id, HISTORY)
     small.store.withdraw(config.trial_id, "to test")
     attempt = small.store.begin(config.trial_id)
     (attempt.folder / "history.jsonl").write_text('{"step": 7, "score": 50.0}\n')
     assert attempt.commit(record(config, 50.0, attempt=attempt.id))
-    reader.trials()
+    reader.trials(planned)
     after = reader.lines(small.store, config.trial_id, HISTORY)
     assert after == [{"step": 7, "score": 50.0}] != before
+
+
+def test_trials_of_other_sweeps_are_not_read(small: Any) -> None:
+    """A page that takes as long as all sweeps of its store, and blames files of another one."""
+    small.run(small.configs[:2])
+    one, _ = (config.trial_id for config in small.configs[:2])
+    assert set(Reader(store=small.store).trials({one})) == {one}
 
 
 def test_nothing_to_draw_is_a_note(small: Any) -> None:

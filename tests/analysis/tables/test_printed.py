@@ -1,7 +1,12 @@
 """Tables in words."""
 
+import math
+from dataclasses import replace
+
 import pandas as pd
 
+from analysis.aggregate import Interval
+from analysis.tables.claims import Claim, claims_table
 from analysis.tables.printed import Printed, latex, markdown, printed_tables
 
 TABLE = Printed(name="a_b", title="T & U", note="50%", heads=("A", "B"), rows=(("x_1", "1 ± 2"),))
@@ -10,7 +15,13 @@ TABLE = Printed(name="a_b", title="T & U", note="50%", heads=("A", "B"), rows=((
 def test_markdown_has_a_row_for_each_row() -> None:
     """A table whose head and rows have other numbers of columns."""
     lines = markdown(TABLE).splitlines()
-    assert lines[2:5] == ["| A | B |", "| --- | ---: |", "| x_1 | 1 ± 2 |"]
+    assert lines[2:5] == ["| A | B |", "| --- | ---: |", "| x\\_1 | 1 ± 2 |"]
+
+
+def test_markdown_shows_pieces_as_they_are() -> None:
+    """A piece that opens a comment, by which the rest of the table is gone."""
+    table = Printed(name="a", title="T", note="", heads=("A",), rows=(("<!-- a|b `c` *d* \\",),))
+    assert markdown(table).splitlines()[4] == r"| &lt;!-- a\|b \`c\` \*d\* \\ |"
 
 
 def test_latex_escapes_what_latex_reads() -> None:
@@ -48,3 +59,19 @@ def test_missing_seeds_are_told() -> None:
     (printed,) = printed_tables({"table_5_runtimes": table})
     assert printed.rows[0][-2:] == ("3.0 (1 of 3)", "- (1 of 3)")
     assert "(2 of 3) are two of three" in printed.note
+
+
+def test_claims_are_printed_with_what_they_rest_on() -> None:
+    """A claim that holds, of which nobody is told by how much and how surely."""
+    effect = Interval(mean=18.46, sd=0.4, n=3, low=17.4, high=19.5)
+    alone = replace(effect, n=1, low=math.nan, high=math.nan)
+    claims = [
+        Claim(name="gap_closes", claim="the gap closes", effect="gap at 60k", measured=measured,
+              rule=">", bound=0.0)
+        for measured in (effect, alone)
+    ]  # fmt: skip
+    (printed,) = printed_tables({"claims": claims_table(claims)})
+    assert printed.rows == (
+        ("the gap closes", "gap at 60k", "18.5", "17.4 to 19.5", "3", "> 0", "yes", "yes"),
+        ("the gap closes", "gap at 60k", "18.5", "-", "1", "> 0", "yes", "unknown"),
+    )
