@@ -75,8 +75,8 @@ def _left_over(folder: Path, paths: Sequence[Path]) -> Iterator[str]:
     }  # fmt: skip
     if others:
         yield (
-            f"{', '.join(sorted(others))}: in {folder} from an earlier drawing, and not of this one; "
-            "remove what is no longer wanted"
+            f"{', '.join(sorted(others))}: in {folder} from an earlier drawing, and not of this "
+            "one; remove what is no longer wanted"
         )
 
 
