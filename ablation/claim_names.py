@@ -20,5 +20,12 @@ CLAIMS: tuple[str, ...] = (
     "sentinel_little_help",
     "more_adaptation_better",
     "length_plateaus",
+    "lm_adaptation_steps_fades",
+    "words_beat_random_start",
+    "one_token_is_too_few",
+    "one_token_enough_at_largest",
+    "over_100_tokens_harm",
+    "small_matches_gpt3_xl",
+    "large_beats_gpt3",
 )
 """A claim can have several effects; it holds where the mean of each meets its rule."""

@@ -11,6 +11,8 @@ import yaml
 FILE = Path(__file__).resolve().parent / "published.yaml"
 FAMILY = "t5"
 """The ladder that the numbers of Lester et al. 2021 are of."""
+MEAN = "mean"
+"""What is evaluated where a number is over all tasks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +40,14 @@ def published() -> tuple[Published, ...]:
     """All of them, in the order of the file."""
     rows = yaml.safe_load(FILE.read_text(encoding="utf-8"))
     return tuple(number for row in rows for number in _numbers(row))
+
+
+@functools.cache
+def superglue() -> frozenset[str]:
+    """The tasks whose mean is the SuperGLUE score: those of Table 3."""
+    return frozenset(
+        number.evaluated for number in published() if number.quantity == "table_3_average"
+    ) - {MEAN}
 
 
 def _numbers(row: Mapping[str, Any]) -> Iterator[Published]:

@@ -11,8 +11,7 @@ import yaml
 from ablation.axes import ABLATED
 from ablation.claim_names import CLAIMS
 from ablation.method import AXIS as METHOD
-from ablation.published import FAMILY, Published, published
-from analysis.ensembles import ALL
+from ablation.published import FAMILY, MEAN, Published, published, superglue
 from analysis.findings import Findings
 from analysis.tables.claims import Claim
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
@@ -94,7 +93,7 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
     voted = found.ensembles.to_dict("records")
     whole = {size for size in {row["model_size"] for row in voted} if _is_superglue(voted, size)}
     for row in voted:
-        if row["task"] == ALL and row["model_size"] not in whole:
+        if row["task"] == MEAN and row["model_size"] not in whole:
             continue
         for column in ("average", "best", "ensemble"):
             key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"], None)
@@ -104,8 +103,7 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
 
 def _is_superglue(voted: Sequence[Mapping[Any, Any]], size: str) -> bool:
     """Whether the mean of a size is over the tasks that the published mean is over."""
-    wanted = {each.evaluated for each in published() if each.quantity == "table_3_average"}
-    return wanted == {row["task"] for row in voted if row["model_size"] == size}
+    return superglue() == {row["task"] for row in voted if row["model_size"] == size} - {MEAN}
 
 
 def _measured_by_length(found: Findings) -> Iterator[tuple[Key, float, float]]:

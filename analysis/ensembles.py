@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from ablation import model_size
+from ablation.published import MEAN
 from ablation.settings import STUDIED
 from analysis.frame import in_panel
 from analysis.trial_files import PREDICTIONS, Read, read_lines
@@ -18,8 +19,6 @@ from runners.store import Store
 from runners.tasks.task import Example, Task
 from runners.tasks.voting import vote_each
 
-ALL = "mean"
-"""The task of the row that is the mean over all tasks of a size."""
 _TOLERANCE = 1e-6
 
 
@@ -61,7 +60,7 @@ def _mean(size: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     mean = of_size[["average", "best", "ensemble"]].mean()
     numbers = {str(name): float(value) for name, value in mean.items()}
     counts = {name: int(of_size[name].min()) for name in ("voters", "planned_seeds")}
-    return {"model_size": size, "task": ALL, "metric": "score", **numbers, **counts,
+    return {"model_size": size, "task": MEAN, "metric": "score", **numbers, **counts,
             "ties": int(of_size["ties"].sum())}  # fmt: skip
 
 

@@ -69,7 +69,7 @@ def claims(panels: Mapping[str, Panel]) -> list[Claim]:
         found += _aims(scale)
     for axis in FADING:
         if axis.name in panels and len(panels[axis.name].values) > 1:
-            found.append(_fades(panels[axis.name]))
+            found.append(fades(panels[axis.name]))
     objective = panels.get(pretraining_objective.AXIS.name)
     if objective is not None and {ADAPTED, PRETRAINED} <= set(objective.values):
         found += _unlocking(objective)
@@ -161,7 +161,8 @@ def _learned(tuned: pd.DataFrame, size: str) -> Claim:
     )  # fmt: skip
 
 
-def _fades(panel: Panel) -> Claim:
+def fades(panel: Panel) -> Claim:
+    """The claim that an axis matters less to larger models."""
     return Claim(
         name=f"{panel.axis.name}_fades",
         claim=f"{in_sentence(panel.axis.label)} matters less for larger models",

@@ -9,6 +9,7 @@ import pytest
 from ablation import method
 from ablation.axes import ABLATED
 from ablation.claim_names import CLAIMS
+from ablation.published import superglue
 from analysis.panels import build_panel, plans
 from analysis.tables.claims import Claim, claims
 from analysis.tables.further_claims import all_claims
@@ -64,6 +65,47 @@ def test_claims_of_single_axes_measure_what_they_say(frame_of: Any) -> None:
         "50 tokens less 20, mean over sizes, points": (4.0, False),
     }
     assert {c.measured.sd for c in found if c.name == "length_plateaus"} == {0.0}
+
+
+def test_lengths_and_starts_are_told_apart_by_size(frame_of: Any) -> None:
+    """A length that is enough at the largest size and is averaged with those where it is not."""
+
+    def scorer(c: TrialConfig) -> float:
+        lost = {1: 2.0 if c.model_size == "2m" else 12.0, 150: 1.5}.get(c.prompt_length or 0, 0.0)
+        return 60.0 + c.seed - lost - 7.0 * (c.prompt_init == "random_uniform")
+
+    found = _said(frame_of(scorer=scorer, axes={"prompt_length": [1, 20, 100, 150]}))
+
+    assert _effects(found, "one_token_is_too_few") == {
+        "20 tokens less 1, mean over sizes below 2m, points": (12.0, True),
+    }
+    assert _effects(found, "one_token_enough_at_largest") == {
+        "20 tokens less 1 at 2m, points": (2.0, True),
+    }
+    assert _effects(found, "over_100_tokens_harm") == {
+        "150 tokens less 100 at 2m, points": (-1.5, True),
+    }
+    assert _effects(found, "words_beat_random_start") == {
+        "class label less random uniform, mean over sizes, points": (7.0, True),
+    }
+    assert list(_effects(found, "lm_adaptation_steps_fades").values()) == [(0.0, False)]
+
+
+def test_only_t5_on_superglue_is_held_against_gpt3(frame_of: Any) -> None:
+    """A nano model, or a mean over two tasks, that is better than GPT-3."""
+    tasks = sorted(superglue())
+    frame = frame_of(scorer=lambda c: 61.0 + 13.5 * (c.model_size == "2m"), axes={"task": tasks})
+    named = frame.assign(
+        model_family="t5", model_size=frame["model_size"].replace({"60k": "small", "2m": "large"})
+    )
+    some = named[named["task"] != "wsc"]
+    names = {"small_matches_gpt3_xl", "large_beats_gpt3"}
+    assert {c.effect: round(c.measured.mean, 6) for c in _said(named) if c.name in names} == {
+        "prompt tuning at small less few-shot GPT-3 1.3B, points": 1.0,
+        "prompt tuning at large less few-shot GPT-3 175B, points": 1.3,
+    }
+    assert all(c.holds for c in _said(named) if c.name in names)
+    assert not names & {claim.name for rows in (frame, some) for claim in _said(rows)}
 
 
 def test_baselines_are_held_against_prompts_where_there_are_any(frame_of: Any) -> None:
