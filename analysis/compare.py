@@ -12,6 +12,7 @@ from ablation.axes import ABLATED
 from ablation.claim_names import CLAIMS
 from ablation.method import AXIS as METHOD
 from ablation.published import FAMILY, MEAN, Published, published, superglue
+from ablation.settings import STUDIED
 from analysis.findings import Findings
 from analysis.tables.claims import Claim
 from analysis.tables.transfer import domain_shift_table, paraphrase_table
@@ -42,6 +43,8 @@ _FIGURES = {axis.figure.lower().replace(" ", "_"): axis.name for axis in (METHOD
 """The axis of each figure that can be digitised."""
 _SHIFTED_FROM = "squad"
 """What the models of Table 1 were tuned for."""
+_RELEASED = {"prompt_length": 100, "prompt_init": "class_label", "lm_adaptation_steps": 100_000}
+"""The settings of the prompts that were released with the paper's code."""
 _SAME_SIZE = 0.05
 _EXACT = {"trainable": 0.0, "total": 0.0, "percent": 1e-5}
 """How far the metrics of Table 4 may be off: shares are cut or rounded at five digits."""
@@ -99,6 +102,18 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
             key = (f"table_3_{column}", row["model_size"], row["task"], "", row["metric"], None)
             yield key, row[column], row["voters"]
     yield from _measured_by_length(found)
+    yield from _measured_as_released(found.frame)
+
+
+def _measured_as_released(frame: pd.DataFrame) -> Iterator[tuple[Key, float, float]]:
+    """Means of prompts that were tuned, or imported, at the settings of the released ones."""
+    rows = frame[(frame["status"] == "done") & (frame["method"] == STUDIED)]
+    for name, value in _RELEASED.items():
+        rows = rows[rows[name] == value]
+    for (size, task), part in rows.groupby(["model_size", "task"], sort=False):
+        for metric in (name for name in ("accuracy", "f1") if name in part):
+            key = ("released_prompt", str(size), str(task), "", metric, _RELEASED["prompt_length"])
+            yield key, part[metric].mean(), part[metric].count()
 
 
 def _is_superglue(voted: Sequence[Mapping[Any, Any]], size: str) -> bool:

@@ -52,6 +52,13 @@ def read_manifest(values: Mapping[str, Any]) -> Manifest:
         raise ConfigError(problems)
     for number, trial in enumerate(values["trials"]):
         problems += _trial_problems(number, trial)
+    problems += [
+        Problem(
+            key=f"manifest.axes.{axis}", value=levels, rule="is not a list",
+            remedy="run the sweep again to rewrite the manifest",
+        )
+        for axis, levels in values["axes"].items() if not isinstance(levels, list | tuple)
+    ]  # fmt: skip
     if not problems:
         problems += _repeated(trial["trial_id"] for trial in values["trials"])
     if problems:

@@ -72,7 +72,7 @@ def named(tasks: Sequence[str]) -> str:
 def all_named(tasks: Sequence[str]) -> str:
     """Every task by its name: `BoolQ, CB and COPA`."""
     names = [TASK.label_of(task) for task in tasks]
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def not_made_of(panel: Panel) -> str:

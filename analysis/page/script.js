@@ -11,6 +11,8 @@
   };
 
   /* Elements with their text set as text: what a store holds is never read as HTML. */
+  /* Pages in one place of the web share their memory, and have filters of their own. */
+  const FILTERS = `filters ${location.pathname}`;
   const make = (tag, attributes = {}, ...children) => {
     const svg = ["svg", "line", "polyline", "circle", "text", "g", "title"].includes(tag);
     const node = svg ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
@@ -19,6 +21,8 @@
     return node;
   };
   const number = (value, digits = 1) => (Number.isInteger(value) ? value.toLocaleString("en") : value.toFixed(digits));
+
+  const rowOf = (tag, attributes, cells) => make("tr", {}, ...cells.map((words) => make(tag, attributes, words)));
 
   /* Theme: of the system, until somebody chooses. */
   const themes = ["auto", "light", "dark"];
@@ -92,7 +96,7 @@
   const stateOf = (mark) => ["running", "failed", "broken", "missing"].find((s) => mark.classList.contains(s)) || "done";
   const applyFilters = () => {
     const asked = Object.fromEntries([...new FormData(filters)].filter(([, value]) => value.trim()));
-    memory.set("filters", JSON.stringify(asked));
+    memory.set(FILTERS, JSON.stringify(asked));
     const { state, id, ...cells } = asked;
     let count = 0;
     for (const row of rows) {
@@ -139,7 +143,7 @@
     roam(next);
     next.focus();
   });
-  for (const [name, value] of Object.entries(JSON.parse(memory.get("filters") || "{}"))) {
+  for (const [name, value] of Object.entries(JSON.parse(memory.get(FILTERS) || "{}"))) {
     if (filters.elements[name]) filters.elements[name].value = value;
   }
   filters.addEventListener("input", applyFilters);
@@ -187,7 +191,10 @@
       svg.append(line);
     }
     const note = losses.length ? `Green: score, 0 to 100. Orange: training loss, 0 to ${number(most, 2)}.` : "Score, 0 to 100.";
-    return make("div", {}, svg, make("p", { class: "quiet" }, note));
+    const head = rowOf("th", { scope: "col" }, ["Step", "Score", "Training loss"]);
+    const told = history.map((row) => rowOf("td", {}, [String(row.step), number(row.score), Number.isFinite(row.train_loss) ? number(row.train_loss, 3) : "-"]));
+    const numbers = make("table", { class: "numbers" }, make("thead", {}, head), make("tbody", {}, ...told));
+    return make("div", {}, svg, make("p", { class: "quiet" }, note), make("details", { id: "points" }, make("summary", {}, "As numbers"), numbers));
   };
 
   const answers = (chunk, trial) => {
@@ -222,7 +229,7 @@
       return [...counts].sort(([, a], [, b]) => b - a).slice(0, 5).map(([word]) => word).join(" ");
     };
     const list = make("ul", { class: "clusters" }, ...shared.map((tokens) => make("li", {}, `Tokens ${tokens.join(", ")} share: `, make("b", {}, most(tokens)))));
-    const head = make("thead", {}, make("tr", {}, ...["Token", "Nearest pieces", "Cosine"].map((word) => make("th", { scope: "col" }, word))));
+    const head = make("thead", {}, rowOf("th", { scope: "col" }, ["Token", "Nearest pieces", "Cosine"]));
     const body = make("tbody", {}, ...trial.near.map(([cosine], at) => make("tr", {}, make("th", { scope: "row" }, String(at)), make("td", {}, words[at].join(" ")), make("td", {}, number(cosine, 2)))));
     const part = trial.tokens > trial.near.length ? ` Of ${number(trial.tokens)} tokens, the page has the first ${trial.near.length}.` : "";
     return make("section", { id: "near" }, make("h3", {}, "What the prompt is near to"),

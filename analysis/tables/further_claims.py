@@ -138,7 +138,7 @@ def _against_gpt3(scale: Panel) -> Iterator[Claim]:
         if size in scale.sizes:
             yield Claim(
                 name=name, claim=claim, rule=rule, bound=bound,
-                effect=f"prompt tuning at {size} less few-shot GPT-3 {in_short(parameters)}, points",
+                effect=f"prompt tuning at {size} less GPT-3 {in_short(parameters)}, points",
                 measured=at(scale.seed_scores()[STUDIED] - few_shot[parameters].value, size),
             )  # fmt: skip
 

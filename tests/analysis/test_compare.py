@@ -70,6 +70,21 @@ def test_both_metrics_of_a_task_are_held_against_their_own(found: Findings) -> N
     assert average["within"].all()
 
 
+def test_released_prompts_are_held_against_their_own_settings(found: Findings) -> None:
+    """An imported prompt of which nothing is said, or one of 20 tokens held against 100."""
+    prompts = found.frame[found.frame["method"] == "prompt_tuning"]
+    frame = prompts[prompts["prompt_length"] == 20].assign(
+        model_family="t5", model_size="base", task="mrpc", f1=89.0, accuracy=80.0,
+        lm_adaptation_steps=100_000, prompt_init="class_label", transfer_tasks=None,
+    )  # fmt: skip
+    assert comparison(Findings(manifest=found.manifest, frame=frame)).empty
+    rows = comparison(Findings(manifest=found.manifest, frame=frame.assign(prompt_length=100)))
+    columns = ["metric", "published", "measured", "within"]
+    assert {tuple(row) for row in rows[columns].to_numpy()} == {
+        ("f1", 89.7, 89.0, True), ("accuracy", 85.3, 80.0, False),
+    }  # fmt: skip
+
+
 def _voted(*tasks: str) -> pd.DataFrame:
     row = {"model_size": "xxl", "metric": "score", "average": 91.0, "best": 91.0,
            "ensemble": 91.0, "voters": 5}  # fmt: skip

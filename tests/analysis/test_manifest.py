@@ -67,3 +67,12 @@ def test_trial_that_stands_twice_is_refused(plain_manifest: Any) -> None:
 
     with pytest.raises(ConfigError, match="stands 2 times"):
         read_manifest(values)
+
+
+def test_axis_that_is_no_list_is_named(plain_manifest: Any) -> None:
+    """A manifest of somebody else's making that ends in a traceback."""
+    values = plain_manifest()
+    values["axes"]["seed"] = 5
+
+    with pytest.raises(ConfigError, match="manifest.axes.seed: 5 is not a list; run the sweep"):
+        read_manifest(values)

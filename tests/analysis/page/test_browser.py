@@ -128,6 +128,10 @@ def test_numbers_of_heat_maps_stand_out_from_their_colour(
         return (pair[0] + 0.05) / (pair[1] + 0.05); });""")
     assert len(ratios) >= 16
     assert min(ratios) >= 4.5
+    browser.run("for (const e of document.querySelectorAll('details')) e.open = true")
+    told = browser.texts(".heats + details td")
+    assert len([words for words in told if words.endswith("of 2 seeds")]) == len(ratios)
+    assert browser.run(WIDER) is False
     assert max(ratios) > 1.2 * min(ratios)
     assert browser.run(WIDER) is False
 
@@ -182,6 +186,8 @@ def test_a_point_without_a_loss_is_no_point_of_the_losses(shown: Any, whole: Any
     shown.until("return document.getElementById('trial').open")
     counts = "return [...document.querySelectorAll('#trial .line')].map(e => e.children.length - 1)"
     assert shown.run(counts) == [3, 2]
+    rows = "return [...document.querySelectorAll('#points tbody tr')].map(e => e.textContent)"
+    assert shown.run(rows) == ["030-", "5451.500", "10501.500"]
     assert shown.errors() == []
 
 

@@ -101,8 +101,8 @@ def test_only_t5_on_superglue_is_held_against_gpt3(frame_of: Any) -> None:
     some = named[named["task"] != "wsc"]
     names = {"small_matches_gpt3_xl", "large_beats_gpt3"}
     assert {c.effect: round(c.measured.mean, 6) for c in _said(named) if c.name in names} == {
-        "prompt tuning at small less few-shot GPT-3 1.3B, points": 1.0,
-        "prompt tuning at large less few-shot GPT-3 175B, points": 1.3,
+        "prompt tuning at small less GPT-3 1.3B, points": 1.0,
+        "prompt tuning at large less GPT-3 175B, points": 1.3,
     }
     assert all(c.holds for c in _said(named) if c.name in names)
     assert not names & {claim.name for rows in (frame, some) for claim in _said(rows)}
