@@ -74,5 +74,5 @@ def test_axis_that_is_no_list_is_named(plain_manifest: Any) -> None:
     values = plain_manifest()
     values["axes"]["seed"] = 5
 
-    with pytest.raises(ConfigError, match="manifest.axes.seed: 5 is not a list; run the sweep"):
+    with pytest.raises(ConfigError, match=r"manifest\.axes\.seed: 5 is not a list; run the sweep"):
         read_manifest(values)

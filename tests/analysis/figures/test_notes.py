@@ -36,6 +36,7 @@ def test_tasks_are_told_as_one_tells_them() -> None:
     """`SQuAD and MRPC and QQP`."""
     assert named(["squad", "mrpc", "qqp"]) == "SQuAD, MRPC and QQP"
     assert named(["boolq"]) == "BoolQ"
+    assert named([]) == ""
 
 
 def test_many_tasks_are_counted_and_uneven_seeds_are_a_range(frame_of: Any) -> None:
