@@ -1,8 +1,10 @@
-"""What a user adds to the catalogue: families, tasks, places of benchmarks, texts.
+"""What a user adds to the catalogue: families, tasks, places of models and benchmarks, texts.
 
 In a spec these are
 
 families: [mine.yaml]                        # family files, by their place from the spec
+models:
+  t5: {dir: ../models}                       # copies of its checkpoints, by their names at the hub
 tasks: {reviews: {...}}                      # runners.tasks.own
 data:
   superglue: {dir: ../superglue}             # a copy in the publisher's layout
@@ -11,7 +13,7 @@ settings:
   lm_adaptation: {text: ../text, ...}        # a folder (runners.data.text)
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
 from runners.tasks.own import ABSENT
 from runners.tasks.own_section import read_tasks
 
-KEYS = ("families", "tasks", "data")
+KEYS = ("families", "models", "tasks", "data")
 """The keys of a spec that are read here, beside its text."""
 TEXT = "settings.lm_adaptation.text"
 """Where a spec has the folder of the text that models are adapted to."""
@@ -38,8 +40,9 @@ def read_catalogue(top: Section, base: Path) -> Catalogue:
 
     All places are absolute, since workers have folders of their own.
     """
+    families = {**shipped(), **_families(top, base)}
     return Catalogue(
-        families={**shipped(), **_families(top, base)},
+        families={**families, **dict(_copied(top.section("models"), families, base))},
         own_tasks=read_tasks(top.section("tasks"), base, BENCHMARK_OF),
         data=_data(top.section("data"), base),
         texts=_texts(top, base),
@@ -147,6 +150,22 @@ def _families(top: Section, base: Path) -> dict[str, Family]:
     return found
 
 
+def _copied(
+    section: Section, families: Mapping[str, Family], base: Path
+) -> Iterator[tuple[str, Family]]:
+    """The families of which a spec has copies, read from there."""
+    section.only(families)
+    for name in (name for name in families if name in section.values):
+        place = section.section(name)
+        place.only(("dir",))
+        folder = _folder(place, base)
+        if families[name].hub_ids and folder is not None:
+            yield name, families[name].copied_to(folder)
+        elif folder is not None:
+            remedy = "leave it out"
+            section.report(name, place.values["dir"], "has no checkpoint of the hub", remedy)
+
+
 def _data(section: Section, base: Path) -> dict[str, DataPlace]:
     section.only(BENCHMARKS)
     return {
@@ -163,13 +182,18 @@ def _place(section: Section, base: Path) -> DataPlace:
         return DataPlace()
     if "revision" in section.values:
         return DataPlace(revision=section.value("revision", _WORD))
+    return DataPlace(folder=_folder(section, base))
+
+
+def _folder(section: Section, base: Path) -> Path | None:
+    """The folder at `dir`, absolute; None where there is no word, which is reported."""
     name = section.value("dir", _WORD)
     if name is None:
-        return DataPlace()
-    folder = base / name
+        return None
+    folder: Path = base / name
     if not folder.is_dir():
         there = [each.name for each in folder.parent.glob("*") if each.is_dir()]
         near = nearest(folder.name, there)
         remedy = f"is {near!r} it?" if near else "give the path of a folder, from the spec's"
         section.report("dir", name, "is not a folder", remedy)
-    return DataPlace(folder=folder.resolve())
+    return folder.resolve()

@@ -22,7 +22,7 @@ import functools
 import importlib.util
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,12 @@ class Place:
     def is_fixed(self) -> bool:
         """Whether the same is there tomorrow as far as its name says: no branch of the hub."""
         return self.hub_id is None or _COMMIT.fullmatch(self.revision or "") is not None
+
+    def copied_to(self, folder: Path) -> "Place":
+        """Its copy in a folder, under the last part of its hub id; itself where it has none."""
+        if self.hub_id is None:
+            return self
+        return Place(path=folder / self.hub_id.rpartition("/")[2])
 
     def local(self) -> Path | None:
         """The folder or file on this machine; None for a hub id.
@@ -109,6 +115,19 @@ class Rung:
     """H."""
     shape: T5Shape | None = None
 
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """All that it is read from."""
+        return self.checkpoint, self.tokenizer, *self.adapted.values()
+
+    def copied_to(self, folder: Path) -> "Rung":
+        """The same model, with all that is at the hub read from copies in a folder."""
+        return replace(
+            self, checkpoint=self.checkpoint.copied_to(folder),
+            tokenizer=self.tokenizer.copied_to(folder),
+            adapted={steps: place.copied_to(folder) for steps, place in self.adapted.items()},
+        )  # fmt: skip
+
     def missing(self) -> list[str]:
         """What to do where this machine should have a part of it and has not."""
         told = (place.missing() for place in (self.checkpoint, self.tokenizer))
@@ -127,6 +146,17 @@ class Family:
     def objective(self) -> str:
         """What the checkpoints learned before any adaptation, as `pretraining_objective`."""
         return ARCHITECTURES[self.architecture]
+
+    @property
+    def hub_ids(self) -> frozenset[str]:
+        """What it has of the hub."""
+        places = (place for rung in self.rungs.values() for place in rung.places)
+        return frozenset(place.hub_id for place in places if place.hub_id is not None)
+
+    def copied_to(self, folder: Path) -> "Family":
+        """The same ladder, with all that is at the hub read from copies in a folder."""
+        rungs = {name: rung.copied_to(folder) for name, rung in self.rungs.items()}
+        return replace(self, rungs=rungs)
 
 
 @functools.cache

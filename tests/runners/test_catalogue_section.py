@@ -16,7 +16,7 @@ from runners.catalogue_section import (
     with_fingerprint,
 )
 from runners.data.text import read_text
-from runners.model.family import shipped
+from runners.model.family import Place, shipped
 from runners.rules import Problem
 from runners.section import Section
 
@@ -55,6 +55,24 @@ def test_all_three_are_added(folder: Path) -> None:
     assert found.origin("own", "rows") is found.own_tasks["rows"]
     assert found.origin("glue", "sst2") == DataPlace(revision="abc")
     assert found.origin("squad", "squad") == DataPlace()
+
+
+def test_checkpoints_of_the_hub_are_read_from_copies(folder: Path) -> None:
+    """The paper's specs, which cannot run without a family of another name and other trials."""
+    (folder / "mine.yaml").write_text(FAMILY.replace("./a", "us/one@abc"))
+    problems: list[Problem] = []
+    models = {"t5": {"dir": "superglue"}, "mine": {"dir": "superglue"}}
+    found = read_catalogue(Section({**GOOD, "models": models}, problems), folder)
+    assert problems == []
+    small, copies = found.families["t5"].rungs["small"], folder / "superglue"
+    assert small.checkpoint == small.tokenizer == Place(path=copies / "t5-v1_1-small")
+    assert small.adapted == {100_000: Place(path=copies / "t5-small-lm-adapt")}
+    assert (small.parameters, small.shape) == (
+        shipped()["t5"].rungs["small"].parameters, shipped()["t5"].rungs["small"].shape,
+    )  # fmt: skip
+    assert found.families["mine"].rungs["a"].checkpoint == Place(path=copies / "one")
+    assert found.families["pythia"] == shipped()["pythia"]
+    assert "does not exist" in small.missing()[0]
 
 
 def test_places_do_not_depend_on_where_a_worker_runs(
@@ -117,6 +135,19 @@ def test_tasks_are_meant_by_their_names(folder: Path) -> None:
         (
             {"data": {"glue": {"revision": 5}}},
             ["data.glue.revision: 5 is not a word; write a word"],
+        ),
+        (
+            {"models": {"t6": {"dir": "superglue"}}},
+            ["models.t6: 't6' is not a known key; did you mean 't5'?"],
+        ),
+        (
+            {"models": {"t5": {"dir": "superglu"}}},
+            ["models.t5.dir: 'superglu' is not a folder; is 'superglue' it?"],
+        ),
+        ({"models": {"t5": {}}}, ["models.t5.dir: None is missing; give a word"]),
+        (
+            {"models": {"nano": {"dir": "superglue"}}},
+            ["models.nano: 'superglue' has no checkpoint of the hub; leave it out"],
         ),
         ({"tasks": {"rows": {"train": "rows.tsv"}}}, ["tasks.rows.dev: None is missing; give"] * 3),
     ],
