@@ -43,7 +43,8 @@ _FIGURES = {axis.figure.lower().replace(" ", "_"): axis.name for axis in (METHOD
 """The axis of each figure that can be digitised."""
 _SHIFTED_FROM = "squad"
 """What the models of Table 1 were tuned for."""
-_RELEASED = {"prompt_length": 100, "prompt_init": "class_label", "lm_adaptation_steps": 100_000}
+_RELEASED_LENGTH = 100
+_RELEASED = {"prompt_init": "class_label", "lm_adaptation_steps": 100_000}
 """The settings of the prompts that were released with the paper's code."""
 _SAME_SIZE = 0.05
 _EXACT = {"trainable": 0.0, "total": 0.0, "percent": 1e-5}
@@ -108,11 +109,12 @@ def _measured(found: Findings) -> Iterator[tuple[Key, float, float]]:
 def _measured_as_released(frame: pd.DataFrame) -> Iterator[tuple[Key, float, float]]:
     """Means of prompts that were tuned, or imported, at the settings of the released ones."""
     rows = frame[(frame["status"] == "done") & (frame["method"] == STUDIED)]
+    rows = rows[rows["prompt_length"] == _RELEASED_LENGTH]
     for name, value in _RELEASED.items():
         rows = rows[rows[name] == value]
     for (size, task), part in rows.groupby(["model_size", "task"], sort=False):
         for metric in (name for name in ("accuracy", "f1") if name in part):
-            key = ("released_prompt", str(size), str(task), "", metric, _RELEASED["prompt_length"])
+            key = ("released_prompt", str(size), str(task), "", metric, _RELEASED_LENGTH)
             yield key, part[metric].mean(), part[metric].count()
 
 

@@ -1,7 +1,6 @@
 """Reading what trials left behind: records, failures and discards."""
 
 import dataclasses
-import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,13 +135,15 @@ def _stray(path: str) -> Defect:
 
 def _misshapen(found: TrialRecord | Failure | Discard) -> list[str]:
     """Fields whose JSON value is not of the field's kind."""
-    kinds = _kinds(type(found))
+    kinds = _KINDS[type(found)]
     return [name for name, kind in kinds.items() if not isinstance(getattr(found, name), kind)]
 
 
-@functools.cache
 def _kinds(form: type[TrialRecord | Failure | Discard]) -> dict[str, type]:
-    """The kind of JSON value of each field that has to be of one."""
     kinds = {Mapping: dict, None: str}
     origins = {field.name: get_origin(field.type) for field in dataclasses.fields(form)}
     return {name: kinds[origin] for name, origin in origins.items() if origin in kinds}
+
+
+_KINDS = {form: _kinds(form) for form in (TrialRecord, Failure, Discard)}
+"""The kind of JSON value of each field that has to be of one."""

@@ -129,8 +129,9 @@ def test_numbers_of_heat_maps_stand_out_from_their_colour(
     assert len(ratios) >= 16
     assert min(ratios) >= 4.5
     browser.run("for (const e of document.querySelectorAll('details')) e.open = true")
-    told = browser.texts(".heats + details td")
-    assert len([words for words in told if words.endswith("of 2 seeds")]) == len(ratios)
+    told = browser.texts(".heats + details tbody td")
+    assert len(told) == len(ratios)
+    assert "20.5 ± 0.7, 2 of 2 seeds" in told
     assert browser.run(WIDER) is False
     assert max(ratios) > 1.2 * min(ratios)
     assert browser.run(WIDER) is False
