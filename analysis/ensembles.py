@@ -1,7 +1,8 @@
 """Table 3: several prompts of one task, their average, the best of them, and their vote.
 
 The voters are the default cell's prompts of one task and size, one a seed, in the order
-of their seeds; `runners.tasks.voting` says who wins, and what decides a tie.
+of their seeds; `runners.tasks.voting` says what counts as one answer, who wins, and what decides
+a tie.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -110,7 +111,7 @@ def _rows(
     scores: Sequence[Mapping[str, float]],
     examples: Sequence[Example],
 ) -> Iterator[dict[str, Any]]:
-    votes = vote_each(answers)
+    votes = vote_each(answers, task.canonical)
     ensemble = task.score([vote.answer for vote in votes], examples)
     best = max(scores, key=lambda metrics: metrics["score"])
     for metric in (name for name in ensemble if name != "invalid"):

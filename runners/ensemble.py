@@ -87,12 +87,13 @@ def judge_ensemble(
     ]
     answers = answer(backbone, backbone.weights, asked)
     scored = [each.score(ids) for each, ids in zip(data, answers, strict=True)]
-    votes = vote_each([predictions for _, predictions in scored])
+    canonical = data[0].task.canonical
+    votes = vote_each([predictions for _, predictions in scored], canonical)
     metrics, _ = data[0].judge([vote.answer for vote in votes])
     return Judged(
         prompts=prompts, metrics=metrics, votes=tuple(votes),
         alone=tuple(metrics["score"] for metrics, _ in scored),
-        recorded=tuple(vote_each([_recorded(store, p.id) for p in prompts])),
+        recorded=tuple(vote_each([_recorded(store, p.id) for p in prompts], canonical)),
     )  # fmt: skip
 
 

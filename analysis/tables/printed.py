@@ -14,7 +14,7 @@ from ablation.method import AXIS as METHOD
 from ablation.prompt_init import AXIS as INIT
 from ablation.task import AXIS as TASK
 from analysis.neighbours import largest_clusters, sampled_tokens
-from runners.tasks.voting import TIE_RULE
+from runners.tasks.voting import EQUAL_RULE, TIE_RULE
 
 NOTHING = "-"
 AT_CHANCE = "at chance"
@@ -194,7 +194,7 @@ def _measured() -> Layouts:
     return {
         "table_3_ensembling": (
             "Table 3: ensembles of prompts",
-            f"Majority vote of the prompts of all seeds. Ties: {TIE_RULE}.",
+            f"Majority vote of the prompts of all seeds: {EQUAL_RULE}. Ties: {TIE_RULE}.",
             [
                 ("Task", lambda row: _task(row["task"])), _SIZE,
                 ("Metric", lambda row: str(row["metric"])),

@@ -1,6 +1,6 @@
 """The examples that a trial reads of a task, as text: what no tokenizer has seen yet."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from runners.catalogue import MICROWORLD, Catalogue, DataPlace, task_at
@@ -33,7 +33,11 @@ class Reading:
 
     def targets(self, examples: Sequence[Example]) -> list[str]:
         """What a model is to write for each example."""
-        return [add_sentinel(e.target) if self.sentinel else e.target for e in examples]
+        return self.written(example.target for example in examples)
+
+    def written(self, answers: Iterable[str]) -> list[str]:
+        """What a model is to write for each answer."""
+        return [add_sentinel(answer) if self.sentinel else answer for answer in answers]
 
 
 Reader = Callable[[Reading, Split], ReadSplit]
@@ -75,9 +79,19 @@ def read_split(reading: Reading, split: Split) -> ReadSplit:
 
 
 def read_place(source: str, task: str, split: Split, origin: OwnTask | DataPlace) -> ReadSplit:
-    """The examples of a whole split; raises ValueError where files or rows cannot be read."""
+    """The examples of a whole split.
+
+    Raises ValueError where files or rows cannot be read, and where there is no example.
+    """
     records, commit = read_records(source, task, split, origin)
-    return task_at(source, task, origin).read(records, split=split), commit
+    examples = task_at(source, task, origin).read(records, split=split)
+    if not examples:
+        place = (origin.folder or "the hub") if isinstance(origin, DataPlace) else "its files"
+        raise ValueError(
+            f"{task}: no record of {split} in {place} has an example, of {len(records)} that are "
+            "there; give the publisher's files, or others that ask something"
+        )
+    return examples, commit
 
 
 @dataclass(frozen=True, kw_only=True)

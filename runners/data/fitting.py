@@ -214,7 +214,7 @@ class _Fitting:
                 t, d = min(t, trial.input_length), min(d, trial.target_length)
             elif t > trial.input_length or d > trial.target_length:
                 return False
-            # A dev row may be answered by as many tokens as the longest target has.
+            # A dev row may be answered by as many tokens as the longest right answer has.
             needed = max(needed, t + d if split == "dev" else min(t + d, each.row))
         return _have_room(trial, needed, model.positions)
 
@@ -239,9 +239,15 @@ def _measured(ask: _Ask, read: Reader, notes: Notebook | None) -> dict[Split, Le
     else:
         found = examples_of(ask.reading, continues=ask.codec.continues, read=read)
         splits |= {"train": found.train, "dev": found.dev}
-    return {
-        split: lengths_of(
-            ask.codec, [each.input for each in examples], ask.reading.targets(examples), notes
-        )
-        for split, examples in splits.items()
-    }
+    lengths: dict[Split, Lengths] = {}
+    for split, examples in splits.items():
+        rows = [(each.input, answer) for each in examples for answer in _answers(each, split)]
+        written = ask.reading.written(answer for _, answer in rows)
+        lengths[split] = lengths_of(ask.codec, [text for text, _ in rows], written, notes)
+    return lengths
+
+
+def _answers(example: Example, split: Split) -> Iterable[str]:
+    """What an example is to be answered by: on dev by any right answer, which may be longer."""
+    right = example.references if split == "dev" else ()
+    return dict.fromkeys((example.target, *right))

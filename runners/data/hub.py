@@ -5,7 +5,7 @@ publisher nests; everything else here is about putting that back.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ class HubTask:
 
 
 _SPLITS: Mapping[Split, str] = {"train": "train", "dev": "validation"}
+_BOOLEANS = (False, True)
 _CB = ("entailment", "contradiction", "neutral")
 _RTE = tuple(glue.RTE)
 _MRQA = {
@@ -39,11 +40,17 @@ def _as_they_are(rows: Iterable[Row]) -> list[Record]:
     return [dict(row) for row in rows]
 
 
-def _with_label(written: Callable[[int], object]) -> Callable[[Iterable[Row]], list[Record]]:
+def _with_label(written: Sequence[object]) -> Callable[[Iterable[Row]], list[Record]]:
     def records(rows: Iterable[Row]) -> list[Record]:
-        return [{**row, "label": written(row["label"])} for row in rows]
+        return [{**row, "label": _written(row, written)} for row in rows]
 
     return records
+
+
+def _written(row: Row, written: Sequence[object]) -> object:
+    """The label of a row as its publisher writes it; another number stays, and no task reads it."""
+    label = row["label"]
+    return written[label] if label in range(len(written)) else label
 
 
 def _multirc(rows: Iterable[Row]) -> list[Record]:
@@ -87,7 +94,7 @@ def _wsc(rows: Iterable[Row]) -> list[Record]:
     spans = ("span1_index", "span1_text", "span2_index", "span2_text")
     return [
         {
-            "idx": row["idx"], "text": row["text"], "label": bool(row["label"]),
+            "idx": row["idx"], "text": row["text"], "label": _written(row, _BOOLEANS),
             "target": {name: row[name] for name in spans},
         }
         for row in rows
@@ -123,13 +130,13 @@ def _glue(config: str) -> HubTask:
 
 
 TASKS: Mapping[str, HubTask] = {
-    "boolq": _superglue("boolq", _with_label(bool)),
-    "cb": _superglue("cb", _with_label(_CB.__getitem__)),
+    "boolq": _superglue("boolq", _with_label(_BOOLEANS)),
+    "cb": _superglue("cb", _with_label(_CB)),
     "copa": _superglue("copa", _as_they_are),
     "multirc": _superglue("multirc", _multirc),
     "record": _superglue("record", _record),
-    "rte": _superglue("rte", _with_label(_RTE.__getitem__)),
-    "wic": _superglue("wic", _with_label(bool)),
+    "rte": _superglue("rte", _with_label(_RTE)),
+    "wic": _superglue("wic", _with_label(_BOOLEANS)),
     # The fixed config is the one that T5 reads: its spans are where the text has them.
     "wsc": _superglue("wsc.fixed", _wsc),
     "glue_rte": _glue("rte"), "mrpc": _glue("mrpc"), "qqp": _glue("qqp"), "sst2": _glue("sst2"),
@@ -148,6 +155,12 @@ TASKS: Mapping[str, HubTask] = {
 """Every published task."""
 
 _COMMIT = re.compile(r"^hf://datasets/[^@]+@([0-9a-f]{40})/")
+_REMEDY = (
+    "give another commit (data: {BENCHMARK: {revision: ...}}), or name a local copy in the spec "
+    "(data: {BENCHMARK: {dir: ...}})"
+)
+_KEPT_BACK = -1
+"""What the hub has for a label that is not published, as those of most test splits."""
 
 
 def read_hub(task: str, split: Split, revision: str | None) -> tuple[list[Record], str | None]:
@@ -155,10 +168,15 @@ def read_hub(task: str, split: Split, revision: str | None) -> tuple[list[Record
 
     `revision` is a commit, tag or branch, None for what the hub has now. The
     commit is None where `datasets` does not tell, as for a local folder.
-    Raises ValueError where the hub has no such split or cannot be reached.
+    Raises ValueError where the hub has no such split or cannot be reached, where `datasets`
+    cannot read what is there, and where that has no row of the task, or no labels.
     """
     # Loading `datasets` takes most of a second.
     from datasets import load_dataset
+    from datasets.exceptions import DatasetsError
+
+    # What the hub's client raises where nobody answers; which client that is has changed.
+    from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
     place = TASKS[task]
     if split not in place.splits:
@@ -170,13 +188,31 @@ def read_hub(task: str, split: Split, revision: str | None) -> tuple[list[Record
         found = load_dataset(
             place.repository, place.config, split=place.splits[split], revision=revision
         )
-    except (OSError, ValueError) as error:
+    # A RuntimeError says that a commit has a script, as those before the hub's parquet files.
+    except (OSError, ValueError, RuntimeError, DatasetsError, HTTPError) as error:
         said = " ".join(str(error).split())
         raise ValueError(
-            f"{task}: {place.repository} cannot be read from the hub ({said[:300]}); "
-            "reach the hub once, or name a local copy in the spec (data: {BENCHMARK: {dir: ...}})"
+            f"{task}: {place.repository} cannot be read from the hub ({said[:300]}); reach the hub "
+            f"once, {_REMEDY}"
         ) from error
     commits = {
         match[1] for file in found.info.download_checksums or () if (match := _COMMIT.match(file))
     }
-    return place.records(found), min(commits, default=None)
+    records = place.records(_labelled(found, task))
+    if not records:
+        raise ValueError(
+            f"{task}: {place.repository} has no row of it among the {len(found)} of its split "
+            f"{place.splits[split]}; {_REMEDY}"
+        )
+    return records, min(commits, default=None)
+
+
+def _labelled(rows: Iterable[Row], task: str) -> Iterator[Row]:
+    """The rows; raises ValueError at the first whose label is kept back."""
+    for number, row in enumerate(rows):
+        if row.get("label") == _KEPT_BACK:
+            raise ValueError(
+                f"{task}: row {number} of {TASKS[task].repository} has the label {_KEPT_BACK}, "
+                f"which stands for one that is not published; {_REMEDY}"
+            )
+        yield row

@@ -94,13 +94,15 @@ def load_task_data(config: TrialConfig, codec: Codec, catalogue: Catalogue) -> T
 
     Raises ValueError for an unknown source or task, for data that cannot be
     read, for more examples than there are (`dev_examples` of published and own
-    data is a cap, and no such number), for rows that are too long, and for labels
-    that the tokenizer cannot write.
+    data is a cap, and no such number), for rows that are too long, for labels
+    that the tokenizer cannot write, and for dev rows that offer nothing to choose.
     """
     problems = catalogue.problems(config)
     if problems:
         raise ConfigError(problems)
-    return _load(codec, reading_of(config, config.task, config.data_source, catalogue))
+    data = _load(codec, reading_of(config, config.task, config.data_source, catalogue))
+    _check_choices(config, data)
+    return data
 
 
 def load_transfer_data(
@@ -115,10 +117,13 @@ def load_transfer_data(
     if not config.transfers:
         return {}
     own = load_task_data(config, codec, catalogue)
-    return {
+    found = {
         task: _load_dev(codec, reading, own.task, own.common)
         for task, reading in transfer_readings(config, catalogue).items()
     }
+    for data in found.values():
+        _check_choices(config, data)
+    return found
 
 
 def forget() -> None:
@@ -143,7 +148,7 @@ def _load(codec: Codec, reading: Reading) -> TaskData:
         dev=dev_rows,
         dev_examples=dev,
         labels=codec.words(task.init_words),
-        target_limit=max(len(row.target_ids) for row in dev_rows),
+        target_limit=_longest_answer(codec, dev_rows, dev, reading),
         common=common,
         majority=task.majority_score(train, dev),
         chance=task.chance_beside(common, dev),
@@ -166,7 +171,7 @@ def _load_dev(codec: Codec, reading: Reading, words_of: Task, common: str) -> De
         task=task,
         dev=rows,
         dev_examples=dev,
-        target_limit=max(len(row.target_ids) for row in rows),
+        target_limit=_longest_answer(codec, rows, dev, reading),
         chance=task.chance_beside(common, dev),
         fingerprint=_fingerprint(dev),
         revision=commit,
@@ -214,6 +219,31 @@ def check_sentinel(codec: Codec) -> None:
         remedy="leave this objective out, or take a tokenizer with sentinels",
     )  # fmt: skip
     raise ConfigError([problem])
+
+
+def _check_choices(config: TrialConfig, data: DevData) -> None:
+    """Raises ValueError where an answer is to be chosen, and a dev row offers none."""
+    if config.answer_by != "likelihood":
+        return
+    bare = [example.key for example in data.dev_examples if not example.choices]
+    if bare:
+        raise ValueError(
+            f"answer_by: likelihood needs choices, and {len(bare)} of {len(data.dev_examples)} dev "
+            f"rows of {data.task.name} have none (the first is {'/'.join(map(str, bare[0]))}); "
+            "leave them out, or give generation"
+        )
+
+
+def _longest_answer(
+    codec: Codec, rows: Sequence[Encoded], examples: Sequence[Example], reading: Reading
+) -> int:
+    """Tokens of the longest right answer to any row, of which a question may have several.
+
+    Those that no row is to write may be longer than `target_length`, and are counted up to it.
+    """
+    answers = reading.written({right for example in examples for right in example.references})
+    right = max((len(ids) for ids in codec.targets(answers)), default=0)
+    return max(min(right, reading.target_length), *(len(row.target_ids) for row in rows))
 
 
 def _encode(

@@ -7,6 +7,7 @@ not fit is an error here: weights that are missing, too many, of another shape, 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.models.auto.tokenization_auto import get_tokenizer_config
 
 from runners.model.backbone import no_bars
 from runners.model.checkpoint import SAFE_REMEDY, pickled
@@ -35,6 +37,8 @@ _TIED = (
 """The way out for a T5 1.1 without an output layer, which computes what it did before."""
 _VOCABULARIES = ("tokenizer.json", "*.model", "vocab.*", "*.tiktoken")
 """What a tokenizer has its pieces in."""
+_OF_BYTES = "ByT5Tokenizer"
+"""The tokenizer whose pieces are bytes, which need no file."""
 _MASKS = re.compile(r"\.attn\.((attention\.)?(masked_)?bias|causal_mask)$")
 """Masks of GPT-Neo, GPT-J and CodeGen, which were saved beside the weights once; models make them.
 
@@ -129,7 +133,7 @@ def read_codec(place: Place, *, continues: bool, **options: Any) -> Codec:
     where, found = _arguments(place)
     options |= found
     local = place.local()
-    if local is not None and local.is_dir() and not any(map(any, map(local.glob, _VOCABULARIES))):
+    if local is not None and local.is_dir() and not _has_pieces(local, place):
         # `transformers` makes an empty tokenizer of some models, and says nothing.
         raise ValueError(
             f"tokenizer {place}: there is none of {', '.join(_VOCABULARIES)}; save the model's "
@@ -143,6 +147,14 @@ def read_codec(place: Place, *, continues: bool, **options: Any) -> Codec:
             "give one that has"
         )
     return Codec(tokenizer=tokenizer, continues=continues)
+
+
+def _has_pieces(folder: Path, place: Place) -> bool:
+    """Whether a folder says what the pieces of its tokenizer are."""
+    if any(map(any, map(folder.glob, _VOCABULARIES))):
+        return True
+    with _Explained(place):
+        return bool(get_tokenizer_config(folder).get("tokenizer_class") == _OF_BYTES)
 
 
 def _arguments(place: Place) -> tuple[str, dict[str, Any]]:

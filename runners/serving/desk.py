@@ -230,7 +230,7 @@ class Desk:
             voices.append(self._voice(prompt, query, answer, asked.labels))
         return Reply(
             model=asked.model, voices=tuple(voices), input_tokens=asked.tokens,
-            vote=vote([voice.text for voice in voices]),
+            vote=vote([voice.text for voice in voices], asked.model.prompts[0].canonical),
         )  # fmt: skip
 
     def _voice(

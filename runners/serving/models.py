@@ -4,7 +4,7 @@ Torch-free: whoever answers HTTP needs the tokenizer alone.
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from weakref import WeakValueDictionary
 
@@ -35,6 +35,8 @@ class ServedPrompt:
     """The answers of its task; None where they are free text."""
     prefix: str
     """What its inputs begin with: the task's word and a space, or nothing."""
+    canonical: Callable[[str], Hashable]
+    """What a vote sees of its answers."""
     trial: str | None = None
     """The id of its trial, where it is known; another prompt may come under the same id."""
     score: float | None = None
@@ -67,7 +69,7 @@ def served_prompt(
     return ServedPrompt(
         key=key_of(vectors), label=config.label, vectors=vectors, config=config, frozen=frozen,
         labels=task.labels, prefix=f"{task.prefix} " if config.task_prefix else "",
-        trial=trial, score=score, predictions=predictions, origin=origin,
+        canonical=task.canonical, trial=trial, score=score, predictions=predictions, origin=origin,
     )  # fmt: skip
 
 

@@ -63,6 +63,8 @@ METRICS: Mapping[str, Measure] = {
 """What a task can be judged by; `binary_f1` is that of the second of two labels."""
 OF_LABELS = frozenset({"macro_f1", "binary_f1"})
 """Metrics that need labels."""
+OF_ANSWERS = frozenset({"exact_match", "f1"})
+"""Metrics that normalise an answer before they compare it."""
 
 
 ABSENT = "absent"
@@ -132,12 +134,14 @@ class OwnTask:
     def task(self) -> Task:
         """The task under its own name."""
         if self.input is None:
-            return replace(answering(self.name), instruction=self.instruction)
+            return replace(answering(self.name, own=True), instruction=self.instruction)
         words = None if self.labels is None else tuple(word for _, word in self.labels)
+        normalises = words is None and OF_ANSWERS.issuperset(self.metrics)
         return Task(
             name=self.name, labels=words, init_words=self.init_words, prefix=self.name,
             examples_of=self._examples_of, measure=self._measure,
             legal=is_choice if words else says_something, instruction=self.instruction,
+            canonical=metrics.normalize_answer if normalises else str.strip,
         )  # fmt: skip
 
     def records(self, split: Split) -> Records:

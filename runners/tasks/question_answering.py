@@ -1,11 +1,13 @@
 """Extractive question answering: SQuAD 1.1, MRQA's out-of-domain sets, and whatever has their form.
 
-A record is one question: `question`, `context`, and `answers`, a list of texts.
+A record is one question: `question`, `context`, and `answers`, a list of texts. Empty ones are
+left out, and the first of the rest is the target.
 Format: T5's `squad` preprocessor; metrics: the official SQuAD 1.1 script.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from runners.tasks import metrics
@@ -20,6 +22,7 @@ INIT_WORDS = ("question", "answer", "reading", "comprehension")
 
 _MARK = re.compile(r"([^0-9A-Za-z_])")
 _SPACES = re.compile(r"[\t\n\f\r ]+")
+_NO_LETTER = re.compile(r"[^\w\s]")
 
 
 def spaced(text: str) -> str:
@@ -33,12 +36,36 @@ def spaced(text: str) -> str:
     return _SPACES.sub(" ", _MARK.sub(r" \1 ", text)).strip(" ")
 
 
-def _examples_of(record: Fields) -> Iterator[Example]:
-    answers = tuple(spaced(text) for text in record.texts("answers"))
-    if not any(answer.strip() for answer in answers):
+def spaced_marks(text: str) -> str:
+    """The text with space around its marks and single spaces throughout, in any language.
+
+    Of ASCII the marks are those of `spaced`, beyond it Unicode's punctuation: letters of any
+    script stay together with their accents, `Москва` as `Moskva`, and symbols stay where they are.
+    """
+    return " ".join(_NO_LETTER.sub(_apart, text).split())
+
+
+def _apart(found: re.Match[str]) -> str:
+    character = found[0]
+    is_mark = character.isascii() or unicodedata.category(character).startswith("P")
+    return f" {character} " if is_mark else character
+
+
+def _published(record: Fields) -> Iterator[Example]:
+    return _examples_of(record, spaced)
+
+
+def _own(record: Fields) -> Iterator[Example]:
+    return _examples_of(record, spaced_marks)
+
+
+def _examples_of(record: Fields, spacing: Callable[[str], str]) -> Iterator[Example]:
+    written = (spacing(text) for text in record.texts("answers"))
+    answers = tuple(answer for answer in written if answer.strip())
+    if not answers:
         rule, remedy = "is empty", "leave the question out: SQuAD 1.1 has an answer to each"
         raise record.refuse("answers", rule, remedy)
-    question, context = spaced(record.text("question")), spaced(record.text("context"))
+    question, context = spacing(record.text("question")), spacing(record.text("context"))
     yield Example(
         input=f"question: {question} context: {context}",
         target=answers[0],
@@ -61,14 +88,16 @@ def says_something(prediction: str, example: Example) -> bool:
     return bool(metrics.normalize_answer(prediction))
 
 
-def answering(name: str) -> Task:
-    """A task of this form under a name of its own, such as a user's.
+def answering(name: str, *, own: bool = False) -> Task:
+    """A task of this form under a name of its own.
 
-    T5 has no word for it: `question:` and `context:` tell it from others.
+    T5 has no word for it: `question:` and `context:` tell it from others. A user's `own`, which
+    may be in any language, has space around marks as `spaced_marks` sets it.
     """
     return Task(
         name=name, labels=None, init_words=INIT_WORDS, prefix="",
-        examples_of=_examples_of, measure=measure_answers, legal=says_something,
+        examples_of=_own if own else _published, measure=measure_answers, legal=says_something,
+        canonical=metrics.normalize_answer,
         instruction="Answer the question in words of the context.",
     )  # fmt: skip
 

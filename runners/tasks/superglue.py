@@ -171,6 +171,7 @@ _ALL = (
         name="record", labels=None, prefix="record",
         init_words=("commonsense", "reasoning", "reading", "comprehension"),
         examples_of=_record, offers=True, asks_once=True, measure=_measure_record, legal=_is_entity,
+        canonical=metrics.normalize_answer,
         instruction="Which of the entities is the @placeholder of the query?",
     ),
     plain(
@@ -184,7 +185,7 @@ _ALL = (
     Task(
         name="wsc", labels=None, prefix="wsc:",
         init_words=("commonsense", "pronoun", "resolution"),
-        examples_of=_wsc, measure=_measure_wsc, legal=_names_something,
+        examples_of=_wsc, measure=_measure_wsc, legal=_names_something, canonical=wsc.content_words,
         instruction="Who or what does the word between the stars stand for?",
     ),
 )  # fmt: skip

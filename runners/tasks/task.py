@@ -1,7 +1,7 @@
 """What a task is: `Example` and `Task`, independent of any benchmark."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
@@ -58,6 +58,8 @@ class Task:
     """What prompt design says before a question."""
     verdicts: tuple[str, ...] = ()
     """Words inside its answers that mean what those of another such task mean, in one order."""
+    canonical: Callable[[str], Hashable] = str.strip
+    """All that the metrics see of an answer: answers that are alike in it are one to a vote."""
 
     @property
     def has_choices(self) -> bool:

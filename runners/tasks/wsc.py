@@ -66,6 +66,16 @@ def names_referent(prediction: str, referent: str) -> bool | None:
     return said_words <= right_words or right_words <= said_words
 
 
+def content_words(prediction: str) -> frozenset[str] | None:
+    """All that `names_referent` sees of a prediction; None where it names nothing.
+
+    Predictions that share only some of them name some referents alike, and not others: `bunny`
+    fits `fuzzy bunny` and `pet bunny`, which do not fit each other.
+    """
+    said = _content(prediction)
+    return frozenset(said.split(" ")) if said else None
+
+
 def _content(phrase: str) -> str:
     words = phrase.strip().lower().split(" ")
     return " ".join(word for word in words if word not in DETERMINERS)

@@ -23,10 +23,13 @@ def voters(toy: Any) -> Any:
     return toy(axes=axes, baselines=[])
 
 
-def commit(made: Any, record: Any, *, scores: dict[int, float] | None = None) -> None:
+def commit(
+    made: Any, record: Any, *, scores: dict[int, float] | None = None,
+    said: dict[int, list[str]] = ANSWERS,
+) -> None:  # fmt: skip
     """Commit each seed's answers with its score."""
     for config in made.configs:
-        answers = ANSWERS[config.seed]
+        answers = said[config.seed]
         right = 100 * sum(a == t for a, t in zip(answers, TARGETS, strict=True)) / 4
         attempt = made.store.begin(config.trial_id)
         lines = [
@@ -47,6 +50,20 @@ def test_average_best_and_vote_of_three_prompts(voters: Any, record: Any) -> Non
     row = table.set_index("metric").loc["score"]
     assert (row["average"], row["best"], row["ensemble"]) == (75.0, 75.0, 100.0)
     assert (row["voters"], row["planned_seeds"], row["ties"]) == (3, 3, 0)
+
+
+def test_votes_are_counted_as_the_task_reads_answers(toy: Any, record: Any) -> None:
+    """Would catch ReCoRD's `Lund` and `lund` as two answers that lose to a third."""
+    lone = {"prompt_length": [20], "prompt_init": ["class_label"]}
+    lone |= {"pretraining_objective": ["lm_adaptation"], "lm_adaptation_steps": [1000]}
+    axes = {"model_size": ["60k"], "task": ["record"], "seed": [0, 1, 2], **lone}
+    made = toy(axes=axes, baselines=[])
+    said = {0: ["no", *TARGETS[1:]], 1: TARGETS, 2: [target.lower() for target in TARGETS]}
+    commit(made, record, said=said, scores={0: 75.0, 1: 100.0, 2: 100.0})
+    table, notes = ensemble_table(made.trials().frame, made.store)
+    assert notes == []
+    row = table.set_index("metric").loc["score"]
+    assert (row["ensemble"], row["ties"]) == (100.0, 0)
 
 
 def test_answers_that_do_not_give_the_recorded_score_are_not_voted_on(

@@ -5,6 +5,7 @@ mistake has to come out of the command: with an exit code of 2, all of its
 four parts (subject, value, rule, remedy), no traceback, and nothing written.
 """
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable
@@ -46,6 +47,32 @@ def _missing_split(folder: Path) -> list[str]:
 def _column_of_a_benchmark(folder: Path) -> list[str]:
     _sst2(folder, "train.tsv", "dev.tsv", header="review\tlabel")
     return [*SPAN, "task=sst2", "data_source=published"]
+
+
+def _questionless(folder: Path) -> list[str]:
+    place = folder / "superglue" / "MultiRC"
+    place.mkdir(parents=True)
+    for file in ("train.jsonl", "val.jsonl"):
+        passage = {"text": "Ann owns a cat.", "questions": []}
+        (place / file).write_text(json.dumps({"idx": 0, "passage": passage}))
+    (folder / "my.yaml").write_text("data: {superglue: {dir: superglue}}\n")
+    return [*SPAN, "task=multirc", "data_source=published"]
+
+
+def _header_alone(folder: Path) -> list[str]:
+    (folder / "mrqa").mkdir()
+    header = json.dumps({"header": {"dataset": "BioASQ"}}).encode()
+    (folder / "mrqa" / "BioASQ.jsonl.gz").write_bytes(gzip.compress(header))
+    (folder / "my.yaml").write_text("data: {mrqa: {dir: mrqa}}\n")
+    return [*SPAN, "task=cb", "transfer_tasks=bioasq"]
+
+
+def _damaged_file(folder: Path) -> list[str]:
+    words = _header_alone(folder)
+    file = folder / "mrqa" / "BioASQ.jsonl.gz"
+    packed = file.read_bytes()
+    file.write_bytes(packed[:10] + bytes([packed[10] ^ 0xFF]) + packed[11:])
+    return words
 
 
 def _own(folder: Path, task: str, rows: str) -> list[str]:
@@ -114,6 +141,12 @@ def _dropout(folder: Path) -> list[str]:
 TRIALS: dict[str, tuple[Prepare, list[str]]] = {
     "a missing split": (_missing_split, ["dev.tsv"]),
     "a wrong column of a benchmark": (_column_of_a_benchmark, ["sentence", "review"]),
+    "a split that asks nothing": (
+        _questionless,
+        ["multirc: no record of train in", "superglue has an example", "give the publisher's"],
+    ),
+    "a file with a header alone": (_header_alone, ["BioASQ.jsonl.gz: holds no question; put the"]),
+    "a damaged file": (_damaged_file, ["BioASQ.jsonl.gz: is no whole gzip file", "copy it again"]),
     "a wrong column in a template": (
         _column_of_a_template,
         ["'{review}'", "name one of text, label"],

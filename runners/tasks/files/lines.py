@@ -2,8 +2,10 @@
 
 import csv
 import gzip
+import io
 import json
 import reprlib
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ def content(path: Path) -> bytes:
         return packed
     try:
         return gzip.decompress(packed)
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: is no whole gzip file ({error}); copy it again") from error
 
 
@@ -107,7 +109,8 @@ def _rows(path: Path, separator: str, quoted: bool) -> Iterator[tuple[int, list[
         lines = text.replace("\r\n", "\n").split("\n")
         yield from ((n, line.split(separator)) for n, line in enumerate(lines, start=1) if line)
         return
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    # Line ends are those of files alone: a Unicode separator stays inside its value.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         for values in reader:
             if values:

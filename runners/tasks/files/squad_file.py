@@ -43,7 +43,10 @@ def read_squad_file(path: Path) -> Records:
         raise ValueError(f"{path}: is not JSON ({error}); give a file in SQuAD's form") from error
     if not isinstance(values, dict):
         raise ValueError(f"{path}: is a JSON {type(values).__name__}, not an object; give SQuAD's")
-    questions = list(_questions(Fields(values=values, record=str(path))))
+    return _numbered(list(_questions(Fields(values=values, record=str(path)))), path)
+
+
+def _numbered(questions: Records, path: Path) -> Records:
     if not questions:
         raise ValueError(f"{path}: holds no question; put the whole file there")
     return [{"idx": number, **each} for number, each in enumerate(questions)]
@@ -64,7 +67,8 @@ def _questions(top: Fields) -> Iterator[dict[str, Any]]:
 def read_mrqa_folder(root: Path, task: str, split: Split) -> Records:
     """The questions of one out-of-domain set, which has a dev split alone.
 
-    Raises ValueError where the file is missing or another split is asked for.
+    Raises ValueError where the file is missing or holds no question, and where another split is
+    asked for.
     """
     if split != "dev":
         raise ValueError(f"{task}: MRQA has no {split} split of it; train on squad instead")
@@ -77,4 +81,4 @@ def read_mrqa_folder(root: Path, task: str, split: Split) -> Records:
         for passage in [Fields(values=values, record=f"{path}, passage {number}")]
         for asked in passage.items("qas")
     ]  # fmt: skip
-    return [{"idx": number, **each} for number, each in enumerate(questions)]
+    return _numbered(questions, path)

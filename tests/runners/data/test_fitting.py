@@ -15,6 +15,8 @@ from runners.data import examples, fitting, records, source
 from runners.data.fitting import Findings, findings
 from runners.data.lengths import Lengths, lengths_of
 from runners.model.checkpoint import LADDER
+from runners.model.family import Place
+from runners.model.reading import read_codec
 from runners.tasks.task import Split
 
 Make = Callable[..., TrialConfig]
@@ -193,6 +195,27 @@ def test_positions_are_counted_to_the_last(
     _decoder(folder, positions)
     catalogue = _catalogue(folder)
     # Five tokens of the prompt, five of the input, and of two of the answer the first.
+    trials = _trials(catalogue, config, pretraining_objective="causal_lm", prompt_length=5)
+    assert (misfits(trials, catalogue) == {}) == fits
+
+
+@pytest.mark.parametrize(("spare", "fits"), [(0, True), (-1, False)])
+def test_the_longest_right_answer_has_positions(
+    folder: Path, config: Make, spare: int, fits: bool
+) -> None:
+    """Catches room for the first of several right answers alone, found out by the trial."""
+    said = ("dog", "the dog and the cat")
+    asked = {"question": "Who?", "answers": [{"text": text} for text in said]}
+    rows = {"data": [{"paragraphs": [{"context": "the dog and the cat", "qas": [asked]}]}]}
+    (folder / "rows.json").write_text(json.dumps(rows))
+    codec = read_codec(Place(path=folder / "tokenizer1"), continues=True)
+    (text,) = codec.inputs(["question: Who ? context: the dog and the cat"])
+    (answer,) = codec.targets([said[1]])
+    _decoder(folder, 5 + len(text) + len(answer) - 1 + spare)
+    (folder / "my.yaml").write_text(
+        "families: [mine.yaml]\ntasks: {mood: {train: rows.json, dev: rows.json}}\n"
+    )
+    catalogue = load_catalogue(folder / "my.yaml")
     trials = _trials(catalogue, config, pretraining_objective="causal_lm", prompt_length=5)
     assert (misfits(trials, catalogue) == {}) == fits
 

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from datasets import Dataset
+from datasets.exceptions import DatasetGenerationError, NonMatchingSplitsSizesError
+from huggingface_hub.errors import HTTPError  # type: ignore[attr-defined]
 
 from runners.data import hub as module
 from runners.data.hub import TASKS, HubTask, read_hub
@@ -154,6 +156,59 @@ def test_what_the_hub_does_not_have_is_told() -> None:
     message = "bioasq: the hub's mrqa-workshop/mrqa has no train split of it; train on another"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
         read_hub("bioasq", "train", None)
-    message = r"^boolq: aps/super_glue cannot be read from the hub \(.*\); reach the hub once, or"
+    message = r"^boolq: aps/super_glue cannot be read from the hub \(.*\); reach the hub once, give"
     with pytest.raises(ValueError, match=message):
         read_hub("boolq", "dev", None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("Dataset scripts are no longer supported, but found super_glue.py"),
+        DatasetGenerationError("An error occurred while generating the dataset"),
+        NonMatchingSplitsSizesError("[]"),
+        HTTPError("503"),
+    ],
+)
+def test_whatever_keeps_a_data_set_away_is_told(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Catches a traceback for a commit of before the parquet files, or a hub that breaks off."""
+
+    def load_dataset(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("datasets.load_dataset", load_dataset)
+    message = f"boolq: aps/super_glue cannot be read from the hub ({error}); reach the hub once, "
+    message += "give another commit (data: {BENCHMARK: {revision: ...}}), or name a local copy in"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        read_hub("boolq", "dev", None)
+
+
+def test_a_set_without_rows_is_told(local: Path) -> None:
+    """Catches a subset that the hub has renamed, as an empty split far from its name."""
+    folder = TASKS["bioasq"].splits["dev"]
+    (file,) = (local / "bioasq").glob(f"*/{folder}-*")
+    Dataset.from_list([{**ROWS["bioasq"][0], "subset": "bioASQ"}]).to_parquet(file)
+    message = f"bioasq: {local / 'bioasq'} has no row of it among the 1 of its split test; give"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        read_hub("bioasq", "dev", None)
+
+
+@pytest.mark.parametrize("task", ["boolq", "cb", "copa", "multirc", "rte", "wic", "wsc", "sst2"])
+def test_rows_without_a_label_are_refused(monkeypatch: pytest.MonkeyPatch, task: str) -> None:
+    """Catches -1, which the hub has for labels that are kept back, read as the last class."""
+    rows = [{**row, "label": -1} for row in ROWS[task]]
+    monkeypatch.setattr("datasets.load_dataset", lambda *_, **__: Dataset.from_list(rows))
+    message = f"{task}: row 0 of {TASKS[task].repository} has the label -1, which stands for one "
+    message += "that is not published; give another commit"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        read_hub(task, "dev", None)
+
+
+@pytest.mark.parametrize("task", ["boolq", "cb", "rte", "wsc"])
+def test_a_label_that_is_no_class_is_refused(task: str) -> None:
+    """Catches any number but 0 read as True, and an IndexError for a class too many."""
+    records = TASKS[task].records([{**row, "label": 3} for row in ROWS[task]])
+    with pytest.raises(ValueError, match=f"^{task} record idx 0: label: 3 is not one of "):
+        BENCHMARKS["superglue"][task].read(records, split="dev")

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM as Auto
 from transformers import (
+    ByT5Tokenizer,
     GPTNeoConfig,
     LlamaConfig,
     LlamaForCausalLM,
@@ -19,11 +20,13 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
+from runners.data.source import check_labels
 from runners.model import reading as module
 from runners.model.checkpoint import LADDER, WEIGHTS
 from runners.model.family import Place
 from runners.model.reading import pinned, read_codec, read_config, read_model
 from runners.model.t5_backbone import load_t5
+from runners.tasks.superglue import TASKS
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 
@@ -135,6 +138,21 @@ def test_a_tokenizer_that_is_none_is_explained(tmp_path: Path, folder: Path) -> 
     (tmp_path / "t5" / "tokenizer.json").write_text("{")
     with pytest.raises(ValueError, match=r"t5: cannot be read \(Expecting property name"):
         read_codec(Place(path=tmp_path / "t5"), continues=False)
+
+
+def test_a_tokenizer_of_bytes_needs_no_vocabulary(tmp_path: Path) -> None:
+    """Catches a ByT5 that is refused for a file which its tokenizer does not have."""
+    T5Config(vocab_size=384).save_pretrained(tmp_path)
+    ByT5Tokenizer().save_pretrained(tmp_path)
+    codec = read_codec(Place(path=tmp_path), continues=False)
+    text = "Где naïve, 東京?"
+    # Pad, end and unknown come before the bytes (Xue et al. 2022, 3.1).
+    written = [byte + 3 for byte in text.encode()]
+    assert codec.targets([text]) == codec.inputs([text]) == [[*written, codec.end_id]]
+    assert codec.decode([[*written, codec.end_id, codec.pad_id]]) == [text]
+    assert codec.ordinary_pieces == list(range(3, 259))
+    assert len(codec.tokenizer) == 384
+    check_labels(TASKS["rte"], codec)
 
 
 def test_a_t5_that_transformers_has_tied_is_explained_and_can_be_mended(tmp_path: Path) -> None:

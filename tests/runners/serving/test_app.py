@@ -3,16 +3,18 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from runners.model.t5_backbone import T5Backbone
 from runners.serving.asking import Item
 from runners.serving.guard import Guard
 from runners.serving.limits import Limits
 from runners.serving.metrics import Metrics
-from runners.serving.models import Directory
+from runners.serving.models import Directory, served_model
 from runners.serving.protocol import Unavailable
 
 RunApp = Callable[..., Any]
@@ -68,6 +70,38 @@ def test_an_ensemble_tells_its_votes(run_app: RunApp, directory: Directory) -> N
     assert sum(vote["votes"].values()) == 3
     assert vote["shares"] == {a: pytest.approx(n / 3) for a, n in vote["votes"].items()}
     assert vote["tied"] == (list(vote["votes"].values()).count(vote["votes"][choice["text"]]) > 1)
+
+
+class _Saying:
+    """The codec of a model whose prompts say this, one after the other."""
+
+    def __init__(self, codec: Any, *said: str) -> None:
+        self._codec, self._said = codec, iter(said)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._codec, name)
+
+    def decode(self, _: Any) -> list[str]:
+        return [next(self._said)]
+
+
+def test_votes_are_counted_as_the_task_reads_answers(
+    run_app: RunApp, loud: T5Backbone, directory: Directory
+) -> None:
+    """Catches a served ensemble to which `Lund` and `lund` are two answers of ReCoRD."""
+    (record,) = directory.models["record"].prompts
+    voters = [
+        replace(each, canonical=record.canonical) for each in directory.models["boolq-vote"].prompts
+    ]
+
+    async def scenario(client: Any) -> Any:
+        client.desk.directory.put(served_model("record-vote", voters))
+        return await client.post(COMPLETE, json={"model": "record-vote", "prompt": TEXT})
+
+    reply = run_app(scenario, codec=_Saying(loud.codec, "Oslo", "Lund", "lund"))
+    (choice,) = reply.json()["choices"]
+    assert (choice["text"], choice["vote"]["votes"]) == ("Lund", {"Lund": 2, "Oslo": 1})
+    assert not choice["vote"]["tied"]
 
 
 def test_labels_have_shares(run_app: RunApp) -> None:

@@ -96,6 +96,35 @@ def test_a_share_of_squad_is_held_out_by_article(tmp_path: Path) -> None:
     assert example.input.startswith("question: ? context: x ")
 
 
+def test_a_file_in_squads_form_may_be_in_any_language(tmp_path: Path) -> None:
+    """Catches T5's rule for English, which takes every letter beyond ASCII for a mark."""
+    asked = {"question": "Где живёт Анна?", "answers": [{"text": "в Москве"}]}
+    paragraph = {"context": "Анна живёт в Москве.", "qas": [asked]}
+    file = tmp_path / "all.json"
+    file.write_text(json.dumps({"data": [{"paragraphs": [paragraph]}]}))
+    own = _task(tmp_path, train=file, dev=file, input=None, target=None, labels=None)
+    (example,) = own.task.read(own.records("train"), split="train")
+    assert example.input == "question: Где живёт Анна ? context: Анна живёт в Москве ."
+    assert example.target == "в Москве"
+
+
+@pytest.mark.parametrize(
+    ("changes", "alike"),
+    [
+        ({"labels": None, "metrics": ("exact_match", "f1")}, True),
+        ({"labels": None, "metrics": ("exact_match", "accuracy")}, False),
+        ({"metrics": ("accuracy",)}, False),
+        ({"input": None, "target": None, "labels": None}, True),
+    ],
+)
+def test_votes_count_what_the_metrics_see(
+    folder: Path, changes: dict[str, Any], *, alike: bool
+) -> None:
+    """Catches votes for one answer that are split by a capital, or for two taken together."""
+    canonical = _task(folder, **changes).task.canonical
+    assert (canonical("The Lund") == canonical("lund.")) is alike
+
+
 def test_a_share_that_leaves_nothing_is_refused(tmp_path: Path) -> None:
     """Catches an empty dev split, found as a mean of nothing after hours."""
     path = tmp_path / "all.tsv"

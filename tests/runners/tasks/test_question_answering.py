@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runners.model.family import Place
 from runners.model.reading import read_codec
-from runners.tasks.question_answering import MRQA, SQUAD, spaced
+from runners.tasks.question_answering import MRQA, SQUAD, answering, spaced, spaced_marks
 
 RECORD: dict[str, Any] = {
     "idx": 0, "question": "Who's the U.S. leader?", "context": "In 2015 (May),\nAnna led.",
@@ -50,6 +52,34 @@ def test_spacing(text: str, expected: str) -> None:
     assert spaced(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Где Москва?", "Где Москва ?"),
+        ("né, naïve e\u0301t", "né , naïve e\u0301t"),
+        ("दिल्ली कहाँ है।", "दिल्ली कहाँ है ।"),
+        ("東京は「大きい」。", "東京は 「 大きい 」 。"),
+        ("«да»—нет…", "« да » — нет …"),
+        ("a_b 10°\u00a0km €5 $5", "a_b 10° km €5 $ 5"),
+        ("👩\u200d🔬\ufe0f", "👩\u200d🔬\ufe0f"),
+        ("", ""),
+    ],
+)
+def test_spacing_in_any_language(text: str, expected: str) -> None:
+    """Catches words in single letters, accents and vowel signs torn off, marks that cling."""
+    assert spaced_marks(text) == expected
+    ask = {"idx": 0, "question": text or "?", "context": text, "answers": ["Москва"]}
+    (example,) = answering("mine", own=True).read([ask], split="train")
+    assert example.target == "Москва"
+    assert example.input == f"question: {expected or '?'} context: {expected}"
+
+
+@given(st.text(alphabet=[*map(chr, range(32, 127)), "\t", "\n"]))
+def test_a_text_in_ascii_is_spaced_as_t5_does(text: str) -> None:
+    """Catches a user's English questions that are written otherwise than SQuAD's."""
+    assert spaced_marks(text) == spaced(text)
+
+
 def _pad_punctuation(text: str) -> str:
     r"""T5's rule transcribed; RE2's `\W` is Python's in ASCII, and its `\s` lacks `\v`."""
     padded = re.sub(r"(\W)", r" \1 ", text, flags=re.ASCII)
@@ -76,6 +106,12 @@ def test_t5_has_no_first_word_for_squad() -> None:
     (dropped,) = SQUAD["squad"].read([RECORD], split="dev")
     assert kept.input == dropped.input
     assert kept.input.startswith("question: Who ' s the")
+
+
+def test_an_empty_answer_beside_others_is_left_out() -> None:
+    """Catches a model that is tuned to say nothing, and silence that counts as right."""
+    (example,) = SQUAD["squad"].read([{**RECORD, "answers": ["", " ", "Paris"]}], split="train")
+    assert (example.target, example.references) == ("Paris", ("Paris",))
 
 
 def test_metrics_take_the_best_right_answer() -> None:

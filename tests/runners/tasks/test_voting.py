@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runners.tasks.benchmarks import BENCHMARK_OF, BENCHMARKS
 from runners.tasks.voting import vote, vote_each
 
 ANSWERS = st.lists(st.sampled_from(["True", "False", "maybe", ""]), min_size=1, max_size=7)
@@ -29,6 +30,24 @@ def test_spaces_at_the_ends_split_no_vote() -> None:
     assert vote([" yes", "no", "yes "]).answer == "yes"
 
 
+@pytest.mark.parametrize(
+    ("task", "answers", "winner", "votes"),
+    [
+        # `fuzzy bunny` fits `bunny`, and so does `pet bunny`, but they do not fit each other.
+        ("wsc", ["bunny", "the bunny", "fuzzy bunny", "Bob", "bob", "Bunny"], "bunny", [3, 2, 1]),
+        ("record", ["Oslo", "Lund", "lund", "The Lund!"], "Lund", [3, 1]),
+        ("squad", ["in May", "In May .", "June"], "in May", [2, 1]),
+        ("boolq", ["True", "true", "False"], "True", [1, 1, 1]),
+    ],
+)
+def test_answers_that_a_metric_does_not_tell_apart_are_one(
+    task: str, answers: list[str], winner: str, votes: list[int]
+) -> None:
+    """Would catch a right answer that loses because its voters write it in different ways."""
+    found = vote(answers, BENCHMARKS[BENCHMARK_OF[task]][task].canonical)
+    assert (found.answer, list(found.votes.values())) == (winner, votes)
+
+
 def test_shares_are_parts_of_all_voters() -> None:
     """Would catch shares over the number of different answers."""
     assert vote(["a", "b", "a", "a"]).shares == {"a": 0.75, "b": 0.25}
@@ -48,6 +67,8 @@ def test_each_question_has_a_vote_of_its_own() -> None:
     """Would catch predictions read by voter where they are wanted by question."""
     voters = [["a", "x"], ["b", "x"], ["b", "y"]]
     assert [found.answer for found in vote_each(voters)] == ["b", "x"]
+    voters = [["a", "x"], ["B", "Y"], ["b", "y"]]
+    assert [found.answer for found in vote_each(voters, str.lower)] == ["B", "Y"]
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
 """The rules of WSC: where the pronoun is, how a span is written, what names a referent."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from runners.tasks.wsc import mark_pronoun, names_referent, written_span
+from runners.tasks.wsc import content_words, mark_pronoun, names_referent, written_span
 
 
 @pytest.mark.parametrize(
@@ -99,3 +101,16 @@ def test_names_referent(prediction: str, referent: str, match: bool | None) -> N
 def test_determiners_do_not_count(determiner: str) -> None:
     """Catches a determiner that is missing from the list."""
     assert names_referent(f"{determiner} cat", "cat food") is True
+
+
+PHRASES = st.lists(
+    st.sampled_from(["The", "Ann", "ann", "Ann's", "dog", "old", ""]), max_size=4
+).map(" ".join)
+
+
+@given(PHRASES, PHRASES, PHRASES)
+def test_what_has_the_same_words_names_the_same_referents(one: str, other: str, right: str) -> None:
+    """Would catch votes for two answers, of which one is right and one wrong, taken together."""
+    if content_words(one) == content_words(other):
+        assert names_referent(one, right) is names_referent(other, right)
+    assert (content_words(one) is None) == (names_referent(one, right) is None)

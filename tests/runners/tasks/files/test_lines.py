@@ -42,10 +42,11 @@ def test_malformed_file(tmp_path: Path, content: bytes, message: str) -> None:
 
 
 def test_packed_files_are_unpacked(tmp_path: Path) -> None:
-    """Catches a publisher's packed file read as text, and one that was cut off on its way."""
+    """Catches a publisher's packed file read as text, and one cut off or damaged on its way."""
     packed = gzip.compress(b'{"idx": 0}')
     assert read_jsonl(write(tmp_path / "a.jsonl.gz", packed)) == [{"idx": 0}]
-    for broken in (packed[:-9], b"plain"):
+    damaged = packed[:10] + bytes([packed[10] ^ 0xFF]) + packed[11:]
+    for broken in (packed[:-9], b"plain", damaged):
         path = write(tmp_path / "b.jsonl.gz", broken)
         message = f"^{re.escape(str(path))}: is no whole gzip file"
         with pytest.raises(ValueError, match=message):
@@ -74,6 +75,19 @@ def test_csv_may_quote_and_tsv_means_its_marks(tmp_path: Path) -> None:
     assert read_table(path, separator="\t", quoted=False) == [
         {"text": '" he said', "label": "1"}, {"text": 'he said " ', "label": "0"},
     ]  # fmt: skip
+
+
+def test_rows_of_csv_do_not_end_inside_a_text(tmp_path: Path) -> None:
+    """Catches a row cut in two at a Unicode separator, and lines counted by it."""
+    text = "one\u2028two\x85three\x1cfour"
+    whole = f'text,label\r\n{text},1\r\n"{text}\n!",0\n'
+    path = write(tmp_path / "a.csv", whole.encode())
+    assert read_table(path, separator=",", quoted=True) == [
+        {"text": text, "label": "1"}, {"text": f"{text}\n!", "label": "0"},
+    ]  # fmt: skip
+    path = write(tmp_path / "b.csv", f"{whole}{text}\n".encode())
+    with pytest.raises(ValueError, match=r"b.csv, line 5: 1 values for 2 columns; give each row"):
+        read_table(path, separator=",", quoted=True)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_files_of_another_form_are_refused(tmp_path: Path, content: str, message
 
 
 def test_mrqa(tmp_path: Path) -> None:
-    """Catches the header taken for a passage, or detected spans taken for the answers."""
+    """Catches a header taken for a passage, detected spans for answers, a header and no more."""
     asked = {
         "qid": "1", "question": "Which?", "answers": ["gene X", "X"],
         "detected_answers": [{"text": "Gene x", "char_spans": [[0, 5]]}],
@@ -78,6 +78,11 @@ def test_mrqa(tmp_path: Path) -> None:
     assert read_folder("mrqa", tmp_path, "bioasq", "dev") == [
         {"idx": 0, "question": "Which?", "context": "Text.", "answers": ["gene X", "X"]}
     ]
+    file = tmp_path / "BioASQ.jsonl.gz"
+    file.write_bytes(gzip.compress(json.dumps(lines[0]).encode()))
+    message = f"{file}: holds no question; put the whole file there"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        read_folder("mrqa", tmp_path, "bioasq", "dev")
     message = "bioasq: MRQA has no train split of it; train on squad instead"
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         read_folder("mrqa", tmp_path, "bioasq", "train")
