@@ -11,7 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from runners.catalogue import Catalogue
 from runners.model import products
 from runners.model.backbone import Backbone
-from runners.model.causal_backbone import load_causal
+from runners.model.causal_loading import load_causal
 from runners.model.compilation import compiling
 from runners.model.dropout import Dropout, row_keys
 from runners.model.family import Place

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from runners.catalogue import Catalogue
 from runners.model import loading, shared
-from runners.model.causal_backbone import load_causal
+from runners.model.causal_loading import load_causal
 from runners.model.codec import Codec
 from runners.model.family import Place
 from runners.model.loading import load_pretrained
