@@ -48,6 +48,8 @@ class CausalBackbone(Greedy):
     """What a forward pass with gradients runs in. Its layers may run twice, so none has a cache."""
     reach: int | None = None
     """The most positions of rows that do not feel padding before their inputs; None: any number."""
+    common: Weights | None = None
+    """What the module has its weights from, where processes have them in common."""
 
     @property
     def width(self) -> int:
@@ -239,7 +241,7 @@ class CausalBackbone(Greedy):
         # Parameters that are found in the memo are taken from there; buffers are moved after.
         module = copy.deepcopy(self.module, moved)
         torch.nn.Module.to(module, device)
-        return replace(self, module=module, weights=dict(module.named_parameters()))
+        return replace(self, module=module, weights=dict(module.named_parameters()), common=None)
 
     def lent(self, weights: Weights) -> "CausalBackbone":
         """This one with these equal weights, also in its module where that has them."""
@@ -248,7 +250,8 @@ class CausalBackbone(Greedy):
             return replace(self, weights=weights)
         for name, parameter in own.items():
             parameter.data = weights[name]
-        return replace(self, weights=own)
+        # Their file is there while they are, and not while what they hold is.
+        return replace(self, weights=own, common=weights)
 
     @property
     def _embedding_name(self) -> str:
