@@ -164,7 +164,7 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
     assert list(kept.lost) == [broken.trial_id]
     assert "not finite at step 1" in kept.lost[broken.trial_id]
     alone = _prompt(_train(backbone, [healthy], slots=1), healthy)
-    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-3, atol=1e-4)
 
 
 def test_a_parameter_that_overflows_is_a_divergence(backbone: T5Backbone, config: Make) -> None:
