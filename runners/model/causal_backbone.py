@@ -161,7 +161,7 @@ class CausalBackbone(Greedy):
         inputs = embedded.shape[1]
         is_felt = self.reach is not None and prompts.bank.positions + inputs + further > self.reach
         used, of_row = prompts.of_row.unique(return_inverse=True)
-        if batch_sizes.ROWS_A_PROMPT * len(used) > len(mask) or is_felt:
+        if batch_sizes.ROWS_A_PROMPT * len(used) > len(mask) or is_felt or not inputs:
             return *_along(prompts, embedded, mask), None
         cache = self._nothing_read()
         vectors, seen = prompts.bank.vectors[used], prompts.bank.mask[used]
