@@ -77,7 +77,7 @@ def log_likelihoods(
     tokens = tokens or tokens_a_batch(backbone)
     found: list[list[list[float]]] = [[[]] * len(questions.rows) for questions in asked]
     bank = _bank(asked)
-    most = max(len(each) for rows in choices for each in rows)
+    most = max((len(each) for rows in choices for each in rows), default=0)
     for places in _batches(asked, bank, tokens=tokens, copies=most):
         rows = [asked[k].rows[i] for k, i in places]
         owners, offered = [k for k, _ in places], [choices[k][i] for k, i in places]

@@ -28,6 +28,14 @@ class Encoded:
         """Both halves of an example that have no end-of-sequence yet."""
         return cls(input_ids=np.append(inputs, end_id), target_ids=np.append(targets, end_id))
 
+    def width(self, prompt: int = 0) -> int:
+        """Positions that a row takes up in its batch, `prompt` before its input: its longer side.
+
+        The two go through stacks of their own in a T5, and targets are mostly short beside
+        inputs: their sum would cut a step elsewhere for a few positions of each row.
+        """
+        return max(prompt + len(self.input_ids), len(self.target_ids))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:

@@ -7,7 +7,9 @@ are counted over what is seen, so a row feels neither padding nor neighbours.
 
 What is before a token never sees it, so that a prompt is the same for all rows that
 go on from it, and a row for all of its choices: each is read once, into a cache whose
-gradients add up.
+gradients add up. Padding then lies between a prompt and a short input, where a model that
+tells distance by place (sliding windows, MPT's ALiBi) would feel it: such rows have
+their prompts along, behind all of their padding.
 """
 
 import copy
@@ -21,14 +23,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
-from transformers import AutoModelForCausalLM, DynamicCache, PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from runners.model import products
 from runners.model.backbone import IGNORED, Greedy, Weights, at_least_float32, device_of, fewer
 from runners.model.codec import Codec
 from runners.model.dropout import NONE, Dropout
-from runners.model.family import Place
-from runners.model.reading import read_config, read_model
 from runners.prompt.soft_prompt import Prompted
 from runners.training import batch_sizes
 
@@ -46,6 +46,10 @@ class CausalBackbone(Greedy):
     dtype: torch.dtype
     around: Callable[[PreTrainedModel], AbstractContextManager[object]] | None = None
     """What a forward pass with gradients runs in. Its layers may run twice, so none has a cache."""
+    reach: int | None = None
+    """The most positions of rows that do not feel padding before their inputs; None: any number."""
+    common: Weights | None = None
+    """What the module has its weights from, where processes have them in common."""
 
     @property
     def width(self) -> int:
@@ -66,8 +70,8 @@ class CausalBackbone(Greedy):
 
     @property
     def reads_prompts_once(self) -> bool:
-        """As `Backbone.reads_prompts_once`, where each prompt has rows enough."""
-        return self.around is None
+        """As `Backbone.reads_prompts_once`, where each prompt has rows enough within `reach`."""
+        return self.around is None and self.reach != 0
 
     def embedding_table(self) -> Tensor:
         pieces = torch.arange(len(self.codec.tokenizer), device=device_of(self.weights))
@@ -105,11 +109,13 @@ class CausalBackbone(Greedy):
             scores = self._scores_of_choices(weights, embedded, mask, after, seen, prompts, of_row)
         elif self.around and torch.is_grad_enabled():
             if prompts:
-                embedded, mask = prompts.before(embedded, mask)
+                embedded, mask = _along(prompts, embedded, mask)
             with self.around(self.module):
                 scores = self._scores_after(weights, embedded, mask, after, seen)
         else:
-            embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+            embedded, mask, cache = self._behind(
+                weights, embedded, mask, prompts, further=after.shape[1]
+            )
             scores = self._scores_after(weights, embedded, mask, after, seen, cache)
         return F.cross_entropy(
             scores.transpose(1, 2), targets, ignore_index=IGNORED, reduction="none"
@@ -121,13 +127,14 @@ class CausalBackbone(Greedy):
         prompts: Prompted | None = None,
     ) -> Iterator[Tensor]:  # fmt: skip
         """As `Backbone.continuations`."""
-        embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+        further = max(limits) - 1
+        embedded, mask, cache = self._behind(weights, embedded, mask, prompts, further=further)
         cache = self._nothing_read() if cache is None else cache
         most = torch.tensor(limits, device=mask.device)
         rows = torch.arange(len(limits), device=mask.device)  # [R], those that are computed
         going = torch.ones_like(rows, dtype=torch.bool)
         for step in count(1):
-            scores = self._scores(weights, embedded, mask, last=1, cache=cache)
+            scores = self.scores(weights, embedded, mask, last=1, cache=cache)
             chosen = scores[:, -1].argmax(dim=-1)
             ids = torch.where(going, chosen, self.codec.pad_id)
             yield torch.full_like(most, self.codec.pad_id).index_copy(0, rows, ids)  # [B]
@@ -141,20 +148,24 @@ class CausalBackbone(Greedy):
             embedded = self.embed(weights, ids[:, None])
 
     def _behind(
-        self, weights: Weights, embedded: Tensor, mask: Tensor, prompts: Prompted | None
-    ) -> tuple[Tensor, Tensor, DynamicCache | None]:
+        self, weights: Weights, embedded: Tensor, mask: Tensor, prompts: Prompted | None, *,
+        further: int,
+    ) -> tuple[Tensor, Tensor, DynamicCache | None]:  # fmt: skip
         """Rows behind their prompts, or with a cache that has these, where that is less to read.
 
-        embedded [B, T, H], mask [B, T] -> [B, P + T, H] or [B, T, H], and [B, P + T].
+        embedded [B, T, H], mask [B, T] -> [B, P + T, H] or [B, T, H], and [B, P + T]. So many
+        positions `further` come after them.
         """
         if not prompts:
             return embedded, mask, None
+        inputs = embedded.shape[1]
+        is_felt = self.reach is not None and prompts.bank.positions + inputs + further > self.reach
         used, of_row = prompts.of_row.unique(return_inverse=True)
-        if batch_sizes.ROWS_A_PROMPT * len(used) > len(mask):
-            return *prompts.before(embedded, mask), None
+        if batch_sizes.ROWS_A_PROMPT * len(used) > len(mask) or is_felt or not inputs:
+            return *_along(prompts, embedded, mask), None
         cache = self._nothing_read()
         vectors, seen = prompts.bank.vectors[used], prompts.bank.mask[used]
-        self._scores(weights, vectors.to(embedded.dtype), seen, last=0, cache=cache)
+        self.scores(weights, vectors.to(embedded.dtype), seen, last=0, cache=cache)
         _select(cache, of_row)
         return embedded, torch.cat((seen[of_row], mask), dim=1), cache
 
@@ -169,7 +180,7 @@ class CausalBackbone(Greedy):
 
         `after` [B, D - 1, H] with mask `seen` [B, D - 1] -> [B, D, V].
         """
-        return self._scores(
+        return self.scores(
             weights, torch.cat((embedded, after), dim=1), torch.cat((mask, seen), dim=1),
             last=after.shape[1] + 1, cache=cache,
         )  # fmt: skip
@@ -182,17 +193,19 @@ class CausalBackbone(Greedy):
 
         `after` [N, D - 1, H] follows row `of_row` [N] -> [N, D, V].
         """
-        embedded, mask, cache = self._behind(weights, embedded, mask, prompts)
+        embedded, mask, cache = self._behind(
+            weights, embedded, mask, prompts, further=after.shape[1]
+        )
         cache = self._nothing_read() if cache is None else cache
-        scores = self._scores(weights, embedded, mask, last=1, cache=cache)[of_row]  # [N, 1, V]
+        scores = self.scores(weights, embedded, mask, last=1, cache=cache)[of_row]  # [N, 1, V]
         if not after.shape[1]:
             return scores
         _select(cache, of_row)
         whole = torch.cat((mask[of_row], seen), dim=1)
-        more = self._scores(weights, after, whole, last=after.shape[1], cache=cache)
+        more = self.scores(weights, after, whole, last=after.shape[1], cache=cache)
         return torch.cat((scores, more), dim=1)
 
-    def _scores(
+    def scores(
         self, weights: Weights, embedded: Tensor, mask: Tensor, *, last: int,
         cache: DynamicCache | None = None,
     ) -> Tensor:  # fmt: skip
@@ -228,7 +241,7 @@ class CausalBackbone(Greedy):
         # Parameters that are found in the memo are taken from there; buffers are moved after.
         module = copy.deepcopy(self.module, moved)
         torch.nn.Module.to(module, device)
-        return replace(self, module=module, weights=dict(module.named_parameters()))
+        return replace(self, module=module, weights=dict(module.named_parameters()), common=None)
 
     def lent(self, weights: Weights) -> "CausalBackbone":
         """This one with these equal weights, also in its module where that has them."""
@@ -237,12 +250,20 @@ class CausalBackbone(Greedy):
             return replace(self, weights=weights)
         for name, parameter in own.items():
             parameter.data = weights[name]
-        return replace(self, weights=own)
+        # Their file is there while they are, and not while what they hold is.
+        return replace(self, weights=own, common=weights)
 
     @property
     def _embedding_name(self) -> str:
         table = self.module.get_input_embeddings().weight
         return next(name for name, p in self.module.named_parameters() if p is table)
+
+
+def _along(prompts: Prompted, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """As `Prompted.before`, with all padding of a row before its prompt."""
+    embedded, mask = prompts.before(embedded, mask)
+    order = mask.argsort(dim=1, stable=True)
+    return embedded.take_along_dim(order[:, :, None], dim=1), mask.gather(1, order)
 
 
 def _select(cache: DynamicCache, rows: Tensor) -> None:
@@ -257,96 +278,3 @@ def positions_of(config: Any) -> int | None:
     """
     found: int | None = getattr(config.get_text_config(), "max_position_embeddings", None)
     return found
-
-
-def check_decoder(config: Any, place: Place) -> None:
-    """Raises ValueError where the config of a checkpoint is that of an encoder-decoder."""
-    if not config.is_encoder_decoder:
-        return
-    remedy = "give a decoder-only model"
-    if config.model_type in ("t5", "mt5"):
-        remedy += ", or architecture t5 in the family file"
-    raise ValueError(
-        f"model {place}: model_type {config.model_type!r} is an encoder-decoder; {remedy}"
-    )
-
-
-def load_causal(
-    place: Place, *, codec: Codec, fingerprint: str, dtype: torch.dtype
-) -> CausalBackbone:
-    """A decoder-only checkpoint, frozen and in `dtype`.
-
-    `fingerprint` tells it and its tokenizer from others. Raises ValueError
-    for weights that do not fit the config, for an encoder-decoder, and for a
-    model that does not attend as batches need it (`check_attention`).
-    """
-    check_decoder(read_config(place), place)
-    # Attention as written out: its masks are finite, so a row that is all padding is no NaN.
-    model = read_model(AutoModelForCausalLM, place, dtype, attn_implementation="eager")
-    for parameter in model.parameters():
-        parameter.requires_grad_(False)
-    backbone = CausalBackbone(
-        module=model,
-        weights=dict(model.named_parameters()),
-        codec=codec,
-        source=str(place),
-        fingerprint=fingerprint,
-        dtype=dtype,
-    )
-    check_attention(backbone)
-    return backbone
-
-
-APART = {torch.float32: 0.01, torch.bfloat16: 0.1}
-"""How far two ways to the same scores may be apart, in standard deviations of the scores.
-
-What moves all scores alike is no difference, and rounding does that too. SmolLM2 135M
-is apart by 2e-5 in float32 and by 0.01 to 0.03 in bfloat16, where single scores move by up
-to 0.24; a random RWKV, which ignores the mask, is by more than 1.
-"""
-
-
-def check_attention(backbone: CausalBackbone) -> None:
-    """Raises ValueError for a model whose rows would feel padding, or lose what they have read.
-
-    Rows of a batch are padded on the left and answers are read from a cache, so the
-    attention mask has to hide padding and the cache has to have everything. What keeps a
-    state in place of attention (RWKV, Mamba) goes through padding too.
-    """
-    kind = backbone.module.config.model_type
-    remedy = "give a model of attention alone, such as Llama, GPT-NeoX or Qwen3"
-    if getattr(backbone.module, "_is_stateful", False):
-        raise ValueError(
-            f"model {backbone.source}: model_type {kind!r} keeps a state in place of attention, "
-            f"which runs through the padding of a batch; {remedy}"
-        )
-    try:
-        alone, others = _ways_to_a_token(backbone)
-    except TypeError as error:
-        said = " ".join(str(error).split())
-        raise ValueError(
-            f"model {backbone.source}: model_type {kind!r} cannot be called with embedded inputs, "
-            f"a mask, positions and a cache ({said[:200]}); {remedy}"
-        ) from error
-    limit = APART[backbone.dtype] * float(alone.std()) + 1e-6
-    for what, scores in others.items():
-        if not float((scores - alone).std()) <= limit:
-            raise ValueError(
-                f"model {backbone.source}: model_type {kind!r} gives a row other scores {what}, so "
-                f"its rows cannot stand in one batch; {remedy}"
-            )
-
-
-@torch.no_grad()
-def _ways_to_a_token(backbone: CausalBackbone) -> tuple[Tensor, dict[str, Tensor]]:
-    """The scores [1, 1, V] after a row of eight tokens, alone, and as batch and cache have it."""
-    weights, tokens, gap = backbone.weights, 8, 4
-    ids = torch.arange(tokens, device=device_of(weights))[None] % backbone.vocabulary
-    row, mask = backbone.embed(weights, ids), torch.ones_like(ids)
-    padded = torch.cat((row[:, :gap], row), dim=1)  # [1, 12, H]
-    cache = DynamicCache(config=backbone.module.config)
-    backbone._scores(weights, row[:, :-1], mask[:, :-1], last=1, cache=cache)
-    return backbone._scores(weights, row, mask, last=1), {
-        "beside padding": backbone._scores(weights, padded, F.pad(mask, (gap, 0)), last=1),
-        "from a cache": backbone._scores(weights, row[:, -1:], mask, last=1, cache=cache),
-    }

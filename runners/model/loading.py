@@ -13,7 +13,8 @@ from torch import Tensor
 from runners.catalogue import Catalogue
 from runners.config import TUNES_MODEL, TrialConfig, adaptation_of
 from runners.model.backbone import Backbone
-from runners.model.causal_backbone import CausalBackbone, load_causal
+from runners.model.causal_backbone import CausalBackbone
+from runners.model.causal_loading import load_causal
 from runners.model.checkpoint import WEIGHTS, fingerprint_of_places
 from runners.model.codec import Codec
 from runners.model.family import Place, Rung

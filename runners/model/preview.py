@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig, adaptation_of
-from runners.model.causal_backbone import check_decoder, positions_of
+from runners.model.causal_backbone import positions_of
+from runners.model.causal_loading import check_decoder
 from runners.model.codec import Codec
 from runners.model.family import Place, Rung
 from runners.model.loading import check_pieces, check_size

@@ -59,8 +59,9 @@ class Pool:
     def common(self, weights: Weights, name: str) -> Weights:
         """The same weights in memory that all processes which ask for `name` have in common.
 
-        Call it inside `alone`. As they are come weights that are small, or mapped from a
-        file already, or for which the folder has no room, which is logged.
+        Call it inside `alone`, and keep what it gives, without which the file is given up.
+        As they are come weights that are small, or mapped from a file already, or for which
+        the folder has no room, which is logged.
         """
         size = sum(weight.nbytes for weight in weights.values())
         if size < LEAST_BYTES or are_mapped(weights):

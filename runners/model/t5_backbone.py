@@ -31,6 +31,17 @@ def _over(going: Tensor) -> bool:
     return not bool(going.any())
 
 
+def _scored(targets: Tensor) -> Tensor:
+    """The places [S] of targets [B, D], in one line, that have scores: those that are no padding.
+
+    On a GPU all have, for it would wait to be told how many there are.
+    """
+    every = targets.flatten()
+    if every.device.type != "cpu":
+        return torch.arange(len(every), device=every.device)
+    return (every != IGNORED).nonzero()[:, 0]
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class T5Backbone(Greedy):
     """A T5 checkpoint as a `Backbone`; its `weights` never change."""
@@ -92,8 +103,10 @@ class T5Backbone(Greedy):
         memory = t5.memory_of(encoded, mask)
         shifted = F.pad(targets[:, :-1].clamp(min=0), (1, 0), value=self.shape.start_id)
         hidden = t5.decode(self.shape, weights, shifted, memory, dropout, call=self.call)
-        scores = t5.logits(self.shape, weights, hidden).transpose(1, 2)  # [B, V, D]
-        return F.cross_entropy(scores, targets, ignore_index=IGNORED, reduction="none")
+        scored, every = _scored(targets), targets.flatten()
+        scores = t5.logits(self.shape, weights, hidden.flatten(0, 1)[scored])  # [S, V]
+        found = F.cross_entropy(scores, every[scored], ignore_index=IGNORED, reduction="none")
+        return found.new_zeros(every.shape).index_copy(0, scored, found).view_as(targets)
 
     @torch.no_grad()
     def continuations(

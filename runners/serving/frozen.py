@@ -133,7 +133,7 @@ def load_frozen(frozen: Frozen, catalogue: Catalogue, *, device: str = "cpu") ->
 
 
 def _from_folder(frozen: Frozen, catalogue: Catalogue) -> "Loaded":
-    from runners.model.causal_backbone import load_causal
+    from runners.model.causal_loading import load_causal
     from runners.model.checkpoint import fingerprint_of
     from runners.model.loading import COMPUTE_DTYPES
     from runners.model.t5_backbone import load_t5

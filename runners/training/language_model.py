@@ -25,7 +25,7 @@ def gradients(
     """
     return in_parts(
         lambda parts: _summed(backbone, weights, rows, parts),
-        [len(row.input_ids) for row in rows],
+        [row.width() for row in rows],
         parameters=sum(weight.numel() for weight in weights.values()),
         device=device_of(weights),
         room=room,

@@ -45,8 +45,8 @@ def micro_batches(
 ) -> list[list[int]]:  # fmt: skip
     """Row numbers by falling width, in parts; a single part keeps the rows as they are.
 
-    `widths` are the positions of each row, those of a prompt that goes along with it
-    included. Every part has work enough to be worth its start, with forward and backward
+    `widths` are the positions of each row (`Encoded.width`), those of a prompt that goes along
+    with it included. Every part has work enough to be worth its start, with forward and backward
     passes to the prompt at four operations a parameter and position; and none that can be
     divided has more than `most` positions, padding included. A GPU is not filled by small
     parts, so that there only `most` divides.

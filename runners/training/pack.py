@@ -134,7 +134,7 @@ def train_step(
     owners = [k for k, own in enumerate(rows) for _ in own]
     return in_parts(
         lambda parts: _gradients(backbone, runs, rows, owners, parts),
-        [along + len(row.input_ids) for own in rows for row in own],
+        [row.width(along) for own in rows for row in own],
         parameters=backbone.parameter_count,
         device=device_of(backbone.weights),
         room=room,

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from runners.data.batching import Encoded
 from runners.evaluation import Questions, answer, log_likelihoods
-from runners.model.backbone import Weights
+from runners.model.backbone import Backbone, Weights
+from runners.model.causal_backbone import CausalBackbone
 from runners.model.t5_backbone import T5Backbone
 from runners.prompt.soft_prompt import Prompted
+from tests.runners.conftest import Wrap
+from tests.runners.model.decoders import alone, random_decoder
 
 END = 1
 LIMIT = 6
@@ -32,7 +36,7 @@ def _rows(count: int, seed: int) -> list[Encoded]:
     return [Encoded(input_ids=rng.integers(3, 600, size=n), target_ids=nothing) for n in lengths]
 
 
-def _asked(backbone: T5Backbone) -> list[Questions]:
+def _asked(backbone: Backbone) -> list[Questions]:
     """Three trials with prompts of different lengths, of which the second is the least patient."""
     generator = torch.Generator().manual_seed(2)
     return [
@@ -45,7 +49,19 @@ def _asked(backbone: T5Backbone) -> list[Questions]:
     ]
 
 
-def _alone(backbone: T5Backbone, weights: Weights, questions: Questions) -> list[list[int]]:
+def _choices(asked: Sequence[Questions]) -> list[list[list[list[int]]]]:
+    """One to three choices of each row, of one to three tokens."""
+    rng = np.random.default_rng(0)
+    return [
+        [
+            [[*rng.integers(3, 600, size=size), END] for size in rng.integers(1, 4, size=n % 3 + 1)]
+            for n in range(len(questions.rows))
+        ]
+        for questions in asked
+    ]
+
+
+def _alone(backbone: Backbone, weights: Weights, questions: Questions) -> list[list[int]]:
     """Each row in a batch of its own."""
     single = (dataclasses.replace(questions, rows=[row]) for row in questions.rows)
     return [answer(backbone, weights, [each])[0][0] for each in single]
@@ -116,14 +132,7 @@ def test_without_prompts_the_model_is_asked_as_it_is(
 def test_likelihoods_are_those_of_each_choice_alone(backbone: T5Backbone, weights: Weights) -> None:
     """Catches a choice scored behind another row's input or prompt, or with padding in its sum."""
     asked = _asked(backbone)
-    rng = np.random.default_rng(0)
-    choices = [
-        [
-            [[*rng.integers(3, 600, size=size), END] for size in rng.integers(1, 4, size=n % 3 + 1)]
-            for n in range(len(questions.rows))
-        ]
-        for questions in asked
-    ]
+    choices = _choices(asked)
     found = log_likelihoods(backbone, weights, asked, choices, tokens=300)
     for questions, rows, scores in zip(asked, choices, found, strict=True):
         for row, ids, likelihoods in zip(questions.rows, rows, scores, strict=True):
@@ -136,3 +145,80 @@ def test_likelihoods_are_those_of_each_choice_alone(backbone: T5Backbone, weight
                 for choice in ids
             ]
             assert likelihoods == pytest.approx(expected, rel=1e-4)
+
+
+def test_no_rows_have_no_answers(backbone: T5Backbone, weights: Weights) -> None:
+    """Catches the longest of nothing."""
+    asked = [dataclasses.replace(questions, rows=[]) for questions in _asked(backbone)]
+    assert answer(backbone, weights, asked) == [[], [], []]
+    assert log_likelihoods(backbone, weights, asked, [[], [], []]) == [[], [], []]
+
+
+@pytest.fixture(scope="module")
+def module() -> PreTrainedModel:
+    """A decoder-only model with a loud end-of-sequence, so that some answers end early."""
+    made = random_decoder("untied")
+    made.get_output_embeddings().weight[END] *= 3
+    return made
+
+
+@pytest.fixture(scope="module")
+def causal(module: PreTrainedModel, as_causal: Wrap) -> CausalBackbone:
+    """The same model behind the interface."""
+    return as_causal(module)
+
+
+def test_answers_of_a_decoder_only_model_are_those_of_generate(
+    module: PreTrainedModel, causal: CausalBackbone
+) -> None:
+    """Catches a prompt that is read once for rows of another trial, or for other positions."""
+    asked = _asked(causal)
+    embed = module.get_input_embeddings()
+    expected = []
+    for questions in asked:
+        assert questions.prompt is not None
+        for row in questions.rows:
+            whole = torch.cat((questions.prompt, embed(torch.tensor(row.input_ids))))[None]
+            said = module.generate(
+                inputs_embeds=whole, attention_mask=torch.ones(whole.shape[:2]), do_sample=False,
+                max_new_tokens=questions.limit, eos_token_id=END, pad_token_id=0,
+            )  # fmt: skip
+            expected.append(said[0].tolist())
+    for tokens in (None, 100):
+        found = answer(causal, causal.weights, asked, tokens=tokens)
+        assert [ids for answers in found for ids in answers] == expected
+    ended = [ids[-1] == END for ids in expected]
+    assert any(ended)
+    assert not all(ended)
+
+
+def test_likelihoods_of_a_decoder_only_model_are_those_of_each_choice_alone(
+    module: PreTrainedModel, causal: CausalBackbone
+) -> None:
+    """Catches a choice that goes on from a cache of another row, prompt or choice."""
+    asked = _asked(causal)
+    choices = _choices(asked)
+    found = log_likelihoods(causal, causal.weights, asked, choices, tokens=600)
+    for questions, rows, scores in zip(asked, choices, found, strict=True):
+        for row, offered, likelihoods in zip(questions.rows, rows, scores, strict=True):
+            assert questions.prompt is not None
+            ids = torch.tensor(row.input_ids)
+            expected = [
+                -float(alone(module, questions.prompt, ids, torch.tensor(each)).sum())
+                for each in offered
+            ]
+            assert likelihoods == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_prompt_alone_is_gone_on_from(causal: CausalBackbone) -> None:
+    """Catches a last position that is looked for among no inputs, where all are empty."""
+    empty = Encoded(input_ids=np.array([], dtype=np.int64), target_ids=np.array([END]))
+    (questions, *_) = _asked(causal)
+    asked = dataclasses.replace(questions, rows=[empty] * 4)
+    single = dataclasses.replace(questions, rows=[empty])
+    found = answer(causal, causal.weights, [asked])[0]
+    assert found == answer(causal, causal.weights, [single])[0] * 4
+    choices = [[[7, END], [9, 8, END]]] * 4
+    scores = log_likelihoods(causal, causal.weights, [asked], [choices])[0]
+    expected = log_likelihoods(causal, causal.weights, [single], [choices[:1]])[0][0]
+    assert scores == [pytest.approx(expected, rel=1e-5)] * 4

@@ -38,6 +38,12 @@ def test_inputs_that_targets_go_on_from_end_together(codec: Codec) -> None:
     assert batch.targets.tolist() == [[8, -100], [8, 1], [4, -100]]
 
 
+def test_a_row_is_as_wide_as_its_longer_side() -> None:
+    """Catches a row of one input token and 511 of target that counts as one position."""
+    row = Encoded(input_ids=np.array([5, 1]), target_ids=np.array([7, 8, 9, 1]))
+    assert [row.width(prompt) for prompt in (0, 1, 2, 3)] == [4, 4, 4, 5]
+
+
 def test_a_pad_id_within_an_input_is_still_seen(codec: Codec) -> None:
     """Catches a mask made by comparing ids with the padding."""
     rows = [Encoded(input_ids=np.array([5, 0, 1]), target_ids=np.array([1]))]

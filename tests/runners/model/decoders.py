@@ -8,8 +8,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import (
     AutoModelForCausalLM,
+    Gemma3TextConfig,
+    GPTNeoConfig,
     GPTNeoXConfig,
     LlamaConfig,
+    MistralConfig,
+    MptConfig,
     PreTrainedModel,
     Qwen2Config,
     Qwen3Config,
@@ -31,6 +35,26 @@ CONFIGS: dict[str, Callable[[], Any]] = {
     "qwen2": lambda: Qwen2Config(**SMALL, num_key_value_heads=2, tie_word_embeddings=True),
     "qwen3": lambda: Qwen3Config(**SMALL, num_key_value_heads=2, head_dim=8),
 }
+WINDOWED: dict[str, Callable[[int], Any]] = {
+    "mistral": lambda window: MistralConfig(**SMALL, num_key_value_heads=2, sliding_window=window),
+    "gemma3": lambda window: Gemma3TextConfig(
+        **SMALL, num_key_value_heads=2, head_dim=8, sliding_window=window,
+        layer_types=["sliding_attention", "full_attention"],
+    ),
+    "gpt_neo": lambda window: GPTNeoConfig(
+        vocab_size=700, hidden_size=32, num_layers=2, num_heads=4, intermediate_size=48,
+        max_position_embeddings=128, attention_types=[[["global", "local"], 1]],
+        window_size=window, bos_token_id=1, eos_token_id=1, pad_token_id=0,
+    ),
+}  # fmt: skip
+"""Models with a layer that reads a window of so many positions, by place."""
+
+
+def mpt() -> Any:
+    """A model that has no window and tells distances by place (ALiBi)."""
+    return MptConfig(vocab_size=700, d_model=32, n_heads=4, n_layers=2, max_seq_len=128)
+
+
 LENGTHS = (9, 4, 7)
 
 
@@ -75,6 +99,17 @@ def batched(
     embedded, mask = padded(causal, inputs)
     every = Prompted(bank=stack(prompts), of_row=torch.arange(len(inputs)))
     return every.before(embedded, mask)
+
+
+def said_alone(module: PreTrainedModel, prompt: Tensor, ids: Tensor, limit: int) -> list[int]:
+    """A greedy answer to one unpadded row by plain `transformers`, without a cache."""
+    embed = module.get_input_embeddings()
+    said: list[int] = []
+    while len(said) < limit and 1 not in said:
+        after = embed(torch.tensor(said, dtype=torch.int64))
+        scores = module(inputs_embeds=torch.cat((prompt, embed(ids), after))[None]).logits
+        said.append(int(scores[0, -1].argmax()))
+    return said
 
 
 def alone(module: PreTrainedModel, prompt: Tensor, ids: Tensor, targets: Tensor) -> Tensor:

@@ -20,12 +20,13 @@ from transformers import (
     UMT5Config,
 )
 
-from runners.model.causal_backbone import APART, CausalBackbone, check_attention, load_causal
+from runners.model.causal_backbone import CausalBackbone
+from runners.model.causal_loading import APART, check_attention, load_causal
 from runners.model.codec import Codec
 from runners.model.dropout import Dropout
 from runners.model.family import Place
 from runners.model.t5_backbone import T5Backbone, load_t5
-from tests.runners.model.decoders import alone, batched, rows
+from tests.runners.model.decoders import alone, batched, rows, said_alone
 
 
 def test_losses_and_gradients_are_those_of_rows_alone(
@@ -52,12 +53,7 @@ def test_greedy_answers_are_those_of_rows_alone(
     inputs, prompts, _ = rows(causal.width)
     ours = causal.generate(causal.weights, *batched(causal, inputs, prompts), limit=5)
     for row, (prompt, ids) in enumerate(zip(prompts, inputs, strict=True)):
-        embedded = torch.cat((prompt, module.get_input_embeddings()(ids)))[None]
-        said: list[int] = []
-        while len(said) < 5 and 1 not in said:
-            after = module.get_input_embeddings()(torch.tensor(said, dtype=torch.int64))[None]
-            scores = module(inputs_embeds=torch.cat((embedded, after), dim=1)).logits
-            said.append(int(scores[0, -1].argmax()))
+        said = said_alone(module, prompt, ids, 5)
         assert ours[row, : len(said)].tolist() == said
         assert not ours[row, len(said) :].any()
 

@@ -11,22 +11,28 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from runners.catalogue import Catalogue
 from runners.model import products
 from runners.model.backbone import Backbone
-from runners.model.causal_backbone import load_causal
+from runners.model.causal_loading import load_causal
 from runners.model.compilation import compiling
 from runners.model.dropout import Dropout, row_keys
 from runners.model.family import Place
 from runners.model.loading import load_pretrained
 from runners.model.recomputation import recomputing
+from runners.model.sizes import reads_source
 from runners.model.t5_backbone import T5Backbone
 from tests.runners.model.kept import noted
 
-SIZES = ((5, 20, 3), (6, 31, 4))
-"""Rows, positions and target positions of batches that one compilation has to serve."""
+Size = tuple[int, int, int]
+"""Rows, positions and target positions of a batch."""
+FEW: tuple[Size, ...] = ((5, 20, 3), (6, 31, 4))
+MANY: tuple[Size, ...] = ((5, 20, 7), (6, 31, 9))
+"""Sizes that one compilation has to serve, whose decoders read the encoder's output itself, or keys
+and values of it."""
+either_way = pytest.mark.parametrize("sizes", [FEW, MANY], ids=["few targets", "many targets"])
 HIDDEN = pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
 """What torch's compiler hides by itself, unless warnings are errors."""
 
 
-def losses_of(backbone: Backbone, size: tuple[int, int, int], rate: float) -> tuple[Tensor, Tensor]:
+def losses_of(backbone: Backbone, size: Size, rate: float) -> tuple[Tensor, Tensor]:
     """Losses of a drawn batch, and its embedded input, which needs gradients."""
     rows, length, answers = size
     generator = torch.Generator().manual_seed(rows)
@@ -39,7 +45,7 @@ def losses_of(backbone: Backbone, size: tuple[int, int, int], rate: float) -> tu
     return backbone.losses(backbone.weights, embedded, mask, targets, dropout), embedded
 
 
-def found(backbone: Backbone, size: tuple[int, int, int], rate: float) -> tuple[Tensor, Tensor]:
+def found(backbone: Backbone, size: Size, rate: float) -> tuple[Tensor, Tensor]:
     """Losses of a drawn batch, and their gradients at the embedded input."""
     losses, embedded = losses_of(backbone, size, rate)
     losses.sum().backward()
@@ -47,10 +53,10 @@ def found(backbone: Backbone, size: tuple[int, int, int], rate: float) -> tuple[
     return losses.detach(), embedded.grad
 
 
-def held(backbone: Backbone) -> int:
+def held(backbone: Backbone, size: Size) -> int:
     """Elements that are kept for the backward pass."""
     with noted() as kept:
-        losses_of(backbone, SIZES[0], 0.1)
+        losses_of(backbone, size, 0.1)
     return sum(kept.values())
 
 
@@ -66,9 +72,10 @@ def graphs() -> int:
     return count
 
 
-def compare(plain: T5Backbone, compiled: Backbone, rate: float) -> None:
+def compare(plain: T5Backbone, compiled: Backbone, rate: float, sizes: tuple[Size, ...]) -> None:
     """Losses are equal, and gradients but for the order of their sums, which layers cut."""
-    for size in SIZES:
+    for size in sizes:
+        assert reads_source(size[2], plain.shape.head_width) is (sizes is FEW)
         expected, gradient = found(plain, size, rate)
         ours, own = found(compiled, size, rate)
         torch.testing.assert_close(ours, expected, rtol=1e-5, atol=1e-5)
@@ -77,7 +84,8 @@ def compare(plain: T5Backbone, compiled: Backbone, rate: float) -> None:
 
 @pytest.mark.slow
 @HIDDEN
-def test_one_layer_is_compiled_for_all_of_its_stack() -> None:
+@either_way
+def test_one_layer_is_compiled_for_all_of_its_stack(sizes: tuple[Size, ...]) -> None:
     """A graph for every layer or size, and layers that drop what others would.
 
     The graph is run without a code generator. The first layer of the decoder has one
@@ -87,45 +95,51 @@ def test_one_layer_is_compiled_for_all_of_its_stack() -> None:
     plain = load_pretrained(Catalogue(), "nano", "200k", "float32")
     assert isinstance(plain, T5Backbone)
     assert plain.shape.layers > 1
-    compare(plain, compiling(plain, backend="eager"), 0.1)
+    compare(plain, compiling(plain, backend="eager"), 0.1, sizes)
     assert graphs() == 3
 
 
 @pytest.mark.slow
 @HIDDEN
-def test_compiled_layers_are_computed_again_for_their_gradients() -> None:
+@either_way
+def test_compiled_layers_are_computed_again_for_their_gradients(sizes: tuple[Size, ...]) -> None:
     """One of two settings that is lost where both are asked for."""
     fresh()
     plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
     assert isinstance(plain, T5Backbone)
     again = recomputing(compiling(plain, backend="eager"))
-    compare(plain, again, 0.1)
+    compare(plain, again, 0.1, sizes)
     assert graphs() == 2
-    assert held(again) < 0.6 * held(plain)
-    assert held(compiling(recomputing(plain), backend="eager")) < 0.6 * held(plain)
+    most = 0.6 * held(plain, sizes[0])
+    assert held(again, sizes[0]) < most
+    assert held(compiling(recomputing(plain), backend="eager"), sizes[0]) < most
 
 
 @pytest.mark.slow
 @HIDDEN
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, inside of its compiler
-def test_generated_code_gives_the_written_losses() -> None:
+@either_way
+def test_generated_code_gives_the_written_losses(sizes: tuple[Size, ...]) -> None:
     """Kernels that are off by more than the order of their sums."""
     fresh()
     plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
     assert isinstance(plain, T5Backbone)
-    compare(plain, compiling(plain), 0.0)
+    compare(plain, compiling(plain), 0.0, sizes)
     assert graphs() == 2
 
 
 @pytest.mark.slow
 @HIDDEN
-def test_products_by_float32_are_compiled_with_their_layer(monkeypatch: pytest.MonkeyPatch) -> None:
+@either_way
+def test_products_by_float32_are_compiled_with_their_layer(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[Size, ...]
+) -> None:
     """A layer that falls apart into graphs, on cores without instructions for bfloat16."""
     monkeypatch.setattr(products, "HAS_INSTRUCTIONS", False)
     fresh()
     plain = load_pretrained(Catalogue(), "nano", "60k", "bfloat16")
     assert isinstance(plain, T5Backbone)
-    compare(plain, compiling(plain, backend="eager"), 0.1)
+    compare(plain, compiling(plain, backend="eager"), 0.1, sizes)
     assert graphs() == 2
 
 

@@ -26,11 +26,14 @@ from transformers import (
 from runners.model import products
 from runners.model.backbone import Backbone
 from runners.model.recomputation import recomputing
+from runners.model.sizes import reads_source
 from runners.model.t5_backbone import T5Backbone
 from tests.runners.conftest import Wrap
 from tests.runners.model.kept import noted
 
 HALF = torch.bfloat16
+FEW, MANY = 2, 4
+"""Target positions of which a T5 reads the encoder's output itself, and keys and values of it."""
 ROUNDING = 2.0**-8
 """Two numbers of bfloat16 that are rounded from one are no further apart, relative to them."""
 SMALL: dict[str, Any] = {
@@ -141,11 +144,11 @@ def test_a_gpu_has_its_own_products() -> None:
         assert isinstance(products.elsewhere(factor), nullcontext) is stays
 
 
-def _losses(backbone: Backbone) -> tuple[Tensor, Tensor, set[torch.dtype]]:
+def _losses(backbone: Backbone, positions: int) -> tuple[Tensor, Tensor, set[torch.dtype]]:
     """Losses, the gradient of the inputs, and what was multiplied."""
     generator = torch.Generator().manual_seed(1)
     ids = torch.randint(3, 600, (3, 9), generator=generator)
-    targets = torch.randint(3, 600, (3, 4), generator=generator)
+    targets = torch.randint(3, 600, (3, positions), generator=generator)
     before = torch.zeros(3, 9, backbone.width, requires_grad=True)
     with Products() as seen:
         embedded = backbone.embed(backbone.weights, ids) + before.to(HALF)
@@ -154,11 +157,13 @@ def _losses(backbone: Backbone) -> tuple[Tensor, Tensor, set[torch.dtype]]:
     return losses.detach(), gradient, seen.dtypes
 
 
-def _same_as_in_loops(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> None:
+def _same_as_in_loops(
+    backbone: Backbone, monkeypatch: pytest.MonkeyPatch, positions: int = MANY
+) -> None:
     found = {}
     for has in (False, True):
         monkeypatch.setattr(products, "HAS_INSTRUCTIONS", has)
-        found[has] = _losses(backbone)
+        found[has] = _losses(backbone, positions)
     assert found[False][2] == {torch.float32}
     assert HALF in found[True][2]
     torch.testing.assert_close(found[False][0], found[True][0], rtol=0.02, atol=0.02)
@@ -166,13 +171,15 @@ def _same_as_in_loops(backbone: Backbone, monkeypatch: pytest.MonkeyPatch) -> No
     torch.testing.assert_close(found[False][1], found[True][1], rtol=0.05, atol=0.1 * spread)
 
 
+@pytest.mark.parametrize("positions", [FEW, MANY])
 def test_no_product_of_a_t5_is_left_in_loops(
-    backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch
+    backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch, positions: int
 ) -> None:
     """Catches a layer that multiplies by itself, and trains for hours."""
+    assert reads_source(positions, backbone.shape.head_width) is (positions == FEW)
     half = {name: weight.to(HALF) for name, weight in backbone.weights.items()}
     placed = dataclasses.replace(backbone, weights=half, dtype=HALF)
-    _same_as_in_loops(placed, monkeypatch)
+    _same_as_in_loops(placed, monkeypatch, positions)
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["kept", "recomputed"])

@@ -13,7 +13,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from runners.catalogue import Catalogue
 from runners.model import loading, shared
-from runners.model.causal_backbone import load_causal
+from runners.model.causal_loading import load_causal
 from runners.model.codec import Codec
 from runners.model.family import Place
 from runners.model.loading import load_pretrained
@@ -143,7 +143,7 @@ def test_a_cast_checkpoint_is_in_the_pool(pool: Pool) -> None:
 
 
 def test_a_decoder_only_module_has_the_common_weights(pool: Pool, tmp_path: Path) -> None:
-    """A module that keeps its own copy beside the common one, and computes with it."""
+    """A module that keeps its own copy, or a file that is gone before the next one comes."""
     config = LlamaConfig(
         vocab_size=64, hidden_size=16, intermediate_size=32, num_hidden_layers=2,
         num_attention_heads=2, num_key_value_heads=1,
@@ -160,8 +160,23 @@ def test_a_decoder_only_module_has_the_common_weights(pool: Pool, tmp_path: Path
     assert are_mapped(lent.weights)
     assert all(torch.equal(before[name], own[name]) for name in own)
 
+    gc.collect()
+    assert files(pool) == [f"{NAME}.safetensors"]
+    written = (pool.folder / f"{NAME}.safetensors").stat().st_ino
+    beside = load_causal(place, codec=codec, fingerprint="f", dtype=torch.bfloat16)
+    with pool.alone():
+        second = loading._common(beside, NAME, pool)
+    assert are_mapped(second.weights)
+    assert (pool.folder / f"{NAME}.safetensors").stat().st_ino == written
+    del beside, second
+    gc.collect()
+    assert files(pool) == [f"{NAME}.safetensors"]
+
     adapted = replace(loaded, weights={name: 2 * weight for name, weight in before.items()})
     with pool.alone():
         other = loading._common(adapted, "b", pool)
     assert are_mapped(other.weights)
     assert all(torch.equal(before[name], own[name]) for name in own)
+    del lent, other
+    gc.collect()
+    assert files(pool) == []

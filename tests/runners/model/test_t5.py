@@ -6,14 +6,25 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5Attention
 
+from runners.model import t5
 from runners.model.backbone import IGNORED, Weights
 from runners.model.dropout import NONE, Dropout
 from runners.model.sizes import reads_source
-from runners.model.t5 import Cache, Layer, decode, encode, memory_of, relative_buckets, remember
+from runners.model.t5 import (
+    Cache,
+    Layer,
+    T5Dimensions,
+    decode,
+    encode,
+    memory_of,
+    relative_buckets,
+    remember,
+)
 from runners.model.t5_backbone import T5Backbone
 
 FEW, MANY = 2, 5
@@ -211,6 +222,32 @@ def test_few_positions_have_no_keys_and_values_made_for_them(backbone: T5Backbon
         decode(backbone.shape, backbone.weights, read, memory, NONE)
     made = 2 * 2 * encoded.numel() * backbone.shape.heads * backbone.shape.head_width
     assert counter.get_total_flops() < backbone.shape.decoder_layers * made
+
+
+@pytest.mark.parametrize("of_row", [None, torch.tensor([3, 1, 1, 0])], ids=["rows", "choices"])
+def test_padding_of_targets_goes_through_no_output_layer(
+    backbone: T5Backbone, monkeypatch: pytest.MonkeyPatch, of_row: Tensor | None
+) -> None:
+    """Catches a score of every piece for positions without a token, and losses at other places."""
+    ids, mask, targets = _batch()
+    embedded = backbone.embed(backbone.weights, ids)
+    seen: list[int] = []
+    output = t5.logits
+
+    def counted(shape: T5Dimensions, weights: Weights, hidden: Tensor) -> Tensor:
+        seen.append(hidden.shape[:-1].numel())
+        return output(shape, weights, hidden)
+
+    monkeypatch.setattr(t5, "logits", counted)
+    found = backbone.losses(backbone.weights, embedded, mask, targets, of_row=of_row)
+    assert seen == [int((targets != IGNORED).sum())]
+    assert seen[0] < targets.numel()
+    for row, target in enumerate(targets):
+        own = target[target != IGNORED][None]
+        read = row if of_row is None else int(of_row[row])
+        alone = backbone.losses(backbone.weights, embedded[read, None], mask[read, None], own)
+        torch.testing.assert_close(found[row, : own.shape[1]], alone[0], rtol=1e-5, atol=1e-5)
+        assert not found[row, own.shape[1] :].any()
 
 
 class _Ending:

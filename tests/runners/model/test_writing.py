@@ -17,7 +17,7 @@ from transformers import (
 )
 
 from runners.catalogue import Catalogue
-from runners.model.causal_backbone import load_causal
+from runners.model.causal_loading import load_causal
 from runners.model.checkpoint import LADDER
 from runners.model.codec import Codec
 from runners.model.family import Place

@@ -135,7 +135,7 @@ def test_peft_gives_the_logits_of_a_prompted_llama(
     with torch.no_grad():
         behind = Prompted(bank=stack([prompt]), of_row=torch.zeros(2, dtype=torch.int64))
         embedded, seen = behind.before(causal.embed(causal.weights, ids), mask)
-        ours = causal._scores(causal.weights, embedded, seen, last=6)
+        ours = causal.scores(causal.weights, embedded, seen, last=6)
         told = causal.generate(causal.weights, embedded, seen, limit=5)
     loaded = PeftModel.from_pretrained(copy.deepcopy(llama), str(folder)).eval()
     with torch.no_grad():

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -130,3 +131,30 @@ def test_whole_models_learn_in_parts_too(backbone: T5Backbone, config: Make) -> 
     assert room.halvings > 0
     assert found_loss == pytest.approx(loss, rel=1e-5)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_long_targets_are_bounded_too(backbone: T5Backbone, config: Make) -> None:
+    """Catches rows of one input token, all of which go through the decoder at once."""
+    end = np.array([1])
+    rows = [Encoded(input_ids=end, target_ids=np.arange(3, size)) for size in (43, 23, 33, 13)]
+    weights = {n: w.float().clone().requires_grad_() for n, w in backbone.weights.items()}
+    seen: list[torch.Size] = []
+
+    class Noted(T5Backbone):
+        def losses(self, weights: Any, embedded: Any, mask: Any, targets: Any, *rest: Any,
+                   **more: Any) -> Tensor:  # fmt: skip
+            seen.append(targets.shape)
+            return super().losses(weights, embedded, mask, targets, *rest, **more)
+
+    loss, expected = gradients(backbone, weights, rows)
+    noted = Noted(**vars(backbone))
+    found_loss, found = gradients(noted, weights, rows, Room(most=80))
+    assert seen == [(2, 40), (2, 20)]
+    assert found_loss == pytest.approx(loss, rel=1e-5)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+    run = start([config(batch_size=4)], backbone, Catalogue())
+    run.train = rows
+    del seen[:]
+    in_parts, whole = (train_step(noted, [run], Room(most=most)) for most in (80, None))
+    assert seen == [(2, 40), (2, 20), (4, 40)]
+    assert in_parts == pytest.approx(whole, rel=1e-5)

@@ -4,14 +4,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor
 
 from runners.catalogue import Catalogue
 from runners.config import TrialConfig
+from runners.model.backbone import Backbone
 from runners.model.t5_backbone import T5Backbone
 from runners.training.pack import run_pack, start
 from runners.training.trial import TrialRun
+from tests.runners.conftest import Wrap
+from tests.runners.model.decoders import random_decoder
 
 Make = Callable[..., TrialConfig]
 
@@ -32,7 +36,7 @@ class Kept:
         self.lost[run.config.trial_id] = reason
 
 
-def _train(backbone: T5Backbone, configs: Sequence[TrialConfig], slots: int) -> Kept:
+def _train(backbone: Backbone, configs: Sequence[TrialConfig], slots: int) -> Kept:
     kept = Kept()
     for _ in run_pack(
         backbone, (start([c], backbone, Catalogue()) for c in configs), slots=slots, observer=kept
@@ -91,6 +95,20 @@ def test_packed_and_alone_agree_as_the_shipped_sweeps_run(
         alone = _prompt(_train(rounded, [trial], slots=1), trial)
         apart = (_prompt(packed, trial) - alone).square().mean().sqrt()
         assert apart / alone.square().mean().sqrt() < 0.05, trial.label
+
+
+def test_decoder_only_trials_in_a_pack_are_those_alone(as_causal: Wrap, config: Make) -> None:
+    """Catches a leak through prompts that are read once, and rows of another trial behind them."""
+    causal = as_causal(random_decoder("llama"))
+    trials = [replace(each, batch_size=8) for each in _neighbours(config, 10)]
+    packed = _train(causal, trials, slots=4)
+    for trial in trials:
+        alone = _train(causal, [trial], slots=1)
+        torch.testing.assert_close(
+            _prompt(packed, trial), _prompt(alone, trial), rtol=1e-3, atol=1e-3
+        )
+        found, expected = (kept.done[trial.trial_id].members[0] for kept in (packed, alone))
+        assert found.history == [pytest.approx(each, rel=1e-4) for each in expected.history]
 
 
 def test_in_the_same_pack_the_same_seed_gives_the_same_bytes(
@@ -164,7 +182,7 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
     assert list(kept.lost) == [broken.trial_id]
     assert "not finite at step 1" in kept.lost[broken.trial_id]
     alone = _prompt(_train(backbone, [healthy], slots=1), healthy)
-    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-3, atol=1e-4)
 
 
 def test_a_parameter_that_overflows_is_a_divergence(backbone: T5Backbone, config: Make) -> None:
