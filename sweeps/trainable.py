@@ -94,7 +94,7 @@ def work(
     code_fingerprint()
     import torch
 
-    torch.set_num_threads(execution.threads)
+    torch.set_num_threads(execution.cores)
     # A worker that was given no GPU leaves those of others alone.
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
