@@ -132,7 +132,7 @@ def _serving(tiny: bool, repeats: int) -> Iterator[Line]:
 def _memory(tiny: bool, repeats: int) -> Iterator[Line]:
     from benchmarks import memory
 
-    return memory.measure("small", 2 if tiny else 4, 2 if tiny else 4)
+    return memory.measure("small", 2 if tiny else 4, 2 if tiny else 4, repeats)
 
 
 def _orchestration(tiny: bool, repeats: int) -> Iterator[Line]:
