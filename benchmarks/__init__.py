@@ -5,6 +5,7 @@
 - `table`: measurements in turn with a peer's, medians, and the table
 - `shape`: a T5 of the shape of small, rows of real lengths, operations of the stock model
 - `steps`: a step of prompt tuning, model tuning and LM adaptation
+- `packs`: a step of a trial, alone and with others in a batch
 - `answers`: greedy answers to a dev set
 - `serving`: mixed batches against PEFT adapters in a loop and against one task at a time, and the
   bank

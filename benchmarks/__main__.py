@@ -74,6 +74,17 @@ def _decoders(tiny: bool, repeats: int) -> Iterator[Line]:
     return decoders.measure((20,) if tiny else (20, 100), (1,) if tiny else (1, 4), repeats)
 
 
+def _packs(tiny: bool, repeats: int) -> Iterator[Line]:
+    import torch
+
+    from benchmarks import packs
+
+    torch.set_num_threads(1)
+    if tiny:
+        return packs.measure(("60k",), (1, 2), 4, repeats)
+    return packs.measure(("60k", "200k", "600k", "2m"), (1, 2, 4, 8), 30, repeats)
+
+
 def _sweeps(tiny: bool, repeats: int) -> Iterator[Line]:
     from benchmarks.sweeps import Study
 
@@ -121,7 +132,7 @@ def _serving(tiny: bool, repeats: int) -> Iterator[Line]:
 def _memory(tiny: bool, repeats: int) -> Iterator[Line]:
     from benchmarks import memory
 
-    return memory.measure("small", 2 if tiny else 4, 2 if tiny else 4)
+    return memory.measure("small", 2 if tiny else 4, 2 if tiny else 4, repeats)
 
 
 def _orchestration(tiny: bool, repeats: int) -> Iterator[Line]:
@@ -133,6 +144,7 @@ def _orchestration(tiny: bool, repeats: int) -> Iterator[Line]:
 PARTS: dict[str, Part] = {
     "steps": _steps,
     "decoders": _decoders,
+    "packs": _packs,
     "answers": _answers,
     "serving": _serving,
     "memory": _memory,

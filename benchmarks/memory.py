@@ -10,18 +10,21 @@ from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
-from benchmarks.table import Line
+from benchmarks.table import Line, in_turn
 
 SECONDS = 600
 
 
-def measure(size: str, trials: int, rows: int) -> Iterator[Line]:
+def measure(size: str, trials: int, rows: int, repeats: int) -> Iterator[Line]:
     """Trials of so many rows each, a prompt of 20 before them."""
-    ours = _held(_ours, 1, (size, trials, rows))
-    peer = _held(_peer, trials, (size, rows))
+    ours, peer = in_turn(
+        lambda: _held(_ours, 1, (size, trials, rows)),
+        lambda: _held(_peer, trials, (size, rows)),
+        repeats,
+    )
     yield Line(
         what=f"memory of {trials} trials on T5 {size}, {rows} rows each", unit="GiB",
-        ours=[ours], peer=[peer],
+        ours=ours, peer=peer,
         note="proportional set size, imports included; ours one process, peer one a trial",
     )  # fmt: skip
 

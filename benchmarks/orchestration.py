@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+import sweeps
 from benchmarks.table import Line, seconds
 from runners.config import TrialConfig, to_mapping
 from runners.model.checkpoint import fingerprint_of_places
@@ -26,12 +27,18 @@ from sweeps.spec import load
 
 COMMANDS = (
     "sweeps", "analysis", "promptscale", "runners.prompts", "runners.prompt_tuning",
-    "runners.model_tuning", "runners.lm_adaptation", "runners.pretraining", "runners.skills",
+    "runners.model_tuning", "runners.prompt_design", "runners.lm_adaptation",
+    "runners.pretraining", "runners.skills", "runners.evaluation", "runners.serving",
 )  # fmt: skip
+SMALL = Path(sweeps.__file__).parent / "specs" / "laptop.yaml"
+"""A spec of some hundred trials, of which nothing is done."""
 
 
 def measure(trials: int, repeats: int) -> Iterator[Line]:
-    """A rerun, figures and a plan over so many finished trials; then `--help` of each command."""
+    """A rerun, a plan and figures over so many finished trials; then of what is begun.
+
+    That is the plan of a small spec, and `--help` of each command.
+    """
     with tempfile.TemporaryDirectory(prefix="bench-", dir="/tmp") as place:
         folder = Path(place)
         spec = folder / "done.yaml"
@@ -47,6 +54,12 @@ def measure(trials: int, repeats: int) -> Iterator[Line]:
                 what=f"{what}, {len(configs):,} trials", unit="s",
                 ours=[seconds(lambda words=words: run(*words)) for _ in range(repeats)],
             )  # fmt: skip
+        small = folder / SMALL.name
+        small.write_text(SMALL.read_text().replace("results/laptop", str(folder / "small")))
+        yield Line(
+            what=f"a plan of {SMALL.name}, {len(load(small).trials)} trials, none done", unit="s",
+            ours=[seconds(lambda: run("sweeps", "plan", str(small))) for _ in range(repeats)],
+        )  # fmt: skip
     for command in COMMANDS:
         yield Line(
             what=f"python -m {command} --help", unit="s",

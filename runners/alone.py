@@ -10,7 +10,7 @@ from runners.catalogue_section import load_catalogue
 from runners.config import RULES, TrialConfig, adaptation_of, from_mapping, parse_overrides
 from runners.model.device import DEVICES, choose
 from runners.record import ASIDE, TrialRecord
-from runners.rules import ConfigError
+from runners.rules import ConfigError, count
 from runners.store import Store
 
 
@@ -33,12 +33,18 @@ def main(program: str, defaults: Mapping[str, object], words: Sequence[str]) -> 
     parser.add_argument(
         "--device", choices=DEVICES, default="auto", help="auto is a GPU where one is (%(default)s)"
     )
+    parser.add_argument(
+        "--threads", type=count, default=1,
+        help="cores to compute on, of which small models are the slower for each (%(default)s)",
+    )  # fmt: skip
     parser.add_argument("overrides", nargs="*", metavar="key=value")
     options = parser.parse_intermixed_args(words)
     try:
         catalogue = load_catalogue(options.catalogue) if options.catalogue else Catalogue()
         config = config_of(options.overrides, defaults, catalogue)
-        record = run_alone(config, Store(options.store), catalogue, device=options.device)
+        record = run_alone(
+            config, Store(options.store), catalogue, device=options.device, threads=options.threads
+        )
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -83,8 +89,9 @@ def with_overrides(
 
 
 def run_alone(
-    config: TrialConfig, store: Store, catalogue: Catalogue, *, device: str = "auto"
-) -> TrialRecord | None:
+    config: TrialConfig, store: Store, catalogue: Catalogue, *, device: str = "auto",
+    threads: int = 1,
+) -> TrialRecord | None:  # fmt: skip
     """The trial's record, from the store or trained now on one of `DEVICES`.
 
     None where the trial diverged, which the store records, or its adaptation.
@@ -101,12 +108,15 @@ def run_alone(
     if problems:
         raise ConfigError(problems)
     # Torch is imported here, so that --help and a bad word answer at once.
+    import torch
+
     from runners.data.source import load_task_data, load_transfer_data
     from runners.model.loading import load_backbone, load_pretrained
     from runners.training.adaptation import adapt
     from runners.training.session import Session
     from runners.training.trial import Diverged
 
+    torch.set_num_threads(threads)
     place = choose(device)
     # Data that does not fit is told before an adaptation has taken minutes.
     pretrained = load_pretrained(catalogue, config.model_family, config.model_size, "float32")

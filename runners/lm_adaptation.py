@@ -17,6 +17,7 @@ from runners.catalogue import Catalogue
 from runners.catalogue_section import add_family, add_text
 from runners.config import DTYPES, AdaptationConfig
 from runners.model.device import DEVICES, choose
+from runners.rules import count
 from runners.store import Store
 
 
@@ -24,6 +25,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Adapt one size, show its milestones, and return the exit code."""
     parser = _parser()
     options = parser.parse_args(words)
+    import torch
+
     from runners.training.adaptation import adapt
     from runners.training.layout import Layout
     from runners.training.trial import Diverged
@@ -49,6 +52,7 @@ def main(words: Sequence[str] | None = None) -> int:
             text=text,
         )
         store = Store(options.store)
+        torch.set_num_threads(options.threads)
         device = choose(options.device)
         steps = adapt(
             config, options.steps, store, catalogue, device=device,
@@ -86,11 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--text", type=Path, help="folder of .txt and .jsonl files; none is the embedded world"
     )
-    parser.add_argument("--steps", type=_count, nargs="+", required=True, help="milestones")
-    parser.add_argument("--batch-size", type=_count, default=32)
+    parser.add_argument("--steps", type=count, nargs="+", required=True, help="milestones")
+    parser.add_argument("--batch-size", type=count, default=32)
     parser.add_argument("--learning-rate", type=float, default=0.003)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compute-dtype", choices=DTYPES, default="float32")
+    parser.add_argument(
+        "--threads", type=count, default=1, help="cores to compute on (%(default)s)"
+    )
     parser.add_argument("--device", choices=DEVICES, default="auto", help="(%(default)s)")
     parser.add_argument(
         "--activation-checkpointing", action="store_true",
@@ -98,13 +105,6 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     parser.add_argument("--store", default="results/alone", help="folder or URL (%(default)s)")
     return parser
-
-
-def _count(word: str) -> int:
-    number = int(word)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{word} is too few; give a whole number of 1 or more")
-    return number
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ Mistakes are collected, never raised one at a time: `ConfigError` carries every
 `Problem` of a config, each with key, value, rule and remedy.
 """
 
+import argparse
 import difflib
 import math
 import re
@@ -96,6 +97,14 @@ class Rule:
             and (self.above is None or value > self.above)
             and (self.below is None or value < self.below)
         )
+
+
+def count(word: str) -> int:
+    """A whole number of 1 or more, as the value of a command's option."""
+    number = int(word)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{word} is too few; give a whole number of 1 or more")
+    return number
 
 
 class LegalValues:

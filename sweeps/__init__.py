@@ -17,7 +17,8 @@ Running it, under Ray Tune:
   code that `checkout` makes; `submit` is the script that `ray submit` sends.
 - `lease`: one driver at a time for each store; `waiting` waits until there is none.
 - `driver` starts Ray Tune and follows the packs; `schedule` hands them out as
-  their parents appear, and `trainable` is where Ray meets a runner.
+  their parents appear, and `trainable` is where Ray meets a runner, with the model that it
+  has `held` since the pack before.
 - `tracking/` has trials as runs of W&B, mirrored by `track` or while they train.
 - `progress` shows how far it is, `failures` says why a pack died.
 """

@@ -30,7 +30,7 @@ from typing import Any
 from runners.rules import ConfigError, Problem
 from runners.store import Store
 from sweeps import nodes, outage, summary
-from sweeps.execution import workers_of
+from sweeps.execution import number_of
 from sweeps.forecast.as_json import as_json, pack_numbers
 from sweeps.forecast.estimate import Forecast, forecast
 from sweeps.forecast.hardware import UnknownGpuError
@@ -129,7 +129,7 @@ def _plan(spec: SweepSpec, options: argparse.Namespace) -> int:
 
 def _workers(said: str) -> int | None:
     """The number of `--workers`; raises ValueError for what is none."""
-    found = workers_of(int(said) if said.isdecimal() else said)
+    found = number_of("workers", int(said) if said.isdecimal() else said)
     if isinstance(found, Problem):
         raise ValueError(f"--{found}")
     return found

@@ -5,6 +5,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 
 import ray
 from ray.autoscaler.sdk import request_resources
@@ -15,7 +16,7 @@ from sweeps.execution import Execution
 from sweeps.forecast.machine import this_machine
 from sweeps.needs import Need
 from sweeps.nodes import NodeType
-from sweeps.room import held_by, workers_on
+from sweeps.room import held_by, settled, workers_on
 
 ROOM_SECONDS = 900.0
 """So long a cluster may take to start a node that has room for a worker."""
@@ -28,25 +29,30 @@ OBJECT_STORE_BYTES = 100_000_000
 def connected(
     execution: Execution, ranks: int, store: str, sizes: Iterable[str], *,
     needs: tuple[Need, ...] = (), prunes: bool = False,
-) -> Iterator[int]:  # fmt: skip
+) -> Iterator[Execution]:  # fmt: skip
     """A block with Ray on the cluster of RAY_ADDRESS, or on the cores of this machine it needs.
 
     `ranks` are the most that train together, `store` the absolute place of the results,
     `sizes` those of the models and `needs` what workers read on their machine; with
-    `prunes` nodes take away code that the driver has not. Yields how many workers there
-    are to be. Raises ValueError where the cluster cannot be reached, a node of it cannot
-    take part or none has room for a worker, and where this machine has not the GPUs of one.
+    `prunes` nodes take away code that the driver has not. Yields `execution` with
+    the numbers of workers and threads that there are to be. Raises ValueError where the
+    cluster cannot be reached, a node of it cannot take part or none has room for a worker, and
+    where this machine has not the GPUs of one.
     """
     where = address.cluster()
     if where is None:
-        with _this_machine(execution, ranks) as workers:
-            yield workers
+        with _this_machine(execution, ranks) as here:
+            yield here
         return
     with on_cluster(where):
         _refuse_passing(store)
-        await_room([held_by(execution, size) for size in sizes])
+        # Who leaves threads open is content with one.
+        await_room([held_by(settled(execution), size) for size in sizes])
         _refuse_unfit(store, needs, prunes)
-        yield execution.workers or _workers_on_all(execution)
+        there = node_types()
+        execution = settled(execution, there, ranks=ranks)
+        workers = execution.workers or sum(workers_on(node, execution) for node in there)
+        yield replace(execution, workers=workers)
 
 
 @contextlib.contextmanager
@@ -138,11 +144,6 @@ def _in_words(several: Iterable[Mapping[str, float]]) -> str:
     return ", or ".join(dict.fromkeys(words or "no CPU" for words in said))
 
 
-def _workers_on_all(execution: Execution) -> int:
-    """As many as the nodes have room for that are there."""
-    return sum(workers_on(node, execution) for node in node_types())
-
-
 def node_types() -> list[NodeType]:
     """Every node of the cluster that is alive, by what Ray knows of it."""
     return [
@@ -156,11 +157,13 @@ def node_types() -> list[NodeType]:
 
 
 @contextlib.contextmanager
-def _this_machine(execution: Execution, ranks: int) -> Iterator[int]:
-    workers = execution.workers or max(1, workers_on(this_machine(), execution))
+def _this_machine(execution: Execution, ranks: int) -> Iterator[Execution]:
+    here = this_machine()
+    execution = settled(execution, [here], ranks=ranks)
+    workers = execution.workers or max(1, workers_on(here, execution))
     ray.init(
         address="local",
-        num_cpus=max(workers, ranks) * execution.threads,
+        num_cpus=max(workers, ranks) * execution.cores,
         object_store_memory=OBJECT_STORE_BYTES,
         include_dashboard=False,
         log_to_driver=False,
@@ -168,7 +171,7 @@ def _this_machine(execution: Execution, ranks: int) -> Iterator[int]:
     )
     try:
         _refuse_gpus(execution, ranks)
-        yield workers
+        yield replace(execution, workers=workers)
     finally:
         ray.shutdown()
 

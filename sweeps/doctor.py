@@ -29,7 +29,7 @@ from sweeps.hub_data import hub_findings
 from sweeps.needs import needs_of
 from sweeps.nodes import NodeType
 from sweeps.plan import Plan, survey
-from sweeps.room import workers_on
+from sweeps.room import settled, workers_on
 from sweeps.spec import SweepSpec
 from sweeps.tracking.settings import has_key, mode_of
 
@@ -94,7 +94,8 @@ def _cluster(spec: SweepSpec) -> list[Finding]:
 
 def _workers_there(spec: SweepSpec, there: Sequence[NodeType]) -> Iterator[Finding]:
     """Whether the nodes that are up have room; how much memory their GPUs have Ray does not say."""
-    room = sum(workers_on(node, spec.execution) for node in there)
+    execution = settled(spec.execution, there)
+    room = sum(workers_on(node, execution) for node in there)
     wanted = spec.execution.workers or 1
     said = f"room for {room} on the {len(there)} nodes that are up"
     if room < wanted:

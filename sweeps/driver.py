@@ -47,9 +47,10 @@ def fit(
     with (
         connected(
             execution, most, store.root, sizes, needs=needs_of(spec), prunes=prunes
-        ) as workers,
+        ) as settled,
         _ended_gently(),
     ):
+        workers = settled.workers or 1
         if execution.workers is None:
             # So many packs that each worker has several.
             packs = packs_of(plan, workers=workers, slots=execution.pack_size)
@@ -58,14 +59,12 @@ def fit(
         trainable = tune.with_resources(
             PackTrainable,
             lambda config: _resources(
-                execution, config["pack"].size, ranks_of(config["pack"], execution, spec.catalogue)
+                settled, config["pack"].size, ranks_of(config["pack"], settled, spec.catalogue)
             ),
         )
         # Workers have folders of their own, so the store goes by its absolute name.
         told = {
-            "execution": replace(
-                execution, store=store.root, tracking=execution.tracking.absolute()
-            ),
+            "execution": replace(settled, store=store.root, tracking=execution.tracking.absolute()),
             "catalogue": spec.catalogue,
             "sweep": Sweep(name=spec.name, spec_sha256=spec.sha256),
         }

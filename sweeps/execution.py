@@ -23,8 +23,8 @@ class Execution:
     """Folder or fsspec URL of the results; a relative folder starts where the command runs."""
     workers: int | None = 1
     """Processes that train at the same time; None for as many as there is room for."""
-    threads: int = 1
-    """Cores that each of them computes on."""
+    threads: int | None = 1
+    """Cores that each of them computes on; None for all that are there for each of them."""
     device: str = "auto"
     """Where they train: one of `runners.model.device.DEVICES`."""
     gpus_per_worker: float = 0.0
@@ -41,8 +41,8 @@ class Execution:
     """Whether training passes are compiled, by workers that train alone (`torch.compile`)."""
     activation_checkpointing: bool = False
     """Whether layers compute their activations again for the backward pass, to save memory."""
-    pack_size: int = 8
-    """K, the most trials that share one batch."""
+    pack_size: int | None = None
+    """K, the most trials that share one batch; None for what was measured to be quick."""
     checkpoint_seconds: float = 120.0
     """What runs is saved this often, so a kill loses no more than this."""
     deadline_seconds: float | None = None
@@ -53,6 +53,12 @@ class Execution:
     """
     tracking: Tracking = field(default_factory=Tracking)
     """Where the trials go as runs of W&B, and whether they go there while they train."""
+
+    @property
+    def cores(self) -> int:
+        """The threads, once it is known how many they are (`sweeps.room.settled`)."""
+        assert self.threads is not None
+        return self.threads
 
     def gpus_of(self, size: str) -> float:
         """The GPU, or the share of one, that a worker holds for models of a size."""
@@ -71,20 +77,19 @@ STATE_BYTES = 8
 STATE_SHARE = 0.7
 """Of a GPU's memory; the rest is for activations and for the layers that are put together."""
 MORE_THAN_ONE = "is more than the one GPU that a worker computes on"
-ALL = "all"
-"""What a spec says for `workers` in place of a number: as many as there is room for."""
+AUTO = "auto"
+OPEN = {"workers": "all", "threads": AUTO, "pack_size": AUTO}
+"""What a spec says in place of a number that it leaves open."""
 _COUNT = Rule(type=int, minimum=1)
 _SHARE = Rule(type=float, above=0)
 _RULES = {
     "store": Rule(type=str),
-    "threads": _COUNT,
     "device": Rule(type=str, choices=DEVICES),
     "gpus_per_worker": Rule(type=float, minimum=0),
     "gpu_gigabytes": Rule(type=float, above=0),
     "micro_batch_positions": _COUNT,
     "compile": Rule(type=bool),
     "activation_checkpointing": Rule(type=bool),
-    "pack_size": _COUNT,
     "checkpoint_seconds": Rule(type=float, above=0),
     "deadline_seconds": Rule(type=float, above=0),
 }
@@ -92,33 +97,31 @@ _RULES = {
 
 def read(section: Section) -> Execution | None:
     """The settings as written, or None where one is not legal, which is reported."""
-    section.only((*_RULES, "workers", "ranks", "gpu_shares", "tracking"))
+    section.only((*_RULES, *OPEN, "ranks", "gpu_shares", "tracking"))
     names = [name for name in _RULES if name in section.values or name == "store"]
     values = {name: section.value(name, _RULES[name]) for name in names}
-    workers = workers_of(section.values.get("workers", 1))
-    if isinstance(workers, Problem):
-        section.report("workers", workers.value, workers.rule, workers.remedy)
+    given = [name for name in OPEN if name in section.values]
+    numbers: dict[str, Any] = {name: number_of(name, section.values[name]) for name in given}
+    wrong = [found for found in numbers.values() if isinstance(found, Problem)]
+    for each in wrong:
+        section.report(each.key, each.value, each.rule, each.remedy)
     tracking = settings.read(section.section("tracking"))
     ranks = _by_size(section.section("ranks"), _COUNT)
     shares = _by_size(section.section("gpu_shares"), _SHARE)
-    if tracking is None or ranks is None or shares is None or None in values.values():
+    if tracking is None or ranks is None or shares is None or None in values.values() or wrong:
         return None
-    if isinstance(workers, Problem):
-        return None
-    execution = Execution(
-        **values, workers=workers, ranks=ranks, gpu_shares=shares, tracking=tracking
-    )
+    execution = Execution(**values, **numbers, ranks=ranks, gpu_shares=shares, tracking=tracking)
     return execution if _fits(section, execution) else None
 
 
-def workers_of(said: object) -> int | Problem | None:
-    """The number of workers that somebody asks for, None for all that there is room for."""
-    if said == ALL:
+def number_of(name: str, said: object) -> int | Problem | None:
+    """The number that somebody gives for one of `OPEN`, None for its word, or the mistake."""
+    if said == OPEN[name]:
         return None
     if isinstance(said, int) and not isinstance(said, bool) and said >= 1:
         return said
-    rule = f"is neither a whole number of 1 or more nor {ALL}"
-    return Problem(key="workers", value=said, rule=rule, remedy=f"write 4, say, or {ALL}")
+    rule = f"is neither a whole number of 1 or more nor {OPEN[name]}"
+    return Problem(key=name, value=said, rule=rule, remedy=f"write 4, say, or {OPEN[name]}")
 
 
 def _by_size(section: Section, rule: Rule) -> dict[str, Any] | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from runners.config import TUNES_MODEL, AdaptationConfig, TrialConfig, adaptation_of
 from runners.data.text import WINDOW
 from runners.model.family import Family
+from runners.training.batch_sizes import trained_at_once
 from sweeps.plan import Plan, PlannedTrial
 
 INPUT_TOKENS = 40
@@ -79,15 +80,20 @@ class Pack:
         return tuple(_pack(run[0][0].label, run, self.parent, slots=1) for run in _runs(priced))
 
 
-def packs_of(plan: Plan, *, workers: int, slots: int) -> list[Pack]:
+def packs_of(plan: Plan, *, workers: int, slots: int | None) -> list[Pack]:
     """Everything that `plan` finds not done, as packs, the most urgent first.
 
     Adaptations come first, for others wait for them; then packs of trials, the
-    costliest first.
+    costliest first. `slots` trials share a batch, or with None as many as are quick for
+    their model.
     """
-    family = plan.spec.study.family
+    family, on_gpu = plan.spec.study.family, plan.spec.execution.gpus_per_worker > 0
     adaptations = _adaptations(plan, {work.parent for work in plan.left})
-    tuning = [pack for group in _groups(plan.left) for pack in _cut(group, family, workers, slots)]
+    tuning: list[Pack] = []
+    for group in _groups(plan.left):
+        parameters = family.rungs[group[0].config.model_size].parameters
+        at_once = slots or trained_at_once(parameters, on_gpu=on_gpu)
+        tuning += _cut(group, family, workers, at_once)
     return _costliest_first(adaptations) + _costliest_first(tuning)
 
 

@@ -49,7 +49,7 @@ def together(config: dict[str, Any], count: int) -> Iterator[Report]:
     """
     execution: Execution = config["execution"]
     gpus = execution.gpus_of(config["pack"].size)
-    ranks = [_placed(number, execution.threads, gpus) for number in range(count)]
+    ranks = [_placed(number, execution.cores, gpus) for number in range(count)]
     try:
         address = ray.get(ranks[0].address.remote())
         runs = [

@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ray import tune
@@ -16,6 +17,7 @@ from runners.training.ranks import ALONE, Ranks
 from sweeps.deadline import watched
 from sweeps.execution import Execution
 from sweeps.failures import Explained, PackError
+from sweeps.held import Held
 from sweeps.packs import Pack
 from sweeps.progress import Report
 from sweeps.ranks import ranks_of, together
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     import torch
 
     from runners.training.layout import Layout
-    from runners.training.memory import Room
+    from runners.training.memory import Room, Rooms
 
 REPORT_SECONDS = 2.0
 """A worker reports so often; between reports it trains."""
@@ -44,6 +46,9 @@ class PackTrainable(tune.Trainable):
     over finds there what is done, and goes on from the checkpoints of the rest.
     """
 
+    _held: Held | None = None
+    """The model of the pack before, which Tune's constructor knows nothing of."""
+
     def setup(self, config: dict[str, Any]) -> None:
         """Take a pack: config holds `pack`, `execution`, `catalogue` and, to track it, `sweep`.
 
@@ -53,10 +58,11 @@ class PackTrainable(tune.Trainable):
         """
         pack, execution, catalogue = config["pack"], config["execution"], config["catalogue"]
         count = ranks_of(pack, execution, catalogue)
+        self._held = self._held or Held()
         if count > 1:
             begun = together(config, count)
         else:
-            begun = work(pack, execution, catalogue, config.get("sweep"))
+            begun = work(pack, execution, catalogue, config.get("sweep"), held=self._held)
         self._work = watched(begun, execution.deadline_seconds)
         self._report = Report(share=0.0)
 
@@ -78,27 +84,33 @@ class PackTrainable(tune.Trainable):
 
 def work(
     pack: Pack, execution: Execution, catalogue: Catalogue, sweep: Sweep | None = None,
-    ranks: Ranks = ALONE,
+    ranks: Ranks = ALONE, held: Held | None = None,
 ) -> Iterator[Report]:  # fmt: skip
-    """Do all that a pack asks for, alone or as one of `ranks`; reports often, and at the end."""
+    """Do all that a pack asks for, alone or as one of `ranks`; reports often, and at the end.
+
+    The model of the pack before may be `held`, and that of this one is afterwards.
+    """
     # Before the code is imported, so that a record never names code which came later.
     code_fingerprint()
     import torch
 
-    torch.set_num_threads(execution.threads)
+    torch.set_num_threads(execution.cores)
     # A worker that was given no GPU leaves those of others alone.
     device = choose(execution.device if execution.gpus_per_worker else "cpu")
     store = Store(execution.store)
     _refuse_unseen(store)
+    held = held or Held()
     if pack.adaptation is not None:
+        # It trains weights of its own, which want the room.
+        held.let_go()
         yield from _adapt(pack, store, catalogue, execution, device, ranks)
         return
     if sweep is None or not execution.tracking.live:
-        yield from _train(pack, store, catalogue, execution, device, ranks, None)
+        yield from _train(pack, store, catalogue, execution, device, ranks, held, None)
         return
     follower = Follower(runs=Runs(execution.tracking), store=store, sweep=sweep)
     report = Report(share=0.0)
-    for report in _train(pack, store, catalogue, execution, device, ranks, follower):
+    for report in _train(pack, store, catalogue, execution, device, ranks, held, follower):
         yield report
     follower.end(pack.trials)
     yield replace(report, untracked=follower.trouble)
@@ -142,11 +154,10 @@ def _adapt(
 
 def _train(
     pack: Pack, store: Store, catalogue: Catalogue, execution: Execution, device: "torch.device",
-    ranks: Ranks, follower: Follower | None,
+    ranks: Ranks, held: Held, follower: Follower | None,
 ) -> Iterator[Report]:  # fmt: skip
     from runners.model.loading import load_backbone
     from runners.model.shared import machine_pool
-    from runners.training.memory import Room, Rooms
     from runners.training.session import Session
 
     done = ranks.agreed(store.done(config.trial_id for config in pack.trials))
@@ -157,17 +168,16 @@ def _train(
     yield Report(share=resumed, resumed=resumed, committed=len(done))
     if not todo:
         return
-    layout = _layout(execution, ranks)
     pool = machine_pool() if execution.workers != 1 else None
-    backbone = load_backbone(todo[0], store, catalogue, pool=pool)
+    read = load_backbone(todo[0], store, catalogue, pool=pool)
     session = Session(
-        backbone=layout.of(backbone, device),
+        backbone=held.laid_out(read, _layout(execution, ranks), device),
         store=store,
         catalogue=catalogue,
         slots=pack.slots,
         checkpoint_seconds=execution.checkpoint_seconds,
         ranks=ranks,
-        rooms=Rooms(training=_room(execution, ranks), evaluation=Room(is_fixed=ranks.count > 1)),
+        rooms=held.rooms(todo[0].method, partial(_rooms, execution, ranks)),
     )
     for live in session.train(todo):
         if follower is not None:
@@ -196,6 +206,12 @@ def _layout(execution: Execution, ranks: Ranks) -> "Layout":
     return Layout(
         recomputes=execution.activation_checkpointing, compiles=execution.compile, ranks=ranks
     )
+
+
+def _rooms(execution: Execution, ranks: Ranks) -> "Rooms":
+    from runners.training.memory import Room, Rooms
+
+    return Rooms(training=_room(execution, ranks), evaluation=Room(is_fixed=ranks.count > 1))
 
 
 def _room(execution: Execution, ranks: Ranks) -> "Room":

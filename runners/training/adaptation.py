@@ -189,6 +189,7 @@ def _commit(
             "committed": datetime.now(UTC).isoformat(timespec="seconds"),
             "seconds": round(run.seconds, 3),
             "device": describe(device_of(backbone.weights)),
+            "threads": torch.get_num_threads(),
             "ranks": ranks.count,
             "model_parameters": backbone.parameter_count,
         },

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from operator import methodcaller
 from typing import Any
 
+import torch
 from safetensors.torch import save_file
 
 from runners.catalogue import Catalogue
@@ -198,6 +199,7 @@ class Session:
             "ranks": self.ranks.count,
             "micro_batch_positions": self.rooms.noted(),
             "device": describe(device_of(self.backbone.weights)),
+            "threads": torch.get_num_threads(),
             "data_revision": member.data.revision,
             "examples": {"train": len(member.data.train), "dev": len(member.data.dev)},
             "cut_rows": dict(member.data.cut),

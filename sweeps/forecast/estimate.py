@@ -17,7 +17,7 @@ from sweeps.forecast.work import Workload
 from sweeps.nodes import NodeType
 from sweeps.packs import Pack, packs_of
 from sweeps.plan import Milestone, Plan, PlannedTrial
-from sweeps.room import workers_on
+from sweeps.room import settled, workers_on
 
 HEADROOM = 0.95
 """Share of a memory that can be used; the rest is lost between blocks."""
@@ -144,12 +144,13 @@ def _shares(plan: Plan) -> tuple[float, dict[str, int]]:
 
 
 def _places(
-    plan: Plan, nodes: Iterable[NodeType], workers: int | None, part: float
+    plan: Plan, nodes: Sequence[NodeType], workers: int | None, part: float
 ) -> list[Place]:  # fmt: skip
     """Nodes that have room for a worker; `part` of a GPU is one slot of it."""
-    threads, ranks, found = plan.spec.execution.threads, _most_ranks(plan), []
+    ranks, found = _most_ranks(plan), []
+    execution = settled(replace(plan.spec.execution, workers=workers), nodes, ranks=ranks)
     for node in nodes:
-        a_node = workers_on(node, plan.spec.execution)
+        a_node = workers_on(node, execution)
         there = a_node * node.count
         count = min(there, workers or there)
         if not count:
@@ -160,7 +161,7 @@ def _places(
         if part:
             room = node.gpu_memory_gb * part
         place = Place(
-            node=node, device=device_of(node, gpus_per_worker=part, threads=threads),
+            node=node, device=device_of(node, gpus_per_worker=part, threads=execution.cores),
             slots=node.gpus * int(1 / part) * node.count if part else together, workers=count,
             spare=there - count, room=1e9 * HEADROOM * room,
         )  # fmt: skip
@@ -198,7 +199,6 @@ class _Estimate:
             family=self._family, on_gpu=places[0].device.gpu is not None,
             recomputes=self._recomputes,
         )  # fmt: skip
-        self._slots = plan.spec.execution.pack_size
         first = places[0]
         self._calibration = Calibration(self._measured(first), first.device.spread)
         self._ratios: dict[Group, Interval] = {}

@@ -52,6 +52,20 @@ def test_a_trial_is_run_shown_and_not_run_again(
     assert capsys.readouterr().out == first.out
 
 
+def test_a_trial_takes_the_threads_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a small model on all cores of a machine, where it takes ten times as long."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb") == 0
+    assert _main(tmp_path, *SPAN, *QUICK, "task=cb", "seed=1", "--threads", "3") == 0
+    assert asked == [1, 3]
+    with pytest.raises(SystemExit, match="2"):
+        _main(tmp_path, "--threads", "0")
+    assert "--threads: 0 is too few; give a whole number of 1 or more" in capsys.readouterr().err
+
+
 def test_labels_without_a_position_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

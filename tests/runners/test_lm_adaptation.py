@@ -63,6 +63,18 @@ def test_the_door_adapts_and_shows_the_milestones(
     assert CONFIG.milestone_id(2) in told[0]
 
 
+@pytest.mark.parametrize(("words", "threads"), [([], 1), (["--threads", "3"], 3)])
+def test_the_door_takes_the_threads_that_are_asked_for(
+    store: Store, monkeypatch: pytest.MonkeyPatch, words: list[str], threads: int
+) -> None:
+    """Catches a small model on all cores of a machine, where it takes ten times as long."""
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    given = ["--size", "60k", "--steps", "1", "--batch-size", "4", "--store", store.root, *words]
+    assert main(given) == 0
+    assert asked == [threads]
+
+
 def test_the_door_adapts_to_a_text(
     store: Store, text_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,12 +1,16 @@
 """Room on a cluster, with nodes that are told and not there. Real ones: tests/slow."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from sweeps import connection
-from sweeps.connection import await_room, node_types
+from sweeps.connection import await_room, connected, node_types
+from sweeps.execution import Execution
+from sweeps.nodes import NodeType
+from sweeps.room import held_by
 
 Nodes = list[dict[str, Any]]
 
@@ -81,3 +85,41 @@ def test_nodes_are_read_as_node_types(cluster: Callable[..., list[Any]]) -> None
     head, worker = node_types()
     assert (head.cpus, head.gpus, head.memory_gb) == (0, 0, 8.0)
     assert (worker.name, worker.cpus, worker.gpus, worker.memory_gb) == ("b", 4, 2, 32.0)
+
+
+@pytest.mark.parametrize(
+    ("workers", "threads", "ranks", "found"),
+    [(2, None, 1, (2, 4)), (1, None, 4, (1, 2)), (None, None, 1, (8, 1)), (3, 2, 1, (3, 2))],
+)
+def test_this_machine_has_the_cores_that_workers_hold(
+    monkeypatch: pytest.MonkeyPatch, workers: int | None, threads: int | None, ranks: int,
+    found: tuple[int, int],
+) -> None:  # fmt: skip
+    """Catches workers of several threads of which Ray counts one, or that find no room in it."""
+    told: dict[str, Any] = {}
+    here = NodeType(name="here", cpus=8, memory_gb=8)
+    monkeypatch.setattr("sweeps.connection.address.cluster", lambda: None)
+    monkeypatch.setattr(connection, "this_machine", lambda: here)
+    monkeypatch.setattr("sweeps.connection.ray.init", lambda **settings: told.update(settings))
+    monkeypatch.setattr("sweeps.connection.ray.shutdown", lambda: None)
+    monkeypatch.setattr("sweeps.connection.ray.cluster_resources", dict)
+    asked = Execution(store="s", workers=workers, threads=threads)
+    with connected(asked, ranks, "/s", ["60k"]) as settled:
+        assert (settled.workers, settled.threads) == found
+        held = held_by(settled, "60k")["CPU"]
+    assert told["num_cpus"] == max(found[0], ranks) * held
+
+
+def test_the_nodes_of_a_cluster_decide_how_many_threads_there_are(
+    cluster: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a wait for a node of as many cores as this machine has, or threads by its cores."""
+    asked = cluster([node("a", CPU=12.0), node("b", CPU=6.0)])
+    monkeypatch.setattr("sweeps.connection.address.cluster", lambda: "head:6379")
+    monkeypatch.setattr(connection, "on_cluster", contextlib.nullcontext)
+    monkeypatch.setattr(connection, "_refuse_passing", lambda store: None)
+    monkeypatch.setattr(connection, "_refuse_unfit", lambda *told: None)
+    open_ = Execution(store="s", workers=3, threads=None)
+    with connected(open_, 1, "/s", ["60k"]) as settled:
+        assert (settled.workers, settled.threads) == (3, 6)
+    assert asked == []

@@ -10,6 +10,7 @@ from runners.config import TUNES_MODEL, TrialConfig, adaptation_of
 from runners.data.text import WINDOW
 from runners.model.family import shipped
 from runners.store import Store
+from runners.training.batch_sizes import trained_at_once
 from runners.training.method import METHODS
 from sweeps.drift import CODE
 from sweeps.packs import DEV_EXAMPLES, INPUT_TOKENS, ROUNDS, Pack, cost_of, packs_of
@@ -19,7 +20,7 @@ from sweeps.spec import SweepSpec, parse
 Act = Callable[..., None]
 
 
-def packs(spec: SweepSpec, store: Store, *, workers: int = 2, slots: int = 8) -> list[Pack]:
+def packs(spec: SweepSpec, store: Store, *, workers: int = 2, slots: int | None = 8) -> list[Pack]:
     """The packs of what `store` lacks."""
     planned = plan(spec, store, running=(), present={CODE: "c1"})
     return packs_of(planned, workers=workers, slots=slots)
@@ -85,6 +86,24 @@ def test_trials_with_a_model_of_their_own_share_no_batch(text: str, store: Store
     for pack in packs(with_seeds(text, 30), store, slots=8):
         if pack.trials:
             assert pack.slots == (1 if pack.trials[0].method in TUNES_MODEL else 8)
+
+
+@pytest.mark.parametrize("gpus", [0.0, 0.5])
+def test_a_model_says_how_many_trials_share_its_batch(text: str, store: Store, gpus: float) -> None:
+    """One number for all sizes, of which some are quicker alone; or that of another device."""
+    spec = with_seeds(text.replace("[60k, 200k]", "[60k, 2m]"), 9)
+    spec = replace(spec, execution=replace(spec.execution, gpus_per_worker=gpus))
+    rungs = shipped()["nano"].rungs
+    found = {
+        pack.size: pack.slots
+        for pack in packs(spec, store, slots=None)
+        if pack.trials and pack.trials[0].method == "prompt_tuning"
+    }
+    assert found == {
+        size: trained_at_once(rungs[size].parameters, on_gpu=bool(gpus)) for size in ("60k", "2m")
+    }
+    alone = [pack for pack in packs(spec, store, slots=None) if "model_tuning" in pack.name]
+    assert {pack.slots for pack in alone} == {1}
 
 
 @pytest.mark.parametrize("seeds", [1, 3, 9, 200])

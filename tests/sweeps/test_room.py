@@ -4,7 +4,7 @@ import pytest
 
 from sweeps.execution import Execution
 from sweeps.nodes import NodeType
-from sweeps.room import held_by, workers_on
+from sweeps.room import held_by, settled, workers_on
 
 
 @pytest.mark.parametrize(
@@ -38,3 +38,43 @@ def test_a_worker_holds_what_its_size_needs() -> None:
     assert held_by(execution, "small") == {"CPU": 2.0, "GPU": 0.25}
     assert held_by(execution, "xl") == {"CPU": 2.0, "GPU": 1.0}
     assert held_by(Execution(store="s"), "xl") == {"CPU": 1.0}
+
+
+NODE = NodeType(name="n", cpus=16, memory_gb=64, gpu="A100-80GB", gpus=2, gpu_memory_gb=80)
+
+
+@pytest.mark.parametrize(
+    ("settings", "threads"),
+    [
+        ({"workers": 1}, 16),
+        ({"workers": 2}, 8),
+        ({"workers": 3}, 5),
+        ({"workers": 20}, 1),
+        ({"workers": None}, 1),
+        ({"workers": 1, "gpus_per_worker": 1.0}, 16),
+        ({"workers": None, "gpus_per_worker": 1.0}, 8),
+        ({"workers": None, "gpus_per_worker": 1.0, "gpu_shares": {"small": 0.25}}, 2),
+    ],
+)
+def test_threads_that_are_left_open_are_all_that_each_worker_can_have(
+    settings: dict[str, object], threads: int
+) -> None:
+    """Catches cores that idle beside one worker, and threads for which some worker has no room."""
+    open_ = Execution(store="s", threads=None, **settings)  # type: ignore[arg-type]
+    found = settled(open_, [NODE])
+    assert found.threads == threads
+    assert settled(found, []) is found
+    if open_.workers is None:
+        assert workers_on(NODE, found) == workers_on(NODE, settled(open_))
+
+
+def test_threads_are_of_all_nodes_and_ranks() -> None:
+    """Catches threads by the largest node, in which not all workers have room, or not all ranks."""
+    small = NodeType(name="s", cpus=8, memory_gb=8, count=3)
+    open_ = Execution(store="s", threads=None, workers=3)
+    assert settled(open_, [NODE, small]).threads == 8
+    assert settled(open_, [small]).threads == 8
+    assert settled(open_, [small], ranks=5).threads == 4
+    assert settled(open_).threads == 1
+    nowhere = Execution(store="s", threads=None, gpus_per_worker=1.0)
+    assert settled(nowhere, [small]).threads == 1

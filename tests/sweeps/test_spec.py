@@ -56,7 +56,7 @@ def test_every_part_of_a_spec_arrives(tmp_path: Path, text: str) -> None:
     spec = load(path)
     assert (spec.name, spec.path, spec.text) == ("small", str(path), text)
     assert spec.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert spec.execution == Execution(store="results/small", workers=2, threads=1, pack_size=8)
+    assert spec.execution == Execution(store="results/small", workers=2)
     assert spec.trials == build(spec.study)
 
 
@@ -256,9 +256,17 @@ def test_dropout_of_decoder_only_models_is_told_where_it_stands() -> None:
         parse(searched, path="my.yaml")
 
 
-def test_workers_can_be_all(text: str) -> None:
-    """A spec for GPUs that names their number, and has to be written anew for each cluster."""
-    asked = parse(text.replace("workers: 2", "workers: all"), path="small.yaml")
-    assert asked.execution.workers is None
-    with pytest.raises(ValueError, match="workers: 'most' is neither a whole number"):
-        parse(text.replace("workers: 2", "workers: most"), path="small.yaml")
+@pytest.mark.parametrize(
+    ("name", "word"), [("workers", "all"), ("threads", "auto"), ("pack_size", "auto")]
+)
+def test_some_numbers_can_be_left_open(text: str, name: str, word: str) -> None:
+    """A spec that names numbers of a machine, and has to be written anew for each."""
+
+    def executed(said: str) -> Execution:
+        return parse(text.replace("workers: 2", f"{name}: {said}"), path="small.yaml").execution
+
+    assert getattr(executed(word), name) is None
+    assert getattr(executed("3"), name) == 3
+    for said in ("most", "0", "true", "1.5", "null"):
+        with pytest.raises(SpecError, match=f"execution.{name}: .* is neither a whole number of 1"):
+            executed(said)

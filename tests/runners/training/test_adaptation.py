@@ -64,6 +64,7 @@ def test_an_adaptation_is_where_its_weights_are(
     record = other.get(CONFIG.milestone_id(3))
     assert record is not None
     assert record.provenance["device"] == "cpu"
+    assert record.provenance["threads"] == torch.get_num_threads()
 
 
 def test_a_milestone_does_not_depend_on_how_far_the_run_goes(store: Store) -> None:

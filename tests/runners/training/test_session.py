@@ -42,6 +42,7 @@ def test_a_finished_trial_is_committed_with_all_that_explains_it(
     assert record.config == to_mapping(trial)
     told = {"score", "accuracy", "invalid", "majority", "chance", "best_step", "train_loss"}
     assert told <= set(record.metrics)
+    assert record.provenance["threads"] == torch.get_num_threads()
     assert record.provenance["trainable_parameters"] == 5 * backbone.width
     assert record.provenance["model_parameters"] == backbone.parameter_count
     lines = store.read(trial.trial_id, "history.jsonl").splitlines()

@@ -107,6 +107,18 @@ def test_small_models_share_a_gpu(paper: SweepSpec, store: Store) -> None:
     assert (fewer.places[0].workers, fewer.makespan.middle > after.makespan.middle) == (2, True)
 
 
+def test_threads_that_are_left_open_are_forecast_as_they_will_be(
+    spec: SweepSpec, store: Store
+) -> None:
+    """A plan of eight workers on one core each, where one worker computes on all of them."""
+    open_ = replace(spec, execution=replace(spec.execution, threads=None))
+    alone, two = (estimated(open_, store, CORES, workers=workers) for workers in (1, 2))
+    assert [each.device.share for each in (*alone.places, *two.places)] == [8, 4]
+    assert [each.workers for each in (*alone.places, *two.places)] == [1, 2]
+    fixed = estimated(spec, store, CORES, workers=1)
+    assert alone.makespan.middle < fixed.makespan.middle
+
+
 def test_computing_again_takes_less_memory_and_more_time(paper: SweepSpec, store: Store) -> None:
     """A setting that is taken for free, or that nobody would use by this forecast."""
     again = replace(paper, execution=replace(paper.execution, activation_checkpointing=True))
