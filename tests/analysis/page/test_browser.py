@@ -33,7 +33,9 @@ def page(
         told = [{"input": i, "target": t, "prediction": p} for i, t, p in ROWS]
         lines = "".join(json.dumps(row) + "\n" for row in told)
         (attempt.folder / "predictions.jsonl").write_text(lines)
-        steps = [{"step": s, "train_loss": 1.5, "score": 40.0 + s} for s in (5, 10)]
+        steps: list[dict[str, Any]] = [
+            {"step": s, "train_loss": 1.5, "score": 40.0 + s} for s in (5, 10)
+        ]
         if config.seed == 0:
             steps.insert(0, {"step": 0, "train_loss": None, "score": 30.0})
         text = "".join(json.dumps(row) + "\n" for row in steps)
