@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.manifest import Manifest, PlannedTrial
-from analysis.trial_files import Key, is_count, is_number
+from analysis.trial_files import COUNT, TEXT, Key, is_count, is_number
 from runners.config import RULES
 from runners.record import Failure, TrialRecord
 from runners.store import Defect, Store
@@ -42,13 +42,11 @@ _NEEDED = {
 _OWN = frozenset({"trial_id", "status", "panels", "attempt", "failure", "message"})
 """Columns that say what became of a trial, which no record may write over."""
 _NUMBER = Key(rule="a number", fits=is_number)
-_TEXT = Key(rule="a text", fits=lambda value: isinstance(value, str))
-_COUNT = Key(rule="a count", fits=is_count)
 _READ = {
     "model_parameters": Key(rule="a count of 1 or more", fits=lambda v: is_count(v) and v > 0),
-    "trainable_parameters": _COUNT, "pack": _COUNT, "seconds": _NUMBER, "neighbours.": _NUMBER,
-    "code": _TEXT, "data": _TEXT, "base_checkpoint": _TEXT, "device": _TEXT, "started": _TEXT,
-    "versions.": _TEXT, "transfer_data.": _TEXT,
+    "trainable_parameters": COUNT, "pack": COUNT, "seconds": _NUMBER, "neighbours.": _NUMBER,
+    "code": TEXT, "data": TEXT, "base_checkpoint": TEXT, "device": TEXT, "started": TEXT,
+    "versions.": TEXT, "transfer_data.": TEXT,
 }  # fmt: skip
 """What provenance has to be where something reads it; names before a full stop mean all inside."""
 _TRANSFER_DATA = "transfer_data."

@@ -63,15 +63,15 @@ def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-_TEXT = Key(rule="a text", fits=_is_text)
-_COUNT = Key(rule="a whole number of 0 or more", fits=is_count)
+TEXT = Key(rule="a text", fits=_is_text)
+COUNT = Key(rule="a whole number of 0 or more", fits=is_count)
 _ASIDE = Key(rule="a number", fits=lambda value: value is None or is_number(value), needed=False)
 _TEXTS = "a list of texts"
 
 HISTORY = LineFile(
     name="history.jsonl",
     keys={
-        "step": _COUNT, "score": Key(rule="a number from 0 to 100", fits=_is_score),
+        "step": COUNT, "score": Key(rule="a number from 0 to 100", fits=_is_score),
         "train_loss": _ASIDE, "neighbour_similarity": _ASIDE,
     },
 )  # fmt: skip
@@ -79,7 +79,7 @@ HISTORY = LineFile(
 NEIGHBOURS = LineFile(
     name="neighbours.jsonl",
     keys={
-        "position": _COUNT, "pieces": Key(rule=_TEXTS, fits=_list_of(_is_text)),
+        "position": COUNT, "pieces": Key(rule=_TEXTS, fits=_list_of(_is_text)),
         "cosines": Key(rule="a list of numbers", fits=_list_of(is_number)),
     },
 )  # fmt: skip
@@ -87,7 +87,7 @@ NEIGHBOURS = LineFile(
 PREDICTIONS = LineFile(
     name="predictions.jsonl",
     keys={
-        "input": _TEXT, "target": _TEXT, "prediction": _TEXT,
+        "input": TEXT, "target": TEXT, "prediction": TEXT,
         "key": Key(rule="a list of numbers or texts", needed=False,
                    fits=_list_of(lambda part: _is_text(part) or is_number(part))),
         # WSC has no right answer where the pronoun means somebody else.

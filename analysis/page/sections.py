@@ -22,7 +22,7 @@ from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.claims import Claim
 from analysis.tables.gaps import gap_table, has_gap
-from analysis.tables.printed import printed_tables
+from analysis.tables.printed import interval_words, printed_tables
 from analysis.tables.search import search_rows, search_table
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
@@ -241,11 +241,6 @@ def _bar(low: float, mean: float, high: float, bound: float) -> tuple[float, flo
 def number(value: Any) -> str:
     """One decimal, or a dash where there is no number."""
     return NOTHING if pd.isna(value) else f"{value:.1f}"
-
-
-def interval_words(low: float, high: float) -> str:
-    """An interval, or a dash where there is none."""
-    return NOTHING if math.isnan(low) else f"{low:.1f} to {high:.1f}"
 
 
 def _cell(value: Any) -> str:

@@ -285,7 +285,7 @@ def _claimed() -> Layouts:
                 ("Claim", lambda row: str(row["claim"])),
                 ("Effect", lambda row: str(row["effect"])),
                 ("Mean", lambda row: _number(row["mean"])),
-                ("95% interval", lambda row: _interval(row["low"], row["high"])),
+                ("95% interval", lambda row: interval_words(row["low"], row["high"])),
                 ("Seeds", lambda row: _count(row["n"])),
                 ("Must be", lambda row: str(row["rule"])),
                 ("Holds", lambda row: str(row["holds"])),
@@ -295,7 +295,8 @@ def _claimed() -> Layouts:
     }  # fmt: skip
 
 
-def _interval(low: Any, high: Any) -> str:
+def interval_words(low: Any, high: Any) -> str:
+    """An interval, or a dash where there is none."""
     return NOTHING if pd.isna(low) else f"{low:.1f} to {high:.1f}"
 
 

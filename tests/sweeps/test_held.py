@@ -19,17 +19,10 @@ from sweeps.execution import Execution
 from sweeps.held import Held
 from sweeps.packs import Pack
 from sweeps.trainable import PackTrainable
+from tests.sweeps.small_trials import ADAPTED
+from tests.sweeps.small_trials import BASE as SMALL
 
-BASE: dict[str, Any] = {
-    "method": "prompt_tuning", "model_family": "nano", "model_size": "60k", "seed": 0,
-    "pretraining_objective": "span_corruption", "lm_adaptation_steps": 0, "prompt_length": 2,
-    "prompt_init": "class_label", "task": "cb", "train_steps": 2, "eval_every": 2,
-    "batch_size": 4, "learning_rate": 0.3, "train_examples": 16, "dev_examples": 4,
-}  # fmt: skip
-ADAPTED = {
-    "pretraining_objective": "lm_adaptation", "lm_adaptation_steps": 2, "lm_adaptation_seed": 0,
-    "lm_adaptation_batch_size": 2, "lm_adaptation_learning_rate": 1e-3,
-}  # fmt: skip
+BASE = {**SMALL, "seed": 0, "train_steps": 2}
 MODEL_TUNING = {"method": "model_tuning", "prompt_length": None, "prompt_init": None}
 Train = Callable[..., Session]
 

@@ -6,6 +6,8 @@ from sweeps.execution import Execution
 from sweeps.nodes import NodeType
 from sweeps.room import held_by, settled, workers_on
 
+NODE = NodeType(name="n", cpus=16, memory_gb=64, gpu="A100-80GB", gpus=2, gpu_memory_gb=80)
+
 
 @pytest.mark.parametrize(
     ("settings", "room"),
@@ -21,8 +23,7 @@ from sweeps.room import held_by, settled, workers_on
 )
 def test_room_is_of_cores_and_gpus(settings: dict[str, object], room: int) -> None:
     """A share of 0.4 that is put together out of two GPUs; cores that are handed out twice."""
-    node = NodeType(name="n", cpus=16, memory_gb=64, gpu="A100-80GB", gpus=2, gpu_memory_gb=80)
-    assert workers_on(node, Execution(store="s", **settings)) == room  # type: ignore[arg-type]
+    assert workers_on(NODE, Execution(store="s", **settings)) == room  # type: ignore[arg-type]
 
 
 def test_a_node_without_gpus_has_no_room_for_those_who_want_one() -> None:
@@ -38,9 +39,6 @@ def test_a_worker_holds_what_its_size_needs() -> None:
     assert held_by(execution, "small") == {"CPU": 2.0, "GPU": 0.25}
     assert held_by(execution, "xl") == {"CPU": 2.0, "GPU": 1.0}
     assert held_by(Execution(store="s"), "xl") == {"CPU": 1.0}
-
-
-NODE = NodeType(name="n", cpus=16, memory_gb=64, gpu="A100-80GB", gpus=2, gpu_memory_gb=80)
 
 
 @pytest.mark.parametrize(

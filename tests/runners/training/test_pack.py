@@ -173,7 +173,8 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
     backbone: T5Backbone, config: Make
 ) -> None:
     """Catches a NaN that spreads through the summed loss, or that stops the pack."""
-    healthy, broken = config(), config(seed=5)
+    # Few steps: a pack's rounding, which each of them makes larger, is not what is looked for.
+    healthy, broken = config(train_steps=3), config(seed=5)
     runs = [start([healthy], backbone, Catalogue()), start([broken], backbone, Catalogue())]
     runs[1].parameters["prompt"].data[0, 0] = float("nan")
     kept = Kept()
@@ -182,7 +183,7 @@ def test_a_trial_that_diverges_leaves_and_the_others_do_not_feel_it(
     assert list(kept.lost) == [broken.trial_id]
     assert "not finite at step 1" in kept.lost[broken.trial_id]
     alone = _prompt(_train(backbone, [healthy], slots=1), healthy)
-    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(_prompt(kept, healthy), alone, rtol=1e-4, atol=1e-5)
 
 
 def test_a_parameter_that_overflows_is_a_divergence(backbone: T5Backbone, config: Make) -> None:
