@@ -96,7 +96,7 @@ def _long_sweeps(tiny: bool, repeats: int) -> Iterator[Line]:
 
     # So long that what a trial of the peer needs to start is less than a tenth of its time.
     long = Study(
-        name="long", sizes=("600k", "2m"), lengths=(20,), tasks=("boolq", "rte"), steps=1000
+        name="long", sizes=("600k", "2m"), lengths=(20,), tasks=("boolq", "rte"), steps=1400
     )
     return _swept(long, tiny, repeats)
 

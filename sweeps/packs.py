@@ -22,6 +22,12 @@ DEV_EXAMPLES = 1000
 """Examples of a typical dev split, where a config takes it whole."""
 PACKS_A_WORKER = 4
 """A group of trials is cut into so many packs for each worker, so that the last one is short."""
+WHOLE = 0.25
+"""A pack of up to this part of what falls to each worker stays whole.
+
+A group of longer packs is cut evenly over the workers: what larger packs would save is less
+than what the others lose while one works on the last.
+"""
 ROUNDS = 4
 """A pack fills its batch at most so often, so that one that dies takes few trials with it."""
 
@@ -90,10 +96,11 @@ def packs_of(plan: Plan, *, workers: int, slots: int | None) -> list[Pack]:
     family, on_gpu = plan.spec.study.family, plan.spec.execution.gpus_per_worker > 0
     adaptations = _adaptations(plan, {work.parent for work in plan.left})
     tuning: list[Pack] = []
+    whole = WHOLE / workers * sum(cost_of(work.config, family) for work in plan.left)
     for group in _groups(plan.left):
         parameters = family.rungs[group[0].config.model_size].parameters
         at_once = slots or trained_at_once(parameters, on_gpu=on_gpu)
-        tuning += _cut(group, family, workers, at_once)
+        tuning += _cut(group, family, workers, at_once, whole)
     return _costliest_first(adaptations) + _costliest_first(tuning)
 
 
@@ -163,14 +170,21 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
     )  # fmt: skip
 
 
-def _cut(group: Sequence[PlannedTrial], family: Family, workers: int, slots: int) -> Iterator[Pack]:
-    """A group in packs of like size, none of more than `ROUNDS` times what shares a batch."""
+def _cut(
+    group: Sequence[PlannedTrial], family: Family, workers: int, slots: int, whole: float
+) -> Iterator[Pack]:
+    """A group in packs of like size, none of more than `ROUNDS` times what shares a batch.
+
+    Where they would cost more than `whole`, each worker gets as many of them.
+    """
     first = group[0].config
     slots = 1 if first.method in TUNES_MODEL else slots
     runs = _runs([(work.config, cost_of(work.config, family)) for work in group])
     wanted = math.ceil(len(runs) / (workers * PACKS_A_WORKER))
     size = min(max(wanted, slots), ROUNDS * slots)
     count = math.ceil(len(runs) / size)
+    if sum(cost for _, cost in itertools.chain.from_iterable(runs)) / count > whole:
+        count = min(math.ceil(count / workers) * workers, len(runs))
     edges = [len(runs) * number // count for number in range(count + 1)]
     for number, (start, end) in enumerate(itertools.pairwise(edges), start=1):
         name = f"{first.model_size} {first.method} {number}/{count}"

@@ -1,5 +1,6 @@
 """Packs: what is missing, cut so that trials which share a batch may share it."""
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -118,6 +119,36 @@ def test_packs_are_neither_long_nor_ragged(text: str, store: Store, seeds: int) 
         sizes = [len(pack.trials) for pack in group]
         assert max(sizes) - min(sizes) <= 1
         assert len({pack.name for pack in group}) == len(group)
+
+
+def prompts_of(text: str, sizes: str) -> SweepSpec:
+    """Four prompts of each of these sizes, which share a model each."""
+    text = re.sub(r"\n  model_tuning:.*", "", text)
+    for old, new in {
+        "[60k, 200k]": sizes,
+        "[0, 100, 1000]": "[1000]",
+        "[model_tuning]": "[]",
+    }.items():
+        assert old in text
+        text = text.replace(old, new)
+    return parse(text, path="small.yaml")
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_long_packs_are_cut_evenly_over_the_workers(text: str, store: Store, workers: int) -> None:
+    """One worker with the pack that is most of a sweep, and the others done long before."""
+    found = packs(prompts_of(text, "[60k, 200k]"), store, workers=workers, slots=8)
+    lengths = {
+        size: [len(pack.trials) for pack in found if pack.trials and pack.size == size]
+        for size in ("60k", "200k")
+    }
+    assert lengths == dict.fromkeys(("60k", "200k"), [4 // workers] * workers)
+
+
+def test_short_packs_stay_whole(text: str, store: Store) -> None:
+    """Trials of a small model each alone, to the benefit of nobody: a large one is the work."""
+    found = packs(prompts_of(text, "[60k, 2m]"), store, workers=2, slots=8)
+    assert [len(pack.trials) for pack in found if pack.trials] == [2, 2, 4]
 
 
 def test_a_single_slot_still_makes_packs_of_several(text: str, store: Store) -> None:
