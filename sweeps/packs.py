@@ -96,11 +96,15 @@ def packs_of(plan: Plan, *, workers: int, slots: int | None) -> list[Pack]:
     family, on_gpu = plan.spec.study.family, plan.spec.execution.gpus_per_worker > 0
     adaptations = _adaptations(plan, {work.parent for work in plan.left})
     tuning: list[Pack] = []
-    whole = WHOLE / workers * sum(cost_of(work.config, family) for work in plan.left)
-    for group in _groups(plan.left):
-        parameters = family.rungs[group[0].config.model_size].parameters
+    groups = [
+        (group[0].parent, [(work.config, cost_of(work.config, family)) for work in group])
+        for group in _groups(plan.left)
+    ]
+    whole = WHOLE / workers * sum(_cost(priced) for _, priced in groups)
+    for parent, priced in groups:
+        parameters = family.rungs[priced[0][0].model_size].parameters
         at_once = slots or trained_at_once(parameters, on_gpu=on_gpu)
-        tuning += _cut(group, family, workers, at_once, whole)
+        tuning += _cut(priced, parent, workers, at_once, whole)
     return _costliest_first(adaptations) + _costliest_first(tuning)
 
 
@@ -170,30 +174,34 @@ def _shared(config: TrialConfig) -> tuple[object, ...]:
     )  # fmt: skip
 
 
+Priced = Sequence[tuple[TrialConfig, float]]
+"""Trials, each with its cost."""
+
+
+def _cost(priced: Priced) -> float:
+    return sum(cost for _, cost in priced)
+
+
 def _cut(
-    group: Sequence[PlannedTrial], family: Family, workers: int, slots: int, whole: float
+    group: Priced, parent: str | None, workers: int, slots: int, whole: float
 ) -> Iterator[Pack]:
     """A group in packs of like size, none of more than `ROUNDS` times what shares a batch.
 
     Where they would cost more than `whole`, each worker gets as many of them.
     """
-    first = group[0].config
+    first = group[0][0]
     slots = 1 if first.method in TUNES_MODEL else slots
-    runs = _runs([(work.config, cost_of(work.config, family)) for work in group])
+    runs = _runs(group)
     wanted = math.ceil(len(runs) / (workers * PACKS_A_WORKER))
     size = min(max(wanted, slots), ROUNDS * slots)
     count = math.ceil(len(runs) / size)
-    if sum(cost for _, cost in itertools.chain.from_iterable(runs)) / count > whole:
+    if _cost(group) / count > whole:
         count = min(math.ceil(count / workers) * workers, len(runs))
     edges = [len(runs) * number // count for number in range(count + 1)]
     for number, (start, end) in enumerate(itertools.pairwise(edges), start=1):
         name = f"{first.model_size} {first.method} {number}/{count}"
         priced = list(itertools.chain.from_iterable(runs[start:end]))
-        yield _pack(name, priced, group[0].parent, slots=slots)
-
-
-Priced = Sequence[tuple[TrialConfig, float]]
-"""Trials, each with its cost."""
+        yield _pack(name, priced, parent, slots=slots)
 
 
 def _runs(priced: Priced) -> list[Priced]:
@@ -205,7 +213,9 @@ def _runs(priced: Priced) -> list[Priced]:
 def _pack(name: str, priced: Priced, parent: str | None, *, slots: int) -> Pack:
     """A queue of trials, each with its cost."""
     trials, costs = zip(*priced, strict=True)
-    return Pack(name=name, cost=sum(costs), parent=parent, trials=trials, costs=costs, slots=slots)
+    return Pack(
+        name=name, cost=_cost(priced), parent=parent, trials=trials, costs=costs, slots=slots
+    )
 
 
 def _costliest_first(packs: Iterable[Pack]) -> list[Pack]:
