@@ -73,10 +73,16 @@ def loss_of(error: BaseException) -> Loss:
         return cause.loss
     if isinstance(error, RayActorError):
         gone = error.preempted or NODE_DIED in str(error)
-        return Loss(kind="lost_worker", message=str(error), node="gone" if gone else "")
+        return Loss(kind="lost_worker", message=_of_an_actor(error), node="gone" if gone else "")
     if isinstance(error, OutOfMemoryError):
         return Loss(kind="out_of_memory", message=str(error), node="full")
     return Loss(kind="code", message=str(error))
+
+
+def _of_an_actor(error: RayActorError) -> str:
+    """Ray's words of a worker that died, why before who: tables show the first of them only."""
+    lines = str(error).splitlines()
+    return "\n".join(sorted(lines, key=lambda line: line.startswith("\t")))
 
 
 def loss_of_text(said: str) -> Loss:
@@ -122,5 +128,8 @@ def _kind(error: Exception) -> str:
         return "diverged"
     if is_out_of_memory(error):
         return "out_of_memory"
-    # A disk that stumbles while a worker writes is as good as a worker that is lost.
-    return "lost_worker" if misses_another(error) or is_passing(error) else "code"
+    # A disk that stumbles while a worker writes is as good as a worker that is lost, and who
+    # watches over ranks may ask one that has just died.
+    if isinstance(error, RayActorError) or misses_another(error) or is_passing(error):
+        return "lost_worker"
+    return "code"

@@ -53,7 +53,9 @@ def _finished(start_sweep: Callable[[Path], Any], tmp_path: Path, ranks: str) ->
         _await(lambda: bool(store.running()), process)
         _await(lambda: len(_ranks(process)) == 2, process)
         process.kill(_ranks(process)[1])
-    assert process.driver.wait(timeout=SECONDS) == 0, process.output.read_text()
+    ended = process.driver.wait(timeout=SECONDS)
+    told = "\n".join(failure.message for failure in store.failures())
+    assert ended == 0, f"{process.output.read_text()}\n{told}"
     return store
 
 

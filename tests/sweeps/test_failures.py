@@ -66,6 +66,13 @@ def test_an_error_of_a_worker_keeps_its_class_and_words(
     assert loss.message.startswith(message)
 
 
+def test_a_rank_that_died_before_it_was_asked_may_be_replaced() -> None:
+    """A group that is given up as faulty code, for its first rank was killed between two looks."""
+    loss = raised(RayActorError(error_msg="The actor is dead because its process died."))
+    assert loss.kind == "lost_worker"
+    assert loss.may_pass
+
+
 def test_torch_without_memory_is_known(tmp_path: Path) -> None:
     """Torch says it in a plain RuntimeError, in words that differ between releases."""
     with pytest.raises(PackError) as caught, Explained():
@@ -131,6 +138,17 @@ def test_an_adaptation_fails_under_the_id_of_its_run(store: Store, commit: Act) 
     commit(config.milestone_id(200))
     record(store, pack, Loss(kind="code", message="at its very end"))
     assert list(store.failures()) == [failure]
+
+
+def test_why_a_worker_died_is_told_before_who_it_was() -> None:
+    """A table of failures that shows ids, and is cut off before the cause."""
+    said = "The actor died unexpectedly.\n\tclass_name: Rank\n\tpid: 7\nIts process was killed."
+    assert loss_of(RayActorError(error_msg=said)).message.splitlines() == [
+        "The actor died unexpectedly.",
+        "Its process was killed.",
+        "\tclass_name: Rank",
+        "\tpid: 7",
+    ]
 
 
 def test_what_a_node_had_to_do_with_it_is_told() -> None:
