@@ -5,7 +5,9 @@
 
 The first counts the embedded world with the tokenizer of its ladder, the second a copy of
 a benchmark in its publisher's layout with T5's own. `longest of 32` is the mean length of the
-longest row of a batch of 32, drawn 2,000 times: what a batch is padded to.
+longest row of a batch of 32, drawn 2,000 times: what a batch is padded to. `lengths` are how many
+of those batches have, and how many with `execution.static_shapes`, which makes them longer by so
+much.
 Results are Markdown; `sweeps/forecast/lengths.py` keeps them.
 """
 
@@ -20,6 +22,7 @@ from typing import Any
 from sentencepiece import SentencePieceProcessor
 
 from runners.catalogue import MICROWORLD, Catalogue, task_at
+from runners.data.batching import static_length
 from runners.data.records import read_records
 from runners.model.family import shipped
 from runners.model.reading import read_codec
@@ -45,12 +48,20 @@ def main() -> None:
     if bool(options.folder) != bool(options.vocabulary):
         parser.error("give BENCHMARK FOLDER --vocabulary FILE, or nothing")
     told = _published(options) if options.folder else _world()
-    print("| task | rows | mean | longest of 16 | of 32 | of 128 | longest | longest target |")
-    print("|---|---|---|---|---|---|---|---|")
+    heads = ("task", "rows", "mean", "longest of 16", "of 32", "of 128", "longest",
+             "longest target", "lengths of 32", "static", "longer")  # fmt: skip
+    print(f"| {' | '.join(heads)} |")
+    print(f"|{'---|' * len(heads)}")
     for task, inputs, targets in told:
-        batches = (f"{_longest(inputs, rows):.0f}" for rows in (16, 32, 128))
-        numbers = [f"{len(inputs):,}", f"{statistics.fmean(inputs):.0f}", *batches]
-        print(f"| {task} | {' | '.join(numbers)} | {max(inputs)} | {max(targets)} |")
+        batches = [f"{statistics.fmean(_longest(inputs, rows)):.0f}" for rows in (16, 32, 128)]
+        plain = _longest(inputs, 32)
+        static = [static_length(each) for each in plain]
+        numbers = (
+            f"{len(inputs):,}", f"{statistics.fmean(inputs):.0f}", *batches, f"{max(inputs)}",
+            f"{max(targets)}", f"{len({*plain})}", f"{len({*static})}",
+            f"{sum(static) / sum(plain) - 1:.0%}",
+        )  # fmt: skip
+        print(f"| {task} | {' | '.join(numbers)} |")
 
 
 Lengths = Iterator[tuple[str, list[int], list[int]]]
@@ -91,9 +102,9 @@ def _counted(examples: Sequence[Example], count: Count) -> tuple[list[int], list
     return [count(each.input) for each in examples], [count(each.target) for each in examples]
 
 
-def _longest(lengths: Sequence[int], rows: int) -> float:
+def _longest(lengths: Sequence[int], rows: int) -> list[int]:
     rng = random.Random(0)
-    return statistics.fmean(max(rng.choices(lengths, k=rows)) for _ in range(DRAWS))
+    return [max(rng.choices(lengths, k=rows)) for _ in range(DRAWS)]
 
 
 if __name__ == "__main__":

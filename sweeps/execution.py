@@ -39,6 +39,8 @@ class Execution:
     """Positions that go through a training model at once, at most; else as memory allows."""
     compile: bool = False
     """Whether training passes are compiled, by workers that train alone (`torch.compile`)."""
+    static_shapes: bool = False
+    """Whether batches that train have few lengths, and are padded to them."""
     activation_checkpointing: bool = False
     """Whether layers compute their activations again for the backward pass, to save memory."""
     pack_size: int | None = None
@@ -89,6 +91,7 @@ _RULES = {
     "gpu_gigabytes": Rule(type=float, above=0),
     "micro_batch_positions": _COUNT,
     "compile": Rule(type=bool),
+    "static_shapes": Rule(type=bool),
     "activation_checkpointing": Rule(type=bool),
     "checkpoint_seconds": Rule(type=float, above=0),
     "deadline_seconds": Rule(type=float, above=0),

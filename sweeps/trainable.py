@@ -204,7 +204,10 @@ def _layout(execution: Execution, ranks: Ranks) -> "Layout":
     from runners.training.layout import Layout
 
     return Layout(
-        recomputes=execution.activation_checkpointing, compiles=execution.compile, ranks=ranks
+        recomputes=execution.activation_checkpointing,
+        compiles=execution.compile,
+        static_shapes=execution.static_shapes,
+        ranks=ranks,
     )
 
 
@@ -219,4 +222,8 @@ def _room(execution: Execution, ranks: Ranks) -> "Room":
     from runners.training.memory import Room
 
     most = execution.micro_batch_positions
-    return Room(most=most and most * ranks.count, is_fixed=ranks.count > 1)
+    return Room(
+        most=most and most * ranks.count,
+        is_fixed=ranks.count > 1,
+        is_static=execution.static_shapes,
+    )

@@ -1,8 +1,9 @@
 """A T5 whose layers are compiled for training (`torch.compile`), for a wait at first.
 
 The layers of a stack are alike, so that one is compiled for all of them, and for batches of
-any size; what was compiled is kept on the machine's disk for the next process. Greedy
-decoding is left as it is, for its lengths change with every token.
+any size, or for each shape where there are few; what was compiled is kept on the machine's
+disk for the next process. Greedy decoding is left as it is, for its lengths change with every
+token.
 """
 
 import dataclasses
@@ -25,10 +26,11 @@ or where something else needs gradients."""
 
 
 def compiling(
-    backbone: T5Backbone | CausalBackbone, *, backend: str = "inductor"
+    backbone: T5Backbone | CausalBackbone, *, static: bool = False, backend: str = "inductor"
 ) -> T5Backbone | CausalBackbone:
     """The same T5, whose layers are compiled where there are gradients.
 
+    With `static` that is once for each shape of a batch, to which the code is then cut.
     Raises ValueError for a decoder-only model.
     """
     if not isinstance(backbone, T5Backbone):
@@ -36,10 +38,10 @@ def compiling(
             f"compile: model {backbone.source} is decoder-only, and only a T5 is compiled; "
             "leave it out"
         )
-    return dataclasses.replace(backbone, call=_compiled(backbone.call, backend))
+    return dataclasses.replace(backbone, call=_compiled(backbone.call, backend, static=static))
 
 
-def _compiled(call: Call, backend: str) -> Call:
+def _compiled(call: Call, backend: str, *, static: bool) -> Call:
     """The same way to call layers, which are compiled inside of it.
 
     A layer is called as if it had no name, with its own weights, so that nothing tells
@@ -50,7 +52,12 @@ def _compiled(call: Call, backend: str) -> Call:
         return layer("", own, dropout, *read)
 
     run = torch.compile(  # type: ignore[call-overload]  # none of its overloads has all of these
-        bare, fullgraph=True, backend=backend, recompile_limit=_VARIANTS, isolate_recompiles=True
+        bare,
+        fullgraph=True,
+        backend=backend,
+        dynamic=False if static else None,
+        recompile_limit=_VARIANTS,
+        isolate_recompiles=True,
     )
 
     def where_it_trains(
@@ -64,7 +71,8 @@ def _compiled(call: Call, backend: str) -> Call:
             for each, weight in weights.items()
             if each.startswith(f"{name}.")
         }
-        _vary(read if dropout.keys is None else (dropout.keys, *read))
+        if not static:
+            _vary(read if dropout.keys is None else (dropout.keys, *read))
         return run(layer, own, dropout.within(name, PLACES), *read)
 
     def calling(name: str, layer: Layer, weights: Weights, dropout: Dropout, *read: Any) -> Any:

@@ -23,9 +23,11 @@ def gradients(
 
     The rows go through the model in parts that have room.
     """
+    room = room or Room()
+    static = room.is_static
     return in_parts(
-        lambda parts: _summed(backbone, weights, rows, parts),
-        [row.width() for row in rows],
+        lambda parts: _summed(backbone, weights, rows, parts, static=static),
+        [row.width(static=static) for row in rows],
         parameters=sum(weight.numel() for weight in weights.values()),
         device=device_of(weights),
         room=room,
@@ -33,7 +35,7 @@ def gradients(
 
 
 def _summed(
-    backbone: Backbone, weights: Weights, rows: Sequence[Encoded], parts: Parts
+    backbone: Backbone, weights: Weights, rows: Sequence[Encoded], parts: Parts, *, static: bool
 ) -> tuple[float, dict[str, Tensor]]:
     """Losses and gradients added up over parts of the rows."""
     tokens = sum(len(row.target_ids) for row in rows)
@@ -41,7 +43,7 @@ def _summed(
     for weight in weights.values():
         weight.grad = None
     for part in parts:
-        batch = _batch(backbone, weights, [rows[place] for place in part])
+        batch = _batch(backbone, weights, [rows[place] for place in part], static=static)
         part_loss = _losses(backbone, weights, batch).sum() / tokens
         # Not torch.autograd.grad, for gradients of sharded weights are added up as they arrive.
         part_loss.backward()
@@ -67,5 +69,7 @@ def _losses(backbone: Backbone, weights: Weights, batch: Batch) -> Tensor:
     return backbone.losses(weights, embedded, batch.mask, batch.targets)
 
 
-def _batch(backbone: Backbone, weights: Weights, rows: Sequence[Encoded]) -> Batch:
-    return collate(rows, backbone.codec, device=device_of(weights))
+def _batch(
+    backbone: Backbone, weights: Weights, rows: Sequence[Encoded], *, static: bool = False
+) -> Batch:
+    return collate(rows, backbone.codec, device=device_of(weights), static=static)

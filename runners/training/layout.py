@@ -19,6 +19,8 @@ class Layout:
 
     recomputes: bool = False
     compiles: bool = False
+    static_shapes: bool = False
+    """Whether layers are compiled for each shape of a batch, and not for all of them."""
     ranks: Ranks = ALONE
 
     def of(self, backbone: Loaded, device: torch.device) -> Backbone:
@@ -27,7 +29,7 @@ class Layout:
         Raises ValueError for a model that cannot be laid out so.
         """
         if self.compiles:
-            backbone = compiling(backbone)
+            backbone = compiling(backbone, static=self.static_shapes)
         if self.recomputes:
             backbone = recomputing(backbone)
         if self.ranks.count == 1:

@@ -25,6 +25,8 @@ class Room:
     """How often memory ran out."""
     is_fixed: bool = False
     """Whether it stays as it is, because other ranks would not know of a change."""
+    is_static: bool = False
+    """Whether lengths are padded to few, so that batches have few shapes."""
 
     def fit(
         self,

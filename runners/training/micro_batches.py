@@ -20,7 +20,7 @@ Parts = Sequence[Sequence[int]]
 
 def in_parts(
     work: Callable[[Parts], Result], widths: Sequence[int], *, parameters: int,
-    device: torch.device, room: Room | None, owners: Sequence[int] | None = None,
+    device: torch.device, room: Room, owners: Sequence[int] | None = None,
 ) -> Result:  # fmt: skip
     """What `work` makes of the rows in parts that have room; it starts anew at each attempt.
 
@@ -30,7 +30,7 @@ def in_parts(
     def divided(most: int | None) -> Parts:
         return micro_batches(widths, parameters=parameters, device=device, most=most, owners=owners)
 
-    return (room or Room()).fit(
+    return room.fit(
         divided,
         work,
         largest=lambda parts: max(

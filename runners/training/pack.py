@@ -127,14 +127,16 @@ def train_step(
     The rows go through the model in parts that have room. Returns the losses
     in nats a token.
     """
+    room = room or Room()
+    static = room.is_static
     rows = [run.rows() for run in runs]
     # A prompt that is read once a part is no work of its rows, and wants parts of many rows.
     once = backbone.reads_prompts_once
     along = 0 if once else max(run.config.prompt_length or 0 for run in runs)
     owners = [k for k, own in enumerate(rows) for _ in own]
     return in_parts(
-        lambda parts: _gradients(backbone, runs, rows, owners, parts),
-        [row.width(along) for own in rows for row in own],
+        lambda parts: _gradients(backbone, runs, rows, owners, parts, static=static),
+        [row.width(along, static=static) for own in rows for row in own],
         parameters=backbone.parameter_count,
         device=device_of(backbone.weights),
         room=room,
@@ -144,7 +146,7 @@ def train_step(
 
 def _gradients(
     backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Sequence[Encoded]],
-    owners: Sequence[int], parts: Parts,
+    owners: Sequence[int], parts: Parts, *, static: bool,
 ) -> list[float]:  # fmt: skip
     """Adds up losses and gradients over parts, which say where their rows stand among all.
 
@@ -160,7 +162,8 @@ def _gradients(
     losses = [0.0] * len(runs)
     for part in parts:
         held = [owners[place] for place in part]
-        shares = _loss_sums(backbone, runs, [every[place] for place in part], held, part) / tokens
+        of_part = [every[place] for place in part]
+        shares = _loss_sums(backbone, runs, of_part, held, part, static=static) / tokens
         shares.sum().backward()
         losses = [loss + share for loss, share in zip(losses, shares.tolist(), strict=True)]
     return losses
@@ -168,7 +171,7 @@ def _gradients(
 
 def _loss_sums(
     backbone: Backbone, runs: Sequence[TrialRun], rows: Sequence[Encoded], owners: Sequence[int],
-    places: Sequence[int],
+    places: Sequence[int], *, static: bool,
 ) -> Tensor:  # fmt: skip
     """Summed losses of each trial's rows among these: [K].
 
@@ -177,7 +180,7 @@ def _loss_sums(
     method = method_of(runs)
     weights = method.weights(backbone, runs[0].parameters)
     device = device_of(weights)
-    batch = collate(rows, backbone.codec, device=device)
+    batch = collate(rows, backbone.codec, device=device, static=static)
     owner = torch.tensor(owners, device=device)  # [B]
     embedded, mask = backbone.embed(weights, batch.input_ids), batch.mask
     each = [prompt for run in runs if (prompt := method.prompt(run.parameters)) is not None]

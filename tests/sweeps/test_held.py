@@ -37,7 +37,8 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was compiled, by its source; nothing is."""
     found: list[str] = []
 
-    def noted(backbone: Loaded) -> Loaded:
+    def noted(backbone: Loaded, *, static: bool) -> Loaded:
+        assert static
         found.append(backbone.source)
         return replace(backbone)
 
@@ -56,7 +57,9 @@ def worker(store: Store) -> PackTrainable:
 @pytest.fixture
 def give(worker: PackTrainable, store: Store) -> Callable[[Pack], None]:
     """Gives a pack to the worker, which does all of it."""
-    execution = Execution(store=store.root, compile=True, micro_batch_positions=900)
+    execution = Execution(
+        store=store.root, compile=True, static_shapes=True, micro_batch_positions=900
+    )
 
     def run(pack: Pack) -> None:
         worker.reset_config({"pack": pack, "execution": execution, "catalogue": Catalogue()})
@@ -101,7 +104,7 @@ def test_what_memory_has_taught_outlasts_a_pack(train: Train, compiled: list[str
 
     Or a room that was found with all weights in training, and holds for prompts.
     """
-    begun = Rooms(training=Room(most=900))
+    begun = Rooms(training=Room(most=900, is_static=True))
     rooms = train().rooms
     assert rooms == begun
     rooms.training.most = 300

@@ -241,7 +241,7 @@ def test_taking_a_pack_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("adapts", [False, True])
-def test_compiling_reaches_the_model(
+def test_compiling_and_static_shapes_reach_the_model(
     adapts: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A setting that is read and forgotten, in one of the ways to train."""
@@ -250,21 +250,30 @@ def test_compiling_reaches_the_model(
     if adapts:
         adaptation = adaptation_of(config)
         pack = Pack(name="adapts", cost=1.0, adaptation=adaptation, milestones=(2,))
-    compiled: list[Any] = []
+    compiled: list[bool] = []
+    padded: list[int] = []
 
-    def noted(backbone: Any) -> Any:
-        compiled.append(backbone)
+    def noted(backbone: Any, *, static: bool) -> Any:
+        compiled.append(static)
         return backbone
 
+    def lengthened(longest: int) -> int:
+        padded.append(longest)
+        return longest
+
     monkeypatch.setattr("runners.training.layout.compiling", noted)
-    for compiles in (False, True):
-        store = driven(Store(str(tmp_path / str(compiles))))
+    monkeypatch.setattr("runners.data.batching.static_length", lengthened)
+    for compiles, static in ((False, False), (True, False), (False, True), (True, True)):
+        store = driven(Store(str(tmp_path / f"{compiles}{static}")))
         worker = object.__new__(PackTrainable)
-        execution = Execution(store=store.root, compile=compiles)
+        execution = Execution(store=store.root, compile=compiles, static_shapes=static)
         worker.setup({"pack": pack, "execution": execution, "catalogue": Catalogue()})
         while not worker.step()["done"]:
             pass
-        assert bool(compiled) == compiles
+        assert compiled == ([static] if compiles else [])
+        assert bool(padded) == static
+        compiled.clear()
+        padded.clear()
 
 
 @pytest.mark.parametrize("method", ["prompt_tuning", "model_tuning", "lm_adaptation"])

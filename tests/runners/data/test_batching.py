@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from runners.data.batching import Buckets, Encoded, Order, collate
+from runners.data.batching import Buckets, Encoded, Order, collate, static_length
 from runners.model.codec import Codec
 from runners.model.t5_backbone import T5Backbone
 
@@ -42,6 +42,31 @@ def test_a_row_is_as_wide_as_its_longer_side() -> None:
     """Catches a row of one input token and 511 of target that counts as one position."""
     row = Encoded(input_ids=np.array([5, 1]), target_ids=np.array([7, 8, 9, 1]))
     assert [row.width(prompt) for prompt in (0, 1, 2, 3)] == [4, 4, 4, 5]
+
+
+def test_lengths_are_few_and_little_of_them_is_padding() -> None:
+    """Catches a length that is cut, and buckets so wide that most of a batch is padding."""
+    found = [static_length(length) for length in range(1, 513)]
+    assert sorted({*found})[:10] == [1, 2, 3, 4, 6, 8, 12, 16, 24, 32]
+    assert len({*found}) == 18
+    assert found == sorted(found)
+    for length, padded in enumerate(found, start=1):
+        assert length <= padded < 1.5 * length
+        assert static_length(padded) == padded
+
+
+def test_batches_of_few_shapes_are_padded_on_their_own_side(codec: Codec) -> None:
+    """Catches padding between an input and its target, and padding that counts as read."""
+    rows = [Encoded(input_ids=np.arange(5, 10), target_ids=np.array([7, 8, 7, 8, 1]))]
+    batch = collate(rows, codec, static=True)
+    assert batch.input_ids.tolist() == [[5, 6, 7, 8, 9, 0]]
+    assert batch.mask.tolist() == [[1, 1, 1, 1, 1, 0]]
+    assert batch.targets.tolist() == [[7, 8, 7, 8, 1, -100]]
+    behind = collate(rows, Codec(tokenizer=codec.tokenizer, continues=True), static=True)
+    assert behind.input_ids.tolist() == [[0, 5, 6, 7, 8, 9]]
+    assert behind.mask.tolist() == [[0, 1, 1, 1, 1, 1]]
+    assert behind.targets.tolist() == batch.targets.tolist()
+    assert rows[0].width(2, static=True) == 8
 
 
 def test_a_pad_id_within_an_input_is_still_seen(codec: Codec) -> None:

@@ -117,6 +117,20 @@ def test_compiled_layers_are_computed_again_for_their_gradients(sizes: tuple[Siz
 
 @pytest.mark.slow
 @HIDDEN
+@either_way
+def test_static_shapes_are_compiled_one_by_one(sizes: tuple[Size, ...]) -> None:
+    """A setting that is lost, and shapes that are compiled again when they return."""
+    fresh()
+    plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
+    assert isinstance(plain, T5Backbone)
+    compiled = compiling(plain, static=True, backend="eager")
+    for _ in range(2):
+        compare(plain, compiled, 0.1, sizes)
+    assert graphs() == 2 * len(sizes)
+
+
+@pytest.mark.slow
+@HIDDEN
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch, inside of its compiler
 @either_way
 def test_generated_code_gives_the_written_losses(sizes: tuple[Size, ...]) -> None:
