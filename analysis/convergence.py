@@ -57,7 +57,7 @@ def convergence_table(histories: pd.DataFrame, frame: pd.DataFrame, task: str) -
         numbers = summarise(first, KEYS, column).rename(columns={"mean": f"{column}_mean",
             "sd": f"{column}_sd", "low": f"{column}_low", "high": f"{column}_high"})  # fmt: skip
         if column == "steps":
-            numbers = numbers[[*KEYS, "steps_mean", "steps_sd"]]
+            numbers = numbers.drop(columns="n")
         table = table.merge(numbers, on=KEYS, how="left")
     for column in ("seconds", "steps"):
         table = table.merge(_by_seed(first, column), on=KEYS, how="left")

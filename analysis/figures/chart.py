@@ -16,13 +16,15 @@ from analysis.figures.layout import (
     AXES_INCHES,
     abreast,
     columns_of,
+    draw_intervals,
     draw_seeds,
     mark_missing,
     seed_columns,
     shifted,
+    show_intervals,
     tick_sizes,
 )
-from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, wrapped
+from analysis.figures.notes import NOTE_LINE, NOTE_POINTS, with_intervals, wrapped
 from analysis.style import ALERT, QUIET, Look
 
 _LEFT, _RIGHT, _TITLE = 0.58, 0.13, 0.2
@@ -33,7 +35,8 @@ _X_LABEL, _PADDING, _LEGEND_LINE = 0.42, 0.1, 0.142
 class Line:
     """One line: `table` has x, mean and sd, and a column `seed_0` and so on for each seed.
 
-    With the columns n and planned_seeds, what lacks seeds is marked as in `lines`.
+    With the columns n, low and high there are t intervals, and with planned_seeds what lacks
+    seeds is marked, both as in `lines`.
     """
 
     label: str
@@ -59,6 +62,14 @@ class Chart:
     """The least that can be measured: no band reaches below."""
     ceiling: float | None = None
     """The most that can be measured: no band reaches above."""
+
+    def intervals(self, line: Line) -> pd.DataFrame:
+        """The rows of a line whose t interval is drawn, its ends within floor and ceiling."""
+        rows = with_intervals(line.table)
+        if rows.empty:
+            return rows
+        low, high = rows["low"].clip(lower=self.floor), rows["high"].clip(upper=self.ceiling)
+        return rows.assign(low=low, high=high)
 
     @property
     def legend(self) -> list[list[str]]:
@@ -89,6 +100,12 @@ def chart_sheet(charts: Sequence[Chart], columns: int) -> Figure:
         box = (x / across, y / down, wide / across, high / down)
         axes = figure.add_axes(box, sharey=shared.get(chart.y_label))
         shared.setdefault(chart.y_label, draw_chart(axes, chart))
+    # At the end, for from then on an axis does not follow what is drawn.
+    for unit, axes in shared.items():
+        alike = [chart for chart in charts if chart.y_label == unit]
+        show_intervals(
+            axes, pd.concat([chart.intervals(line) for chart in alike for line in chart.lines])
+        )
     return figure
 
 
@@ -96,6 +113,9 @@ def draw_chart(axes: Axes, chart: Chart) -> Axes:
     """Draw `chart` on `axes` and return them."""
     for place, line in enumerate(chart.lines):
         _draw_line(axes, line, chart)
+        bars = chart.intervals(line)
+        if not bars.empty:
+            draw_intervals(axes, bars, line.look, place, len(chart.lines))
         if "planned_seeds" in line.table:
             apart = abreast(place, len(chart.lines))
             x = line.table["x"].astype("float64")

@@ -13,7 +13,7 @@ from ablation.settings import STUDIED
 from ablation.task import AXIS as TASK
 from ablation.task_parameters import TECHNIQUES, Assumptions
 from analysis.figures.chart import Chart, Line
-from analysis.figures.notes import named, seed_range
+from analysis.figures.notes import marks, named, seed_range
 from analysis.style import in_sentence, looks
 from analysis.tables.spreads import WHOLE
 
@@ -70,8 +70,8 @@ def robustness_chart(spreads: pd.DataFrame, tasks: Sequence[str], alert: str) ->
     return Chart(
         title="", x_label=model_size.AXIS.label, y_label="Best less worst setting, points",
         lines=lines, ticks=_ticks(placed), log_x=True, alert=_alert(alert, lost), floor=0.0,
-        note=f"Line and band: mean ± sd, n = {seed_range(placed)} seeds; dots: each seed. Score "
-        f"over {named(tasks)}. Seeds alone keep it above 0: compare sizes, not with 0.",
+        note=f"{marks(placed, f'n = {seed_range(placed)} seeds')} Score over {named(tasks)}. Seeds "
+        "alone keep it above 0: compare sizes, not with 0.",
     )  # fmt: skip
 
 
@@ -94,20 +94,20 @@ def convergence_charts(
     note = (
         f"To the first evaluation within 1% of the mean best score of the setting, on "
         f"{TASK.label_of(str(rows['task'].iloc[0]))}; evaluated every "
-        f"{int(rows['eval_every'].max())} steps. Line and band: mean ± sd over the seeds that "
-        f"converge, n = {seed_range(rows)}; dots: each seed."
+        f"{int(rows['eval_every'].max())} steps. "
+        + marks(_timed(rows, "steps"), f"over the seeds that converge, n = {seed_range(rows)}")
     )
     words = {"seconds": " Seconds are the trial's own, packs shared, in proportion to its steps."}
     thin = rows[rows["n"] < rows["planned_seeds"]]
-    marks = "Ring: not all seeds have converged." if (thin["n"] > 0).any() else ""
-    marks += " Mark on the axis: none has." if (thin["n"] == 0).any() else ""
+    rings = "Ring: not all seeds have converged." if (thin["n"] > 0).any() else ""
+    rings += " Mark on the axis: none has." if (thin["n"] == 0).any() else ""
     still = _listed("No better than chance, so not converged", at_chance)
     return [
         Chart(
             title="Prompt length", x_label=model_size.AXIS.label,
             y_label=f"{column.capitalize()} to convergence", ticks=_ticks(rows), log_x=True,
             note=note + words.get(column, ""), floor=0.0,
-            alert=_alert(" ".join(filter(None, (alert, marks.strip(), still))), lost),
+            alert=_alert(" ".join(filter(None, (alert, rings.strip(), still))), lost),
             lines=tuple(
                 Line(label=f"{length:,}", look=look[length],
                      table=_timed(rows[rows["prompt_length"] == length], column))
@@ -120,7 +120,8 @@ def convergence_charts(
 
 def _timed(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     """One line of the runtime figure, with the names that a chart reads."""
-    names = {"model_parameters": "x", f"{column}_mean": "mean", f"{column}_sd": "sd"}
+    names = {"model_parameters": "x"}
+    names |= {f"{column}_{name}": name for name in ("mean", "sd", "low", "high")}
     seeds = [str(name) for name in rows if str(name).startswith(f"{column}_seed_")]
     names |= {name: name.removeprefix(f"{column}_") for name in seeds}
     return rows[[*names, "n", "planned_seeds"]].rename(columns=names)
@@ -158,8 +159,8 @@ def curve_charts(
                         for size in sizes
                     ),
                     alert=_alert(alert, lost),
-                    note=f"Line and band: mean ± sd, n = {seed_range(rows)} seeds; dots: each "
-                    f"seed. Mean over {named(tasks)}, default cell.",
+                    note=f"{marks(rows, f'n = {seed_range(rows)} seeds')} Mean over "
+                    f"{named(tasks)}, default cell.",
                 )
             )  # fmt: skip
     return charts
@@ -185,8 +186,8 @@ def distance_charts(
                 ),
                 alert=_alert(alert, lost),
                 note="From a prompt token to the nearest piece of the vocabulary, mean over the "
-                f"prompt and over {named(tasks)}; step 0 is the start. Line and band: mean ± sd, "
-                f"n = {seed_range(table)} seeds; dots: each seed.",
+                f"prompt and over {named(tasks)}; step 0 is the start. "
+                + marks(table, f"n = {seed_range(table)} seeds"),
             )
         )  # fmt: skip
     return charts

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.ticker import FixedLocator, NullLocator
 from matplotlib.transforms import ScaledTranslation, Transform
 
@@ -20,6 +21,8 @@ _SEEDS, _APART = 5.0, 2.5
 """Points from a mean to the points of its seeds, and from those to the next line's."""
 _NEAR = 8
 """Places of seeds, after which the next lines begin at the mean again."""
+_DODGE, _DODGED = 1.6, 13.0
+"""Points between the intervals of neighbouring lines, and of all of them at most."""
 _MARK, _MARKS = 5.0, 40.0
 """Points from one empty mark to the next, and from the first to the last at most."""
 
@@ -66,6 +69,29 @@ def draw_seeds(
         places, scores.ravel(), color=look.color, marker=".", markersize=3.2, markeredgewidth=0,
         linestyle="none", zorder=2, transform=transform or axes.transData,
     )  # fmt: skip
+
+
+def draw_intervals(axes: Axes, rows: pd.DataFrame, look: Look, place: int, count: int) -> None:
+    """The t intervals of line `place` of `count`: from `low` to `high` of each row, at its `x`.
+
+    They stand beside those of the other lines. How far the axis reaches is no business of
+    theirs: `show_intervals` sees to that.
+    """
+    columns = rows[["x", "low", "high"]].to_numpy(dtype="float64")
+    bars = LineCollection(
+        [[(float(x), float(low)), (float(x), float(high))] for x, low, high in columns],
+        colors=look.color, linewidths=0.8, zorder=2,
+        transform=axes.transData + shifted(axes, among(place, count, _DODGE, _DODGED)),
+    )  # fmt: skip
+    axes.add_collection(bars, autolim=False)
+
+
+def show_intervals(axes: Axes, rows: pd.DataFrame) -> None:
+    """Make room for the intervals of all rows on an axis."""
+    if rows.empty:
+        return
+    bottom, top = axes.get_ylim()
+    axes.set_ylim(min(bottom, float(rows["low"].min())), max(top, float(rows["high"].max())))
 
 
 def seed_columns(table: pd.DataFrame) -> list[str]:

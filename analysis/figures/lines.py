@@ -12,12 +12,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 
 from analysis.figures.layout import (
     abreast,
-    among,
     columns_of,
+    draw_intervals,
     draw_seeds,
     mark_missing,
     shifted,
@@ -25,19 +24,17 @@ from analysis.figures.layout import (
     tick_sizes,
 )
 from analysis.figures.notes import (
-    INTERVAL_SEEDS,
     NOTE_LINE,
     NOTE_POINTS,
     made_of,
     not_made_of,
+    with_intervals,
 )
 from analysis.figures.overlay import aside, draw_overlays, ticks_with
 from analysis.overlays import Overlay
 from analysis.panels import Panel
 from analysis.style import ALERT, QUIET, Look
 
-_DODGE, _DODGED = 1.6, 13.0
-"""Points between the intervals of neighbouring lines, and of all of them at most."""
 X_LABEL = 0.42
 """Inches below the axes that ticks and label of x take."""
 
@@ -65,7 +62,8 @@ def draw_panel(axes: Axes, panel: Panel, caption: Caption) -> Axes:
         line = placed[placed[panel.axis.name] == value]
         look = caption.looks[value]
         _draw_line(axes, line, caption.labels[value], look)
-        _draw_intervals(axes, line, look, among(place, len(panel.values), _DODGE, _DODGED))
+        bars = with_intervals(line).assign(x=line["model_parameters"])
+        draw_intervals(axes, bars, look, place, len(panel.values))
         _draw_seeds(axes, line, look, place)
         x = line["model_parameters"].astype("float64")
         mark_missing(axes, x, line, look, shifted(axes, abreast(place, len(panel.values))))
@@ -96,42 +94,6 @@ def _draw_line(axes: Axes, line: pd.DataFrame, label: str, look: Look) -> None:
     sd = line["sd"].fillna(0.0)
     low, high = (line["mean"] - sd).clip(lower=0.0), (line["mean"] + sd).clip(upper=100.0)
     axes.fill_between(x, low, high, color=look.color, alpha=0.13, linewidth=0, zorder=1)
-
-
-def _draw_intervals(axes: Axes, line: pd.DataFrame, look: Look, points: float) -> None:
-    """The t interval of each mean that has seeds enough, moved by so many points along x.
-
-    How far the axis reaches is no business of theirs: `show_intervals` sees to that.
-    """
-    rows = line[line["n"] >= INTERVAL_SEEDS]
-    ends = [[(x, low), (x, high)] for x, low, high in _ends(rows)]
-    bars = LineCollection(
-        ends, colors=look.color, linewidths=0.8, zorder=2,
-        transform=axes.transData + shifted(axes, points),
-    )  # fmt: skip
-    axes.add_collection(bars, autolim=False)
-
-
-def _ends(rows: pd.DataFrame) -> list[tuple[float, float, float]]:
-    """Parameters, and both ends of the interval."""
-    columns = rows[["model_parameters", "low", "high"]].to_numpy(dtype="float64")
-    return [(float(x), float(low), float(high)) for x, low, high in columns]
-
-
-def show_intervals(axes: Axes, panels: Sequence[Panel]) -> None:
-    """Make room for the intervals on an axis of scores, which end at 0 and 100.
-
-    A t interval knows nothing of that: what is beyond is cut off.
-    """
-    rows = pd.concat([panel.table[panel.table["n"] >= INTERVAL_SEEDS] for panel in panels])
-    rows = rows.dropna(subset=["model_parameters"])
-    if rows.empty:
-        return
-    bottom, top = axes.get_ylim()
-    axes.set_ylim(
-        min(bottom, max(0.0, float(rows["low"].min()))),
-        max(top, min(100.0, float(rows["high"].max()))),
-    )
 
 
 def _draw_seeds(axes: Axes, line: pd.DataFrame, look: Look, place: int) -> None:

@@ -51,8 +51,20 @@ def reading_of(panel: Panel) -> str:
 def marks_of(panel: Panel) -> str:
     """What line, band, bars and dots are, and over how many seeds."""
     seeds = f"n = {seed_range(panel.table)} seed{'s' * (panel.seeds[1] != 1)}"
-    bars = "bars: 95% t interval, " if (panel.table["n"] >= INTERVAL_SEEDS).any() else ""
+    return marks(panel.table, seeds)
+
+
+def marks(table: pd.DataFrame, seeds: str) -> str:
+    """What line, band, bars and dots of a table are, over `seeds`, as said here."""
+    bars = "" if with_intervals(table).empty else "bars: 95% t interval, "
     return f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose t interval, from `low` to `high`, is drawn: those with seeds enough."""
+    if "low" not in table:
+        return table.iloc[:0]
+    return table[table["n"].fillna(0) >= INTERVAL_SEEDS]
 
 
 def seed_range(table: pd.DataFrame) -> str:

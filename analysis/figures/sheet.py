@@ -6,18 +6,13 @@ different figures stand on a page at the same size.
 
 from collections.abc import Sequence
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.figures.layout import AXES_INCHES
-from analysis.figures.lines import (
-    X_LABEL,
-    Caption,
-    draw_panel,
-    legend_columns,
-    show_intervals,
-)
-from analysis.figures.notes import NOTE_LINE, note_lines
+from analysis.figures.layout import AXES_INCHES, show_intervals
+from analysis.figures.lines import X_LABEL, Caption, draw_panel, legend_columns
+from analysis.figures.notes import NOTE_LINE, note_lines, with_intervals
 from analysis.figures.overlay import aside
 from analysis.panels import Panel
 
@@ -49,7 +44,10 @@ def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure
         draw_panel(axes, *cell)
         first = first or axes
     assert first is not None
-    show_intervals(first, [panel for panel, _ in drawn])
+    bars = pd.concat([with_intervals(panel.table) for panel, _ in drawn])
+    # Scores end at 0 and 100, of which a t interval knows nothing: what is beyond is cut off.
+    within = bars.assign(low=bars["low"].clip(lower=0.0), high=bars["high"].clip(upper=100.0))
+    show_intervals(first, within.dropna(subset=["model_parameters"]))
     return figure
 
 

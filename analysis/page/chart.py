@@ -21,7 +21,7 @@ WIDTH, HEIGHT = 460.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 40.0, 14.0, 12.0, 40.0
 _EDGE = 0.07
 """Share of the width that stays free left and right of the outermost sizes."""
-_DODGE, _DODGED = 2.5, 20.0
+DODGE, DODGED = 2.5, 20.0
 """From the interval of one line to the next along x, and of the first to the last at most."""
 POINT = 1.5
 """In this drawing, a point of the printed figure."""
@@ -171,7 +171,7 @@ def _line(
         for x, row in known
     )  # fmt: skip
     parts = list(pieces(xs, rows))
-    dodged, aside = among(place, count, _DODGE, _DODGED), POINT * sideways(place)
+    dodged, aside = among(place, count, DODGE, DODGED), POINT * sideways(place)
     return Line(
         label=label,
         look=look,

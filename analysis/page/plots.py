@@ -12,9 +12,12 @@ from typing import Any
 import pandas as pd
 
 from analysis.figures import chart as printed
-from analysis.figures.layout import abreast, seed_columns
+from analysis.figures.layout import abreast, among, seed_columns
+from analysis.figures.notes import INTERVAL_SEEDS
 from analysis.page.chart import (
     BOTTOM,
+    DODGE,
+    DODGED,
     HEIGHT,
     POINT,
     TOP,
@@ -67,7 +70,7 @@ def plots_of(charts: Sequence[printed.Chart]) -> list[Chart]:
 
 
 def scale_of(charts: Sequence[printed.Chart]) -> Scale:
-    """The axis that holds all means, bands and seeds of these charts."""
+    """The axis that holds all means, bands, intervals and seeds of these charts."""
     is_log = any(chart.log_y for chart in charts)
     known = [value for chart in charts for value in _values(chart) if value > 0 or not is_log]
     if not known:
@@ -87,7 +90,9 @@ def _values(chart: printed.Chart) -> Iterator[float]:
         low, high = numbers["mean"] - numbers["sd"].fillna(0.0), numbers["mean"] + numbers["sd"]
         seeds = [numbers[name] for name in seed_columns(numbers)]
         low, high = low.clip(lower=chart.floor), high.clip(upper=chart.ceiling)
-        for column in (numbers["mean"], low, high, *seeds):
+        bars = chart.intervals(line)
+        ends = [] if bars.empty else [bars["low"], bars["high"]]
+        for column in (numbers["mean"], low, high, *seeds, *ends):
             yield from column.dropna()
 
 
@@ -129,7 +134,7 @@ def _plot(chart: printed.Chart, scale: Scale) -> Chart:
     count = len(chart.lines)
     return Chart(
         lines=tuple(
-            _line(line, chart, along, y_of, POINT * abreast(number, count))
+            _line(line, chart, along, y_of, number, count)
             for number, line in enumerate(chart.lines)
         ),
         x_ticks=tuple(Tick(at=along[x], text=_x_words(chart, x)) for x in named),
@@ -146,13 +151,17 @@ def _steps(known: Sequence[float]) -> list[float]:
 
 
 def _line(
-    line: printed.Line, chart: printed.Chart, along: Mapping[float, float], y_of: ToY, aside: float
-) -> Line:
+    line: printed.Line, chart: printed.Chart, along: Mapping[float, float], y_of: ToY,
+    place: int, count: int,
+) -> Line:  # fmt: skip
+    """Line `place` of `count`."""
     rows = _plain(line.table)
     xs = [along[x] for x in rows["x"]]
     parts = list(pieces(xs, rows))
     known = [(x, row) for part in parts for x, row in part]
     drawn = [[(x, y_of(row["mean"])) for x, row in part] for part in parts]
+    dodged, aside = among(place, count, DODGE, DODGED), POINT * abreast(place, count)
+    bars = chart.intervals(line)
     least = -math.inf if chart.floor is None else chart.floor
     most = math.inf if chart.ceiling is None else chart.ceiling
     return Line(
@@ -164,7 +173,10 @@ def _line(
         ),
         paths=tuple(map(joined, drawn)),
         bands=tuple(band(edges(part, least, most), y_of) for part in parts if len(part) > 1),
-        bars=(),
+        bars=tuple(
+            (round(along[float(row["x"])] + dodged, 1), y_of(row["high"]), y_of(row["low"]))
+            for _, row in bars.iterrows()
+        ),
         seeds=tuple(
             (x, y_of(score)) for name in seed_columns(rows)
             for x, score in zip(xs, rows[name], strict=True) if not pd.isna(score)
@@ -185,7 +197,15 @@ def _told(chart: printed.Chart, row: pd.Series) -> str:
     where = f"{_x_words(chart, row['x'])} parameters" if chart.ticks else f"step {row['x']:g}"
     sd = sd_of(row)
     spread = "" if sd is None else f" ± {worded(sd)}"
-    return ", ".join(filter(None, (f"{where}: {worded(row['mean'])}{spread}", _seeds(row))))
+    mean = f"{where}: {worded(row['mean'])}{spread}"
+    return ", ".join(filter(None, (mean, _interval(row), _seeds(row))))
+
+
+def _interval(row: pd.Series) -> str:
+    """A t interval of seeds enough, '' of others."""
+    if "low" not in row or not row["n"] >= INTERVAL_SEEDS:
+        return ""
+    return f"95% interval {worded(row['low'])} to {worded(row['high'])}"
 
 
 def _seeds(row: pd.Series) -> str:

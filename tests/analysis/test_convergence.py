@@ -33,6 +33,9 @@ def test_convergence_is_the_first_evaluation_near_the_mean_of_the_setting(
     assert (row["steps_mean"], row["n"], row["planned_seeds"]) == (7.5, 2, 2)
     assert row["seconds_mean"] == pytest.approx(1.5 * 7.5 / 10)
     assert row["mean_score"] == 80.0
+    # Of 5 and 10: 7.5 ± 12.7 standard errors of 2.5.
+    assert row["steps_low"] == pytest.approx(7.5 - 12.706 * 2.5, rel=1e-4)
+    assert row["steps_high"] == pytest.approx(7.5 + 12.706 * 2.5, rel=1e-4)
 
 
 def test_a_seed_that_does_not_converge_is_counted_and_not_averaged(

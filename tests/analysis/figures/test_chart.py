@@ -3,6 +3,7 @@
 from typing import Any
 
 import pandas as pd
+from matplotlib.collections import LineCollection
 
 from ablation.task_parameters import Assumptions
 from analysis.figures.chart import Chart, Line, chart_sheet
@@ -60,6 +61,36 @@ def test_no_band_reaches_beyond_what_can_be_measured() -> None:
         for axes in (free, held)
     ]  # fmt: skip
     assert ends == [(-1.0, 3.0), (0.0, 2.5)]
+
+
+def seeded(mean: float, low: float, high: float, seeds: int = 3) -> Chart:
+    """One line of one size, with an interval."""
+    row = {"x": [10], "mean": [mean], "sd": [0.1], "low": [low], "high": [high], "n": [seeds]}
+    line = Line(label="a", look=looks(["a"], "a")["a"], table=pd.DataFrame(row))
+    return chart(lines=(line,), ticks=(10,), floor=0.0, ceiling=100.0)
+
+
+def test_intervals_are_drawn_from_three_seeds_on_within_what_can_be_measured() -> None:
+    """Bars of two seeds, and bars that run out of the chart or below 0 seconds."""
+    with paper():
+        axes = chart_sheet([seeded(50.0, -20.0, 90.0)], columns=1).axes[0]
+        few = chart_sheet([seeded(50.0, -20.0, 90.0, seeds=2)], columns=1).axes[0]
+    [bars] = [each for each in axes.collections if isinstance(each, LineCollection)]
+    assert [bar[:, 1].tolist() for bar in bars.get_segments()] == [[0.0, 90.0]]
+    bottom, top = axes.get_ylim()
+    assert bottom <= 0.0
+    assert top >= 90.0
+    assert not any(isinstance(each, LineCollection) for each in few.collections)
+    assert few.get_ylim()[1] < 60.0
+
+
+def test_an_axis_that_shows_intervals_holds_the_charts_after_it_too() -> None:
+    """A second method that is cut off, for the axis was fixed by the intervals of the first."""
+    with paper():
+        figure = chart_sheet([seeded(50.0, 40.0, 60.0), seeded(20.0, 0.0, 0.0, seeds=2)], columns=2)
+    bottom, top = figure.axes[1].get_ylim()
+    assert bottom < 20.0
+    assert top >= 60.0
 
 
 def test_a_chart_without_a_title_has_no_room_for_one() -> None:

@@ -97,3 +97,19 @@ def test_sizes_are_told_as_parameters() -> None:
     """A point at step 620000."""
     (plot,) = plots_of([chart([{"x": 620_000, "mean": 1.0, "sd": None}], ticks=(620_000,))])
     assert plot.lines[0].points[0].told == "a, 620K parameters: 1"
+
+
+def test_intervals_from_three_seeds_on_are_bars_within_the_drawing() -> None:
+    """Bars of two seeds, bars beyond what can be measured, and an axis that does not reach them."""
+    means = [{**row, "n": seeds, "low": -5.0, "high": 9.0}
+             for row, seeds in zip(rows(2.0, 3.0), (3, 2), strict=True)]  # fmt: skip
+    (plot,) = plots_of([chart(means, floor=0.0)])
+    [(x, upper, lower)] = plot.lines[0].bars
+    assert x == plot.lines[0].points[0].x
+    assert (plot.y_ticks[0].text, plot.y_ticks[-1].text) == ("0", "10")
+    assert lower == plot.y_ticks[0].at
+    assert TOP < upper < plot.lines[0].points[0].y
+    told = [point.told for point in plot.lines[0].points]
+    assert told == [
+        "a, step 100: 2 ± 0.1, 95% interval -5 to 9, 3 seeds", "a, step 200: 3 ± 0.1, 2 seeds"
+    ]  # fmt: skip
