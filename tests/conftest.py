@@ -45,6 +45,8 @@ class SweepProcess:
 
     driver: subprocess.Popen[bytes]
     output: Path
+    scratch: Path
+    """Ray's own folder, which is gone after the test."""
 
     def members(self) -> dict[int, str]:
         """Title by process id of all that lives in the session."""
@@ -54,6 +56,12 @@ class SweepProcess:
         rows = [line.split(None, 2) for line in listed.stdout.splitlines()]
         alive = {int(pid): title for pid, state, title in rows if not state.startswith("Z")}
         return {pid: title for pid, title in alive.items() if _session(pid) == self.driver.pid}
+
+    def crashes(self) -> str:
+        """What those of Ray's workers wrote that say of themselves that they crash."""
+        logs = sorted(self.scratch.glob("ray/session_latest/logs/worker-*.err"))
+        written = [log.read_text() for log in logs]
+        return "\n".join(said for said in written if re.search(r"\*\*\* SIG|Fatal Python", said))
 
     def workers(self) -> list[int]:
         """Process ids of the workers that hold or held a pack."""
@@ -111,7 +119,7 @@ def start_sweep(tmp_path: Path) -> Iterator[Callable[..., SweepProcess]]:
                 stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT,
                 env=environment, cwd=tmp_path, start_new_session=True,
             )  # fmt: skip
-        started.append(SweepProcess(driver=driver, output=output))
+        started.append(SweepProcess(driver=driver, output=output, scratch=Path(scratch)))
         return started[-1]
 
     yield start

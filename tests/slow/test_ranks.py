@@ -55,7 +55,7 @@ def _finished(start_sweep: Callable[[Path], Any], tmp_path: Path, ranks: str) ->
         process.kill(_ranks(process)[1])
     ended = process.driver.wait(timeout=SECONDS)
     told = "\n".join(failure.message for failure in store.failures())
-    assert ended == 0, f"{process.output.read_text()}\n{told}"
+    assert ended == 0, f"{process.output.read_text()}\n{told}\n{process.crashes()}"
     return store
 
 
