@@ -70,7 +70,7 @@ def robustness_chart(spreads: pd.DataFrame, tasks: Sequence[str], alert: str) ->
     return Chart(
         title="", x_label=model_size.AXIS.label, y_label="Best less worst setting, points",
         lines=lines, ticks=_ticks(placed), log_x=True, alert=_alert(alert, lost), floor=0.0,
-        note=f"{marks(placed, f'n = {seed_range(placed)} seeds')} Score over {named(tasks)}. Seeds "
+        note=f"{marks(placed)} Score over {named(tasks)}. Seeds "
         "alone keep it above 0: compare sizes, not with 0.",
     )  # fmt: skip
 
@@ -159,7 +159,7 @@ def curve_charts(
                         for size in sizes
                     ),
                     alert=_alert(alert, lost),
-                    note=f"{marks(rows, f'n = {seed_range(rows)} seeds')} Mean over "
+                    note=f"{marks(rows)} Mean over "
                     f"{named(tasks)}, default cell.",
                 )
             )  # fmt: skip
@@ -187,7 +187,7 @@ def distance_charts(
                 alert=_alert(alert, lost),
                 note="From a prompt token to the nearest piece of the vocabulary, mean over the "
                 f"prompt and over {named(tasks)}; step 0 is the start. "
-                + marks(table, f"n = {seed_range(table)} seeds"),
+                + marks(table),
             )
         )  # fmt: skip
     return charts

@@ -54,8 +54,9 @@ def marks_of(panel: Panel) -> str:
     return marks(panel.table, seeds)
 
 
-def marks(table: pd.DataFrame, seeds: str) -> str:
-    """What line, band, bars and dots of a table are, over `seeds`, as said here."""
+def marks(table: pd.DataFrame, seeds: str = "") -> str:
+    """What line, band, bars and dots of a table are, over `seeds`, or as many as it has."""
+    seeds = seeds or f"n = {seed_range(table)} seeds"
     bars = "" if with_intervals(table).empty else "bars: 95% t interval, "
     return f"Line and band: mean ± sd, {bars}{seeds}; dots: each seed."
 

@@ -60,10 +60,13 @@ def held(backbone: Backbone, size: Size) -> int:
     return sum(kept.values())
 
 
-def fresh() -> None:
-    """Forget what was compiled."""
+def fresh(size: str = "60k", dtype: str = "float32") -> T5Backbone:
+    """A model of which nothing is compiled, for all that was is forgotten."""
     torch._dynamo.reset()
     torch._dynamo.utils.counters.clear()
+    plain = load_pretrained(Catalogue(), "nano", size, dtype)
+    assert isinstance(plain, T5Backbone)
+    return plain
 
 
 def graphs() -> int:
@@ -91,9 +94,7 @@ def test_one_layer_is_compiled_for_all_of_its_stack(sizes: tuple[Size, ...]) -> 
     The graph is run without a code generator. The first layer of the decoder has one
     of its own, for what it reads needs no gradients.
     """
-    fresh()
-    plain = load_pretrained(Catalogue(), "nano", "200k", "float32")
-    assert isinstance(plain, T5Backbone)
+    plain = fresh("200k")
     assert plain.shape.layers > 1
     compare(plain, compiling(plain, backend="eager"), 0.1, sizes)
     assert graphs() == 3
@@ -104,9 +105,7 @@ def test_one_layer_is_compiled_for_all_of_its_stack(sizes: tuple[Size, ...]) -> 
 @either_way
 def test_compiled_layers_are_computed_again_for_their_gradients(sizes: tuple[Size, ...]) -> None:
     """One of two settings that is lost where both are asked for."""
-    fresh()
-    plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
-    assert isinstance(plain, T5Backbone)
+    plain = fresh()
     again = recomputing(compiling(plain, backend="eager"))
     compare(plain, again, 0.1, sizes)
     assert graphs() == 2
@@ -120,9 +119,7 @@ def test_compiled_layers_are_computed_again_for_their_gradients(sizes: tuple[Siz
 @either_way
 def test_static_shapes_are_compiled_one_by_one(sizes: tuple[Size, ...]) -> None:
     """A setting that is lost, and shapes that are compiled again when they return."""
-    fresh()
-    plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
-    assert isinstance(plain, T5Backbone)
+    plain = fresh()
     compiled = compiling(plain, static=True, backend="eager")
     for _ in range(2):
         compare(plain, compiled, 0.1, sizes)
@@ -135,9 +132,7 @@ def test_static_shapes_are_compiled_one_by_one(sizes: tuple[Size, ...]) -> None:
 @either_way
 def test_generated_code_gives_the_written_losses(sizes: tuple[Size, ...]) -> None:
     """Kernels that are off by more than the order of their sums."""
-    fresh()
-    plain = load_pretrained(Catalogue(), "nano", "60k", "float32")
-    assert isinstance(plain, T5Backbone)
+    plain = fresh()
     compare(plain, compiling(plain), 0.0, sizes)
     assert graphs() == 2
 
@@ -150,9 +145,7 @@ def test_products_by_float32_are_compiled_with_their_layer(
 ) -> None:
     """A layer that falls apart into graphs, on cores without instructions for bfloat16."""
     monkeypatch.setattr(products, "HAS_INSTRUCTIONS", False)
-    fresh()
-    plain = load_pretrained(Catalogue(), "nano", "60k", "bfloat16")
-    assert isinstance(plain, T5Backbone)
+    plain = fresh(dtype="bfloat16")
     compare(plain, compiling(plain, backend="eager"), 0.1, sizes)
     assert graphs() == 2
 
