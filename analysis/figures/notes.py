@@ -14,7 +14,7 @@ NOTE_LINE = 0.118
 """Inches of a line of them."""
 _WIDTH = 66
 """Letters of a line that is as wide as a pair of axes."""
-INTERVAL_SEEDS = 3
+_INTERVAL_SEEDS = 3
 """From so many seeds on a t interval is drawn; of two it is nine standard deviations wide."""
 BEST_POINT = "Each trial's score is that of its best checkpoint on dev."
 """How a trial comes to its score (Lester et al. 2021, 3)."""
@@ -65,7 +65,12 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """The rows whose t interval, from `low` to `high`, is drawn: those with seeds enough."""
     if "low" not in table:
         return table.iloc[:0]
-    return table[table["n"].fillna(0) >= INTERVAL_SEEDS]
+    return table[table["n"].fillna(0) >= _INTERVAL_SEEDS]
+
+
+def has_interval(row: pd.Series) -> bool:
+    """Whether a row is one of those."""
+    return "low" in row and bool(row["n"] >= _INTERVAL_SEEDS)
 
 
 def seed_range(table: pd.DataFrame) -> str:

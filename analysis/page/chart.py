@@ -13,7 +13,7 @@ import pandas as pd
 
 from ablation.axis import Value
 from analysis.figures.layout import abreast, among, seed_columns, sideways
-from analysis.figures.notes import INTERVAL_SEEDS
+from analysis.figures.notes import has_interval
 from analysis.panels import Panel
 from analysis.style import colour_of, in_short, looks, marker_of
 
@@ -180,7 +180,7 @@ def _line(
         bands=tuple(band(edges(part), y_of) for part in parts if len(part) > 1),
         bars=tuple(
             (round(x + dodged, 1), _inside(y_of(row["high"])), _inside(y_of(row["low"])))
-            for x, row in known if row["n"] >= INTERVAL_SEEDS
+            for x, row in known if has_interval(row)
         ),
         seeds=tuple(
             (round(x + aside, 1), y_of(score)) for name in seed_columns(rows)
@@ -244,5 +244,5 @@ def _told(row: pd.Series) -> str:
     seeds = f"{row['n']:g} of {row['planned_seeds']:g} seeds"
     size = f"{row['model_size']} ({in_short(row['model_parameters'])} parameters)"
     whole = f", 95% interval {row['low']:.1f} to {row['high']:.1f}"
-    bar = whole if row["n"] >= INTERVAL_SEEDS else ""
+    bar = whole if has_interval(row) else ""
     return f"{size}: {row['mean']:.1f}{spread}{bar}, {seeds}"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis.figures import chart as printed
 from analysis.figures.layout import abreast, among, seed_columns
-from analysis.figures.notes import INTERVAL_SEEDS
+from analysis.figures.notes import has_interval
 from analysis.page.chart import (
     BOTTOM,
     DODGE,
@@ -35,7 +35,7 @@ from analysis.page.chart import (
 )
 from analysis.page.sections import Table
 from analysis.style import in_sentence, in_short, place_of
-from analysis.tables.terminal import NOTHING
+from analysis.tables.printed import NOTHING
 
 _TICKS = 6
 _ROUND = (1.0, 2.0, 5.0, 10.0)
@@ -203,7 +203,7 @@ def _told(chart: printed.Chart, row: pd.Series) -> str:
 
 def _interval(row: pd.Series) -> str:
     """A t interval of seeds enough, '' of others."""
-    if "low" not in row or not row["n"] >= INTERVAL_SEEDS:
+    if not has_interval(row):
         return ""
     return f"95% interval {worded(row['low'])} to {worded(row['high'])}"
 

@@ -22,11 +22,10 @@ from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.claims import Claim
 from analysis.tables.gaps import gap_table, has_gap
-from analysis.tables.printed import interval_words, printed_tables
+from analysis.tables.printed import NOTHING, interval_words, printed_tables
 from analysis.tables.search import search_rows, search_table
 from analysis.tables.spreads import spread_table
 from analysis.tables.tasks import task_table
-from analysis.tables.terminal import NOTHING
 from analysis.tables.transfer import transfer_tables
 
 

@@ -17,6 +17,7 @@ from analysis.neighbours import largest_clusters, sampled_tokens
 from runners.tasks.voting import EQUAL_RULE, TIE_RULE
 
 NOTHING = "-"
+"""Stands where there is no number."""
 AT_CHANCE = "at chance"
 """Stands in Table 5 where a setting has learned nothing that could converge."""
 CLUSTERS, TOKENS = 3, 5

@@ -9,10 +9,8 @@ from ablation.method import AXIS as METHOD
 from analysis.panels import Panel
 from analysis.style import in_short
 from analysis.tables.gaps import gap_table, has_gap
+from analysis.tables.printed import NOTHING
 from runners.config import METHODS
-
-NOTHING = "-"
-"""Stands where there is no number."""
 
 
 def scale_curve(panel: Panel) -> str:

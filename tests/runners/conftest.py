@@ -1,10 +1,13 @@
 """A T5 1.1 small enough for any test, with the shipped tokenizer and random weights."""
 
 import itertools
-from collections.abc import Callable
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -101,6 +104,21 @@ def small_adaptations(monkeypatch: pytest.MonkeyPatch, backbone: T5Backbone) -> 
     """LM adaptation adapts the random test model, on few documents."""
     monkeypatch.setattr(adaptation, "load_pretrained", lambda *_, **__: backbone)
     monkeypatch.setattr(continuations, "DOCUMENTS", 200)
+
+
+@pytest.fixture(params=["local", "memory"])
+def root(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """Where a store may be made: nothing is there yet."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if request.param == "local":
+        yield str(tmp_path / "store")
+        return
+    url = f"memory://{uuid.uuid4().hex}"
+    yield url
+    if fsspec.filesystem("memory").exists(url):
+        fsspec.filesystem("memory").rm(url, recursive=True)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import pickle
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -19,21 +18,6 @@ from runners.store import Attempt, Store
 
 TRIAL = "ab0123456789cdef"
 OTHER = "cd0123456789cdef"
-
-
-@pytest.fixture(params=["local", "memory"])
-def root(
-    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
-    """Where a store may be made: nothing is there yet."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    if request.param == "local":
-        yield str(tmp_path / "store")
-        return
-    url = f"memory://{uuid.uuid4().hex}"
-    yield url
-    if fsspec.filesystem("memory").exists(url):
-        fsspec.filesystem("memory").rm(url, recursive=True)
 
 
 @pytest.fixture

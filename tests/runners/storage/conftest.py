@@ -1,7 +1,6 @@
 """A store in a folder and one in memory, and hands to put things into them and take them out."""
 
 import tempfile
-import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,18 +72,6 @@ def staging(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("staging")))
         yield
-
-
-@pytest.fixture(params=["local", "memory"])
-def root(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Where a store may be made: nothing is there yet."""
-    if request.param == "local":
-        yield str(tmp_path / "store")
-        return
-    url = f"memory://{uuid.uuid4().hex}"
-    yield url
-    if fsspec.filesystem("memory").exists(url):
-        fsspec.filesystem("memory").rm(url, recursive=True)
 
 
 @pytest.fixture
