@@ -19,8 +19,6 @@ from analysis.frame import Trials
 from analysis.histories import curve_table, load_histories
 from analysis.manifest import Manifest
 from analysis.marginals import (
-    CROSSED,
-    PAIRS,
     Crossing,
     as_slice,
     crossing,
@@ -196,7 +194,7 @@ def _panel(frame: pd.DataFrame, axis: Axis) -> tuple[Panel | None, str]:
 
 def _marginals(crossed: Crossing, notes: list[str]) -> dict[str, Panel]:
     found = {}
-    for axis in CROSSED:
+    for axis in crossed.axes:
         panel = marginal_panel(crossed, axis)
         if panel.drawable:
             found[axis.name] = panel
@@ -209,18 +207,18 @@ def _marginals(crossed: Crossing, notes: list[str]) -> dict[str, Panel]:
 
 
 def _interactions(manifest: Manifest, crossed: Crossing | None) -> tuple[Interactions, ...]:
-    if crossed is None:
+    if crossed is None or not crossed.pairs:
         return ()
     defaults = dict(manifest.defaults)
-    readings: tuple[Reading, ...] = ("marginal", "slice")
     return tuple(
         Interactions(
             reading=reading,
             maps=tuple(
-                (interaction_table(crossed, pair, reading, defaults), pair) for pair in PAIRS
+                (interaction_table(crossed, pair, reading, defaults), pair)
+                for pair in crossed.pairs
             ),
         )
-        for reading in readings
+        for reading in crossed.readings
     )
 
 

@@ -37,7 +37,7 @@ PAIRS: tuple[tuple[Axis, Axis], ...] = (
     (prompt_length.AXIS, prompt_init.AXIS),
     (prompt_init.AXIS, lm_adaptation_steps.AXIS),
 )
-"""The pairs that heat maps show: rows, columns."""
+"""Pairs that have a heat map where both vary: rows, columns."""
 _NAMES = [axis.name for axis in CROSSED]
 
 
@@ -65,6 +65,21 @@ class Crossing:
     def values(self, axis: Axis) -> tuple[Any, ...]:
         """The values of an axis in the order of figures."""
         return tuple(axis.ordered(self.trials[axis.name].unique().tolist()))
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """The crossed axes that have more than one value."""
+        return tuple(axis for axis in CROSSED if len(self.values(axis)) > 1)
+
+    @property
+    def pairs(self) -> tuple[tuple[Axis, Axis], ...]:
+        """The pairs of them that heat maps show: rows, columns."""
+        return tuple(pair for pair in PAIRS if set(pair) <= set(self.axes))
+
+    @property
+    def readings(self) -> tuple[Reading, ...]:
+        """How pairs can be read: where no third axis varies a slice is all that there is."""
+        return ("marginal", "slice") if len(self.axes) == len(CROSSED) else ("slice",)
 
 
 def crossing(frame: pd.DataFrame) -> Crossing | None:
@@ -153,7 +168,7 @@ def crossed_trials(
     if reading != "slice":
         return crossed.trials
     shown = pd.Series(data=False, index=crossed.trials.index)
-    for pair in PAIRS:
+    for pair in crossed.pairs:
         names = [name for name in _NAMES if name not in {axis.name for axis in pair}]
         held = [crossed.trials[name] == defaults[name] for name in names]
         shown |= pd.concat(held, axis="columns").all(axis="columns")

@@ -29,7 +29,8 @@ _DARK = 0.75
 """From this shade on white letters stand out more than black ones."""
 _SHORT = 4
 """Letters of a label that has room under its column without being turned."""
-_NOTE_LETTERS = 100
+_NOTE_LETTERS, _LETTER = 100, 0.05
+"""Letters of the longest line under the maps, and inches of one at most."""
 
 Map = tuple[pd.DataFrame, tuple[Axis, Axis]]
 """An `interaction_table` and the axes of its rows and columns."""
@@ -87,7 +88,6 @@ def heat_maps(
     tables = pd.concat([table for table, _ in maps], ignore_index=True)
     known = tables["mean"].dropna()
     ends = (float(known.min()), float(known.max())) if len(known) else (0.0, 100.0)
-    third = "at its default" if reading == "slice" else "averaged over"
     return HeatMaps(
         pairs=tuple(
             Pair(
@@ -97,9 +97,18 @@ def heat_maps(
             for table, (rows, columns) in maps
         ),
         note=f"Mean dev score over {named(crossed.tasks)}, n = {seed_range(tables)} seeds; "
-        f"the third axis {third} ({reading}).",
+        f"{_third(crossed, reading)}.",
         alert=partial(trials, "Crossed out: no complete seed; star: some seeds missing."),
     )  # fmt: skip
+
+
+def _third(crossed: Crossing, reading: Reading) -> str:
+    """What the maps have of the axis that they do not show."""
+    if len(crossed.readings) == 1:
+        return "no other axis varies"
+    return (
+        f"the third axis {'at its default' if reading == 'slice' else 'averaged over'} ({reading})"
+    )
 
 
 def _heat(
@@ -133,13 +142,11 @@ def _cell(row: Mapping[Any, Any] | None, low: float, high: float) -> Cell:
 def heat_sheet(maps: HeatMaps) -> Figure:
     """A row of maps for each pair, a column for each size. Call it inside `style.paper()`."""
     shapes = [(len(pair.heats[0].rows), len(pair.heats[0].heads)) for pair in maps.pairs]
-    words = [
-        (wrapped(maps.note, _NOTE_LETTERS), QUIET),
-        (wrapped(maps.alert, _NOTE_LETTERS), ALERT),
-    ]
-    footer = 0.1 + NOTE_LINE * sum(len(text.splitlines()) for text, _ in words)
     block = max(columns for _, columns in shapes) * _CELL + _RIGHT
     width = _LEFT + max(len(pair.heats) for pair in maps.pairs) * block
+    letters = min(_NOTE_LETTERS, int((width - 0.2) / _LETTER))
+    words = [(wrapped(maps.note, letters), QUIET), (wrapped(maps.alert, letters), ALERT)]
+    footer = 0.1 + NOTE_LINE * sum(len(text.splitlines()) for text, _ in words)
     ticks = [_TURNED if _is_turned(pair.heats[0]) else _TICKS for pair in maps.pairs]
     height = footer + sum(_TOP + rows * _CELL for rows, _ in shapes) + sum(ticks)
     figure = Figure(figsize=(width, height))

@@ -6,7 +6,14 @@ import pandas as pd
 import pytest
 
 from ablation import lm_adaptation_steps, prompt_init, prompt_length
-from analysis.marginals import PAIRS, Crossing, crossing, interaction_table, marginal_panel
+from analysis.marginals import (
+    PAIRS,
+    Crossing,
+    crossed_trials,
+    crossing,
+    interaction_table,
+    marginal_panel,
+)
 
 DEFAULTS = {"prompt_length": 20, "prompt_init": "class_label", "lm_adaptation_steps": 1000}
 
@@ -106,3 +113,27 @@ def test_every_crossed_axis_has_a_marginal(crossed: Crossing, axis: Any) -> None
     panel = marginal_panel(crossed, axis)
     assert panel.values == crossed.values(axis)
     assert len(panel.table) == 3 * len(panel.values)
+
+
+ONE_STEP = {"lm_adaptation_steps": [1000], "pretraining_objective": ["lm_adaptation"]}
+
+
+def test_what_has_one_value_is_neither_crossed_nor_read_twice(frame_of: Any) -> None:
+    """Heat maps of one column, marginals over one cell, and the same maps under two names."""
+    two = crossing(frame_of(design="complete", axes=ONE_STEP))
+    assert two is not None
+    assert two.axes == (prompt_length.AXIS, prompt_init.AXIS)
+    assert two.pairs == ((prompt_length.AXIS, prompt_init.AXIS),)
+    assert two.readings == ("slice",)
+    assert len(crossed_trials(two, "slice", DEFAULTS)) == len(two.trials)
+
+    apart = crossing(frame_of(design="complete", axes={"prompt_init": ["class_label"]}))
+    assert apart is not None
+    assert apart.axes == (prompt_length.AXIS, lm_adaptation_steps.AXIS)
+    assert apart.pairs == ()
+
+
+def test_three_axes_are_read_both_ways(crossed: Crossing) -> None:
+    """A complete grid that shows only its defaults."""
+    assert crossed.pairs == PAIRS
+    assert crossed.readings == ("marginal", "slice")

@@ -7,6 +7,7 @@ import pytest
 
 from analysis.draw import pictures
 from analysis.findings import find
+from analysis.style import paper
 from runners.config import TrialConfig
 
 Shows = Callable[[TrialConfig], bool]
@@ -119,6 +120,29 @@ def test_marginals_have_no_place_for_a_panel_that_none_of_them_is(complete: Any)
     assert (second.y0, third.x0) == (first.y0, first.x0)
 
 
+def test_a_grid_of_two_axes_has_figures_of_those_alone(
+    tmp_path_factory: pytest.TempPathFactory, finished: Any
+) -> None:
+    """Panels of a single setting, heat maps of one column, and half a sheet with nothing on it."""
+    axes = {
+        "model_size": ["2m"], "lm_adaptation_steps": [1000],
+        "pretraining_objective": ["lm_adaptation"],
+    }  # fmt: skip
+    made = finished(tmp_path_factory.mktemp("two"), design="complete", axes=axes)
+    found = find(made.manifest, made.trials(), made.store)
+    drawn = {picture.stem: picture for picture in pictures(found)}
+    assert {stem for stem in drawn if "marginal" in stem or "interactions" in stem} == {
+        "figure_3_marginal",
+        "figure_3a_prompt_length_marginal",
+        "figure_3b_prompt_init_marginal",
+        "figure_interactions_slice",
+    }
+    with paper():
+        whole, one = drawn["figure_3"].draw(), drawn["figure_3a_prompt_length"].draw()
+    assert len(whole.axes) == 2
+    assert whole.get_figheight() < 1.5 * one.get_figheight()
+
+
 def test_what_a_spread_over_all_cells_lacks_is_told(toy: Any) -> None:
     """A robustness figure that calls itself whole while cells off the panels are missing."""
     made = toy(design="complete", axes={"model_size": ["2m"]})
@@ -141,5 +165,5 @@ def test_heat_maps_say_the_range_of_their_seeds(toy: Any) -> None:
     found = find(made.manifest, made.trials(), made.store)
     for stem in ("figure_interactions_slice", "figure_interactions_marginal"):
         (picture,) = (p for p in pictures(found) if p.stem == stem)
-        words = [text.get_text() for text in picture.draw().texts]
+        words = [" ".join(text.get_text().split()) for text in picture.draw().texts]
         assert any("n = 1 to 2 seeds" in text for text in words)

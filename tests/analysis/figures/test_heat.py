@@ -96,11 +96,14 @@ def _light(colour: Any) -> float:
     return float(np.dot(parts, [0.2126, 0.7152, 0.0722]))
 
 
+@pytest.mark.parametrize("sizes", [["60k", "200k", "2m"], ["2m"]])
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_words_of_heat_maps_stay_on_the_sheet(frame_of: Any, is_whole: bool) -> None:
-    """Labels of long names cut off at the left, or maps over each other."""
+def test_words_of_heat_maps_stay_on_the_sheet(
+    frame_of: Any, is_whole: bool, sizes: list[str]
+) -> None:
+    """Labels of long names cut off at the left, notes at the right, or maps over each other."""
     frame = frame_of(
-        design="complete", scorer=lambda c: 50.0,
+        design="complete", axes={"model_size": sizes}, scorer=lambda c: 50.0,
         done=lambda c: is_whole or c.prompt_length == 20,
     )  # fmt: skip
     found = crossing(frame)
@@ -110,6 +113,8 @@ def test_words_of_heat_maps_stay_on_the_sheet(frame_of: Any, is_whole: bool) -> 
     with paper():
         figure = heat_sheet(maps)
         boxes = [axes.get_tightbbox() for axes in figure.axes]
+        notes = [text.get_window_extent() for text in figure.texts]
+    assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in notes)
     assert all(figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1 for box in boxes)
     assert all(figure.bbox.y0 <= box.y0 and box.y1 <= figure.bbox.y1 for box in boxes)
     assert not any(a.overlaps(b) for place, a in enumerate(boxes) for b in boxes[:place])
