@@ -36,9 +36,6 @@ from analysis.style import paper
 from analysis.tables.claims import Claim
 from analysis.tables.every import csv_of, winning_lines, write_tables
 
-_COLUMNS = 2
-"""Panels in a row of Figure 3."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
@@ -133,13 +130,9 @@ def _pages(found: Findings) -> Iterator[Picture]:
         there = [panels.get(axis.name) for axis in axes]
         drawn = [panel for panel in there if panel]
         if len(drawn) > 1:
-            rows = [there[at : at + _COLUMNS] for at in range(0, len(there), _COLUMNS)]
-            cells = [
-                _captioned(found, panel) if panel else None
-                for row in rows if any(row) for panel in row
-            ]  # fmt: skip
+            cells = [_captioned(found, panel) if panel else None for panel in there]
             stem = _stem(drawn[0].axis.figure[:-1]) + ending
-            yield _of_panels(functools.partial(sheet, cells, columns=_COLUMNS), stem, drawn)
+            yield _of_panels(functools.partial(sheet, cells, columns=2), stem, drawn)
 
 
 def _captioned(found: Findings, panel: Panel) -> tuple[Panel, Caption]:

@@ -74,7 +74,8 @@ class Crossing:
     @property
     def pairs(self) -> tuple[tuple[Axis, Axis], ...]:
         """The pairs of them that heat maps show: rows, columns."""
-        return tuple(pair for pair in PAIRS if set(pair) <= set(self.axes))
+        varied = set(self.axes)
+        return tuple(pair for pair in PAIRS if varied.issuperset(pair))
 
     @property
     def readings(self) -> tuple[Reading, ...]:

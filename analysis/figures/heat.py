@@ -106,9 +106,8 @@ def _third(crossed: Crossing, reading: Reading) -> str:
     """What the maps have of the axis that they do not show."""
     if len(crossed.readings) == 1:
         return "no other axis varies"
-    return (
-        f"the third axis {'at its default' if reading == 'slice' else 'averaged over'} ({reading})"
-    )
+    held = "at its default" if reading == "slice" else "averaged over"
+    return f"the third axis {held} ({reading})"
 
 
 def _heat(

@@ -23,26 +23,27 @@ _LEGEND_LINE = 0.142
 
 
 def sheet(cells: Sequence[tuple[Panel, Caption] | None], columns: int) -> Figure:
-    """A figure of panels row by row on one score axis; None leaves a place empty."""
+    """A figure of panels row by row on one score axis; None leaves a place in a row empty."""
     wide, high = AXES_INCHES
     drawn = [cell for cell in cells if cell]
     header = _PADDING + max(_header(caption) for _, caption in drawn)
     footer = _PADDING + X_LABEL + NOTE_LINE * max(_notes(*cell) for cell in drawn)
     width, height = _LEFT + wide + _RIGHT, header + high + footer
-    rows = -(-len(cells) // columns)
-    figure = Figure(figsize=(columns * width, rows * height))
+    every = (cells[at : at + columns] for at in range(0, len(cells), columns))
+    rows = [row for row in every if any(row)]
+    size = (columns * width, len(rows) * height)
+    figure = Figure(figsize=size)
     first: Axes | None = None
-    for place, cell in enumerate(cells):
-        if cell is None:
-            continue
-        row, column = divmod(place, columns)
-        x, y = column * width + _LEFT, (rows - 1 - row) * height + footer
-        size = (columns * width, rows * height)
-        axes = figure.add_axes(
-            (x / size[0], y / size[1], wide / size[0], high / size[1]), sharey=first
-        )
-        draw_panel(axes, *cell)
-        first = first or axes
+    for above, row in enumerate(rows):
+        for column, cell in enumerate(row):
+            if cell is None:
+                continue
+            x, y = column * width + _LEFT, (len(rows) - 1 - above) * height + footer
+            axes = figure.add_axes(
+                (x / size[0], y / size[1], wide / size[0], high / size[1]), sharey=first
+            )
+            draw_panel(axes, *cell)
+            first = first or axes
     assert first is not None
     bars = pd.concat([with_intervals(panel.table) for panel, _ in drawn])
     # Scores end at 0 and 100, of which a t interval knows nothing: what is beyond is cut off.
